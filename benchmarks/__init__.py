@@ -1,0 +1,1 @@
+"""Command-line binaries: flags -> frozen config -> lanes -> records -> figures."""

@@ -1,0 +1,147 @@
+"""Flags that all binaries share, and how a binary is started.
+
+A wrong command line ends in one line that names the flag, the value and what is allowed, with exit status 2.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+import jax
+from absl import app, flags
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("out_dir", None, "Run folder. Default: results/<benchmark>/<cells>.")
+flags.DEFINE_string("seeds", "10", "Number of seeds.")
+flags.DEFINE_string("first_seed", "0", "The first seed; the others follow it.")
+flags.DEFINE_bool("smoke", False, "A tiny run that shows everything works.")
+flags.DEFINE_bool("dry_run", False, "Say how many lanes and programs, how much memory and time, and stop.")
+flags.DEFINE_bool("overwrite", False, "Discard what the run folder holds.")
+
+
+class UsageError(Exception):
+    """A wrong command line."""
+
+    def __init__(self, flag: str, value, problem: str, allowed: str):
+        super().__init__(f"--{flag}={value}: {problem}; allowed: {allowed}")
+
+
+def words(flag: str) -> list[str]:
+    """The comma list given to a flag, without empty or repeated entries."""
+    text = FLAGS[flag].value
+    values = [word.strip() for word in text.split(",")]
+    if not all(values):
+        raise UsageError(flag, text, "empty entry", "a comma list such as a,b")
+    return _different(flag, text, values, values)
+
+
+def whole(flag: str, least: int = 1) -> int:
+    """The whole number given to a flag."""
+    return _whole(flag, FLAGS[flag].value, least)
+
+
+def wholes(flag: str, least: int = 1) -> list[int]:
+    """The comma list of different whole numbers given to a flag, sorted."""
+    text = FLAGS[flag].value
+    values = [_whole(flag, word, least, text) for word in text.split(",")]
+    return sorted(_different(flag, text, values, values))
+
+
+def number(flag: str, positive: bool = False) -> float | None:
+    """The finite number given to a flag, or None if none was given."""
+    text = FLAGS[flag].value
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < float("inf") or (positive and value <= 0):
+        raise UsageError(flag, text, "not such a number", "a positive number" if positive else "a finite number")
+    return value
+
+
+def choice(flag: str, table, what: str) -> str | None:
+    """The name given to a flag, which must be one of `table`."""
+    value = FLAGS[flag].value
+    if value is not None and value not in table:
+        raise UsageError(flag, value, f"no such {what}", ", ".join(table))
+    return value
+
+
+def given(flag: str) -> bool:
+    """Whether the flag stands on the command line."""
+    return FLAGS[flag].present > 0
+
+
+def _whole(flag: str, word: str, least: int, text: str | None = None) -> int:
+    try:
+        value = int(word)
+    except ValueError:
+        value = least - 1
+    if value < least or value >= 2**31:
+        allowed = f"whole numbers from {least} on" + (", separated by commas" if text is not None else "")
+        raise UsageError(flag, text if text is not None else word, f"{word.strip() or 'an empty entry'!r} is no such number", allowed)
+    return value
+
+
+def _different(flag: str, text: str, values: list, keys: list) -> list:
+    if len(set(keys)) < len(keys):
+        raise UsageError(flag, text, "an entry is repeated", "every entry once")
+    return values
+
+
+def command() -> list[str]:
+    """The command line that repeats this run: this binary's own flags that do not have their defaults."""
+    module = sys.modules["__main__"].__spec__
+    name = module.name if module else "benchmarks.memory_stability"
+    own = [f"--{flag.name}={flag.value}" for flag in FLAGS.get_key_flags_for_module(sys.argv[0]) if flag.present]
+    return ["python", "-m", name, *sorted(own)]
+
+
+def _parse(argv: list[str]) -> list[str]:
+    names = [word.lstrip("-").split("=")[0] for word in argv[1:] if word.startswith("-")]
+    for name in names:
+        if names.count(name) > 1 and name in FLAGS:
+            raise UsageError(name, FLAGS[name].default, "given more than once", "every flag once")
+    rest = FLAGS(argv)
+    if rest[1:]:
+        word = rest[1]
+        hint = f"--{word}" if word.split("=")[0] in FLAGS else "flags, which begin with --"
+        raise flags.Error(f"{word!r} is no flag; allowed: {hint}")
+    return rest
+
+
+def start(main: Callable[[], int | None]) -> None:
+    """Parses the command line, runs `main`, and exits with its status."""
+    jax.config.config_with_absl()
+    name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+
+    def parse(argv):
+        try:
+            return _parse(argv)
+        except (flags.Error, UsageError) as error:
+            _wrong(name, error)
+
+    def checked(_):
+        try:
+            return main()
+        except UsageError as error:
+            _wrong(name, error)
+
+    app.run(checked, flags_parser=parse)
+
+
+def _wrong(name: str, error: Exception) -> None:
+    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def use_cores() -> None:
+    """Makes each core a JAX device, unless the user chose a number (JAX_NUM_CPU_DEVICES) or JAX has already started."""
+    if jax.config.jax_num_cpu_devices < 1:
+        try:
+            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        except RuntimeError:
+            pass

@@ -1,0 +1,63 @@
+"""What a person sees while a run goes on, and its tables. Results go to stdout, all else to stderr."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import rich.console
+import rich.progress
+import rich.table
+
+LOG_SECONDS = 60
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress(total: float, title: str) -> Iterator[Callable[[float, str], None]]:
+    """Yields `report(done, text)`: a bar with the time left on a terminal, elsewhere a line a minute."""
+    if not sys.stderr.isatty():
+        yield _logger(total, title)
+        return
+    bar = rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.TaskProgressColumn(),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn("left"),
+        rich.progress.TimeRemainingColumn(),
+        console=rich.console.Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done, text: bar.update(task, completed=done, description=f"{title} {text}")
+
+
+def _logger(total: float, title: str) -> Callable[[float, str], None]:
+    started = last = time.monotonic()
+
+    def report(done: float, text: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LOG_SECONDS and done > 0:
+            last = now
+            left = (now - started) * (total - done) / done
+            say(f"{title} {text}: {done / total:.0%}, about {left:.0f} s left")
+
+    return report
+
+
+def table(title: str, columns: list[str], lines: list[list[str]], caption: str | None = None) -> None:
+    """Prints a table whose first column names the lines."""
+    out = rich.table.Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=rich.box.SIMPLE_HEAD)
+    for k, column in enumerate(columns):
+        out.add_column(column, justify="left" if k == 0 else "right", no_wrap=True)
+    for line in lines:
+        out.add_row(*line)
+    console = rich.console.Console(highlight=False)
+    if not console.is_terminal:
+        console = rich.console.Console(highlight=False, width=200)
+    console.print(out)

@@ -1,0 +1,33 @@
+"""The simple recurrent network (Elman 1990), h' = f(W x + U h + b)."""
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells.cell import Activation, Cell
+
+
+class RNN(Cell):
+    """h' = f(W x + U h + b), y = h'.
+
+    W [I, H], U [H, H], b [H] starting at 0; the state is (h [H],). `rnn_tanh` is Elman's network and Keras's `SimpleRNN`;
+    `rnn_relu` takes f = max(0, .), and `irnn` (Le, Jaitly and Hinton 2015, arXiv:1504.00941) also starts at U = 1 and
+    W ~ N(0, 1e-6).
+    """
+
+    activation: Activation = jnp.tanh
+
+    def setup(self):
+        self.input = self._projection(0.0)
+        self.recurrent = self._recurrent(1)
+
+    def project(self, x):
+        return self.input(x)
+
+    def step(self, carry, z):
+        (h,) = carry
+        (kernel,) = self.recurrent(self.hidden_size)
+        h = self.activation(z + h @ kernel)
+        return (h,), h
+
+    def initial_carry(self) -> tuple[jax.Array]:
+        return (jnp.zeros(self.hidden_size),)

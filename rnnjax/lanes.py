@@ -1,0 +1,152 @@
+"""Lanes: one lane is one seed at one point of the grid.
+
+An experiment is written as pure functions of one lane. `Mesh.each` runs such a function over all lanes of a group, on every
+device; `run_group` is the only loop over time on the host: advance a chunk, stop when all lanes are done, report, repeat.
+
+Lanes share nothing, and how many of them advance together (`width`) is fixed by the caller and recorded: results are bitwise
+repeatable at equal width, whatever the number of devices.
+"""
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from jax import lax, monitoring
+from jax.sharding import NamedSharding, PartitionSpec
+
+AXIS = "lanes"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mesh:
+    """The devices lanes are spread over, and how many lanes of a device advance together.
+
+    `width` 1 loops over the lanes of a device, which is best for long recurrences on a CPU: a vmapped loop loses its single
+    kernel. None takes all lanes of a group at once, which is best on accelerators.
+    """
+
+    devices: tuple[jax.Device, ...]
+    width: int | None
+
+    @classmethod
+    def local(cls) -> "Mesh":
+        devices = tuple(jax.local_devices())
+        return cls(devices, 1 if devices[0].platform == "cpu" else None)
+
+    def lanes_for(self, lanes: int) -> int:
+        """`lanes` rounded up to what the devices share out evenly."""
+        share = len(self.devices) * (self.width or 1)
+        return math.ceil(lanes / share) * share
+
+    def place(self, lanes):
+        """Host arrays `[L, ...]` laid out over the devices."""
+        return jax.device_put(lanes, NamedSharding(self._mesh, PartitionSpec(AXIS)))
+
+    @property
+    def _mesh(self) -> jax.sharding.Mesh:
+        return jax.make_mesh((len(self.devices),), (AXIS,), devices=self.devices)
+
+    def each(self, function: Callable, **static) -> Callable:
+        """`function(*lane, *shared, **static)` of one lane, over all lanes.
+
+        The result takes `(lanes, shared)`: a tuple of arrays `[L, ...]` and a tuple of values common to all lanes. It is compiled
+        once for each combination of shapes; branches on a shared value stay branches.
+        """
+        return _program(self, function, tuple(sorted(static.items())))
+
+
+@functools.cache
+def _program(mesh: Mesh, function: Callable, static: tuple) -> Callable:
+    def shard(lanes, shared):
+        def one(lane):
+            return function(*lane, *shared, **dict(static))
+
+        if mesh.width == 1:
+            return lax.map(one, lanes)
+        return lax.map(one, lanes, batch_size=mesh.width or len(jax.tree.leaves(lanes)[0]))
+
+    spec = PartitionSpec(AXIS)
+    return jax.jit(
+        jax.shard_map(shard, mesh=mesh._mesh, in_specs=(spec, PartitionSpec()), out_specs=spec, check_vma=False)
+    )
+
+
+class Experiment(Protocol):
+    """What `run` needs of an experiment. States are trees of arrays `[L, ...]`."""
+
+    chunks: int
+
+    def init(self, mesh: Mesh, seeds: np.ndarray, live: np.ndarray) -> Any:
+        """The state of a group before its first chunk; lanes that are not `live` are padding and born done."""
+
+    def advance(self, mesh: Mesh, state: Any, chunk: int) -> Any:
+        """One chunk further; done lanes stay as they are."""
+
+    def done(self, state: Any) -> jax.Array:
+        """bool `[L]`"""
+
+    def finish(self, state: Any, lane: int) -> dict:
+        """The row of one lane, from a state of NumPy arrays."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Lanes of one shape: an experiment, and the seeds it is run with. `cost` weighs it against other groups."""
+
+    name: str
+    experiment: Experiment
+    seeds: tuple[int, ...]
+    cost: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    group: Group
+    rows: list[dict]
+    timing: dict
+
+
+def run(groups: list[Group], mesh: Mesh, report: Callable[[float], None] = lambda cost: None) -> Iterator[Result]:
+    """Runs groups one after another and yields each as it ends. `report` is called with the sum of costs done so far."""
+    before = 0.0
+    for group in groups:
+        started, compiled = time.perf_counter(), _COMPILE_SECONDS[0]
+        rows = run_group(group, mesh, lambda share: report(before + share * group.cost))  # noqa: B023
+        compiled = _COMPILE_SECONDS[0] - compiled
+        run_seconds = time.perf_counter() - started - compiled
+        before += group.cost
+        report(before)
+        yield Result(group, rows, {"compile_seconds": round(compiled, 3), "run_seconds": round(run_seconds, 3)})
+
+
+def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda share: None) -> list[dict]:
+    """The rows of one group, a lane for each seed, in that order. `report` is called with the share of chunks done."""
+    experiment, seeds = group.experiment, np.asarray(group.seeds, np.uint32)
+    lanes = mesh.lanes_for(len(seeds))
+    width = mesh.width or lanes // len(mesh.devices)
+    state = experiment.init(mesh, np.resize(seeds, lanes), np.arange(lanes) < len(seeds))
+    done = np.False_
+    for chunk in range(experiment.chunks):
+        following = experiment.advance(mesh, state, chunk)  # in flight while the host waits for the chunk before it
+        if np.all(done):
+            break
+        state, done = following, experiment.done(following)
+        report(chunk / experiment.chunks)
+    host = jax.device_get(state)
+    return [{**experiment.finish(host, lane), "seed": int(seed), "width": width} for lane, seed in enumerate(seeds)]
+
+
+_COMPILE_SECONDS = [0.0]
+
+
+def _count_compilation(event: str, seconds: float, **_) -> None:
+    if event.startswith("/jax/core/compile/"):
+        _COMPILE_SECONDS[0] += seconds
+
+
+monitoring.register_event_duration_secs_listener(_count_compilation)

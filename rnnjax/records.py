@@ -1,0 +1,202 @@
+"""Run folders: what was asked, what came out, and how it was computed.
+
+    config.json            schema, benchmark, settings, axes, the command, and the provenance of each invocation
+    rows/<group>.jsonl     the rows of one finished group; written whole, never changed
+    timings/<group>.json   its compile and run seconds, apart from the rows so that these repeat exactly
+    rows.jsonl             all rows, sorted
+    timings.jsonl          all timings
+    summary.csv            a line for each shape
+
+Rows are flat; JSON has no NaN, so a number that does not exist is `null` beside a status that says why.
+"""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib import metadata
+
+import jax
+import numpy as np
+from etils import epath
+
+SCHEMA = 1
+LABELS = ("cell", "input_size", "hidden_size", "layers", "seed")
+
+
+class RefusedError(ValueError):
+    """The folder cannot take this run; the text says why."""
+
+
+def write(path: epath.Path, text: str) -> None:
+    """Writes a whole file so that a reader sees all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if "://" in os.fspath(path):
+        path.write_text(text)
+        return
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.rename(path)
+
+
+def read_rows(folder) -> list[dict]:
+    """The rows of all finished groups of a run folder, sorted."""
+    rows = []
+    for path in sorted(epath.Path(folder).glob("rows/*.jsonl")):
+        rows += map(json.loads, path.read_text().splitlines())
+    return sorted(rows, key=lambda row: tuple(row.get(label) for label in LABELS))
+
+
+def columns(rows: Iterable[dict]) -> dict[str, np.ndarray]:
+    """Rows as one array a key. Missing numbers become NaN; lists and text become object arrays."""
+    rows = list(rows)
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: _array([row.get(key) for row in rows]) for key in keys}
+
+
+def read_columns(folder) -> dict[str, np.ndarray]:
+    """`columns` of a run folder."""
+    return columns(read_rows(folder))
+
+
+def _array(values: list) -> np.ndarray:
+    if all(value is None or isinstance(value, (int, float)) for value in values):
+        if any(value is None or isinstance(value, float) for value in values):
+            return np.asarray([np.nan if value is None else value for value in values], np.float64)
+        return np.asarray(values)
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+class Folder:
+    """The folder of one run, opened for writing."""
+
+    def __init__(self, path, benchmark: str, settings: dict, axes: dict[str, list], overwrite: bool = False):
+        """Checks that the folder can take the run, without writing.
+
+        Raises `RefusedError` for a folder that holds something else, another schema, or rows of other settings.
+        """
+        self.path = epath.Path(path)
+        self.config = {"schema": SCHEMA, "benchmark": benchmark, "settings": settings, "axes": axes, "invocations": []}
+        self._replace = False
+        old = self._old_config()
+        if old is None:
+            return
+        for key in ("schema", "benchmark"):
+            if old.get(key) != self.config[key]:
+                raise RefusedError(f"{path} holds a run of {key} {old.get(key)!r}, not {self.config[key]!r}")
+        changed = [key for key in settings.keys() | old["settings"].keys() if settings.get(key) != old["settings"].get(key)]
+        if overwrite:
+            self._replace = True
+        elif changed:
+            key = min(changed)
+            was, now = old["settings"].get(key), settings.get(key)
+            raise RefusedError(
+                f"{path} holds a run with {key}={_text(was)}, not {_text(now)}; "
+                "allowed: the same settings, another --out_dir, or --overwrite"
+            )
+        else:
+            self.config["invocations"] = old["invocations"]
+            self.config["axes"] = {
+                name: sorted({*values, *old["axes"].get(name, [])}, key=lambda v: (str(type(v)), v))
+                for name, values in axes.items()
+            }
+
+    def _old_config(self) -> dict | None:
+        try:
+            if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+                return None
+            text = (self.path / "config.json").read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            raise RefusedError(f"{self.path} is no run folder; allowed: a new or empty folder, or one of this benchmark") from None
+        try:
+            config = json.loads(text)
+            if not {"schema", "settings", "axes", "invocations"} <= config.keys():
+                raise ValueError
+        except (ValueError, AttributeError):
+            raise RefusedError(f"{self.path}/config.json is not one of ours; allowed: a new or empty folder") from None
+        return config
+
+    def create(self, command: list[str]) -> None:
+        """Makes the folder and notes this invocation. Raises OSError if it cannot be written."""
+        if self._replace:
+            self._clear()
+        self.config["command"] = command
+        provenance = _provenance()
+        if provenance not in self.config["invocations"]:
+            self.config["invocations"].append(provenance)
+        write(self.path / "config.json", json.dumps(self.config, indent=1) + "\n")
+
+    def done(self) -> set[tuple]:
+        """The labels of the lanes that have a row."""
+        if self._replace:
+            return set()
+        return {tuple(row[label] for label in LABELS) for row in read_rows(self.path)}
+
+    def add(self, group: str, rows: list[dict], timing: dict) -> None:
+        """Keeps the rows of a finished group."""
+        write(self.path / "timings" / f"{group}.json", json.dumps({"group": group, **timing}) + "\n")
+        write(self.path / "rows" / f"{group}.jsonl", "".join(json.dumps(_short(row)) + "\n" for row in rows))
+
+    def finish(self, summary: list[dict]) -> list[dict]:
+        """Joins the groups' files, writes the summary, and returns all rows."""
+        rows = read_rows(self.path)
+        write(self.path / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        timings = sorted(self.path.glob("timings/*.json"))
+        write(self.path / "timings.jsonl", "".join(path.read_text() for path in timings))
+        write(self.path / "summary.csv", csv(summary))
+        return rows
+
+    def _clear(self) -> None:
+        for pattern in ("rows/*.jsonl", "timings/*.json", "rows.jsonl", "timings.jsonl", "summary.csv", "*.png", "*.svg"):
+            for path in self.path.glob(pattern):
+                path.unlink()
+
+
+def csv(rows: list[dict]) -> str:
+    """Rows as comma-separated text; None is an empty field."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [keys, *([_field(row.get(key)) for key in keys] for row in rows)]
+    return "".join(",".join(line) + "\n" for line in lines)
+
+
+def _field(value) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _short(value):
+    """Floats with the seven digits float32 has: shorter files, and no false precision."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [float(f"{item:.4g}") if isinstance(item, float) else item for item in value]
+    return value
+
+
+def _text(value) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _git(*arguments: str) -> str | None:
+    where = os.path.dirname(os.path.abspath(__file__))
+    try:
+        done = subprocess.run(["git", "-C", where, *arguments], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _provenance() -> dict:
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "numpy")},
+        "python": platform.python_version(),
+        "commit": commit,
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        "device": jax.devices()[0].device_kind,
+        "devices": jax.device_count(),
+    }

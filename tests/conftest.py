@@ -1,0 +1,22 @@
+"""Two CPU devices, as on a small machine; set before JAX starts."""
+
+import os
+
+os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+
+@pytest.fixture
+def x64():
+    """Float64 for one test."""
+    with jax.enable_x64(True):
+        yield
+
+
+def flat(variables, dtype=np.float64) -> dict:
+    """Parameters by path, such as "input/kernel"."""
+    leaves = jax.tree_util.tree_flatten_with_path(variables["params"])[0]
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf, dtype) for path, leaf in leaves}
