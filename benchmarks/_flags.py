@@ -3,12 +3,13 @@
 A wrong command line ends in one line that names the flag, the value and what is allowed, with exit status 2.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
 
 import jax
-from absl import app, flags
+from absl import app, flags, logging
 
 FLAGS = flags.FLAGS
 
@@ -81,8 +82,9 @@ def _whole(flag: str, word: str, least: int, text: str | None = None) -> int:
     except ValueError:
         value = least - 1
     if value < least or value >= 2**31:
-        allowed = f"whole numbers from {least} on" + (", separated by commas" if text is not None else "")
-        raise UsageError(flag, text if text is not None else word, f"{word.strip() or 'an empty entry'!r} is no such number", allowed)
+        listed = "" if text is None else ", separated by commas"
+        problem = f"{word.strip() or 'an empty entry'!r} is no such number"
+        raise UsageError(flag, word if text is None else text, problem, f"whole numbers from {least} on{listed}")
     return value
 
 
@@ -125,6 +127,7 @@ def start(main: Callable[[], int | None]) -> None:
             _wrong(name, error)
 
     def checked(_):
+        logging.set_verbosity(logging.WARNING)
         try:
             return main()
         except UsageError as error:
@@ -141,7 +144,5 @@ def _wrong(name: str, error: Exception) -> None:
 def use_cores() -> None:
     """Makes each core a JAX device, unless the user chose a number (JAX_NUM_CPU_DEVICES) or JAX has already started."""
     if jax.config.jax_num_cpu_devices < 1:
-        try:
+        with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-        except RuntimeError:
-            pass

@@ -2,13 +2,13 @@
 
     python -m benchmarks.memory_stability --cell=gru
 
-re-runs "An Investigation of RNN Memory Stability" (Muccino 2019) for one cell: 8 input sizes, 8 numbers of units, 10 seeds, two
-sequences of 100,000 steps that share all but their first 1,000.
+re-runs "An Investigation of RNN Memory Stability" (Muccino 2019) for one cell: 8 input sizes, 8 numbers of units, 10
+seeds, two sequences of 100,000 steps that share all but their first 1,000.
 """
 
 import dataclasses
 import itertools
-import sys
+import resource
 
 import jax
 from absl import flags
@@ -141,7 +141,8 @@ def _cells() -> list[str]:
     cells = _flags.words("cell")
     for cell in cells:
         if cell not in registry.CELLS:
-            raise _flags.UsageError("cell", FLAGS.cell, f"no such cell {cell!r}", f"all, or a comma list of {', '.join(registry.CELLS)}")
+            allowed = f"all, or a comma list of {', '.join(registry.CELLS)}"
+            raise _flags.UsageError("cell", FLAGS.cell, f"no such cell {cell!r}", allowed)
     return cells
 
 
@@ -173,7 +174,7 @@ def _options(cells: list[str]) -> dict[str, object]:
 
 
 def groups(config: Config, done: set[tuple]) -> list[lanes.Group]:
-    """A group for each shape, with the seeds that have no row yet. One recurrence serves all input sizes, so they come together."""
+    """A group for each shape, with the seeds that have no row yet; shapes that share a recurrence follow one another."""
     out = []
     for cell, hidden_size, input_size in config.shapes:
         seeds = tuple(s for s in config.seeds if (cell, input_size, hidden_size, 1, s) not in done)
@@ -199,12 +200,13 @@ def main() -> int:
     mesh = lanes.Mesh.local()
     todo = groups(config, folder.done())
     if FLAGS.dry_run:
-        _dry_run(config, todo, mesh)
+        _dry_run(todo, mesh)
         return 0
     try:
         folder.create(_flags.command())
     except OSError as error:
-        raise _flags.UsageError("out_dir", out_dir, f"cannot be written ({error.strerror})", "a folder you may write to") from None
+        problem = f"cannot be written ({error.strerror})"
+        raise _flags.UsageError("out_dir", out_dir, problem, "a folder you may write to") from None
     return _run(folder, todo, mesh)
 
 
@@ -218,7 +220,8 @@ def _run(folder: records.Folder, todo: list[lanes.Group], mesh: lanes.Mesh) -> i
                 folder.add(result.group.name, result.rows, result.timing)
                 finished += 1
     except KeyboardInterrupt:
-        _terminal.say(f"Interrupted: {finished} of {len(todo)} shapes are kept in {folder.path}; the same command goes on from there.")
+        kept = f"{finished} of {len(todo)} shapes are kept in {folder.path}"
+        _terminal.say(f"Interrupted: {kept}; the same command goes on from there.")
         return 130
     rows = folder.finish(figures.summary(records.read_rows(folder.path)))
     figures.heatmap(rows, folder.path)
@@ -237,24 +240,37 @@ def _tables(rows: list[dict], path) -> None:
             here = [lanes_by_shape.get((cell, input_size, n, 1)) for n in units]
             texts = [figures.entry(figures.times(lanes, f"first_{name}"), horizon) if lanes else "" for lanes in here]
             lines.append([str(input_size), *texts])
-        _terminal.table(f"{cell}: first shared step, {figures.LABELS.get(name, f'within {name}')}", ["input \\ units", *map(str, units)], lines)
+        title = f"{cell}: first shared step, {figures.LABELS.get(name, f'within {name}')}"
+        _terminal.table(title, ["input \\ units", *map(str, units)], lines)
     counts = {status: sum(row["status"] == status for row in rows) for status in ("merged", "apart", "diverged")}
     print(f"{len(rows)} lanes: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
-    print("Mean over seeds ± half of its 95 % interval; >= with a share: only so many seeds met the criterion, a bound of the mean.")
+    print("Mean over seeds ± half of its 95 % interval; >= with a share: only so many seeds met it, a bound of the mean.")
     print(f"Rows, summary and pictures: {path}")
 
 
-def _dry_run(config: Config, todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
-    lanes_count = sum(len(group.seeds) for group in todo)
-    print(f"{lanes_count} lanes in {len(todo)} groups on {len(mesh.devices)} {mesh.devices[0].platform} devices")
+def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
+    """Tries the first chunks of the smallest and the largest shape and scales: time a chunk grows with the units squared."""
+    count = sum(len(group.seeds) for group in todo)
+    print(f"{count} lanes in {len(todo)} groups on {len(mesh.devices)} {mesh.devices[0].platform} devices")
     if not todo:
         return
-    sizes = {(group.experiment.cell.hidden_size, type(group.experiment.cell)): group for group in todo}
-    ends = [min(sizes.items(), key=lambda kv: kv[0][0])[1], max(sizes.items(), key=lambda kv: kv[0][0])[1]]
-    small, large = (stability.cost(group.experiment, mesh, group.seeds) for group in ends)
-    print(small, large)
+    programs = len(frozenset().union(*(group.experiment.programs for group in todo)))
+    ends = [pick(todo, key=lambda group: group.experiment.cell.hidden_size) for pick in (min, max)]
+    small, large = (lanes.trial(group, mesh) for group in ends)
+    low, high = (group.experiment.cell.hidden_size**2 for group in ends)
+    slope = (large.lane_chunk_seconds - small.lane_chunk_seconds) / max(high - low, 1)
+    seconds = sum(
+        len(group.seeds)
+        * group.experiment.chunks
+        * max(0.0, small.lane_chunk_seconds + slope * (group.experiment.cell.hidden_size**2 - low))
+        for group in todo
+    )
+    compiling = programs * small.compile_seconds / len(ends[0].experiment.programs)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{programs} programs, about {compiling:.0f} s of compiling")
+    print(f"at most about {seconds:.0f} s of running, if no pair merges early")
+    print(f"memory of this trial: {peak:.0f} MB, of which the state of the largest group {large.state_bytes / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":
-    sys.modules.setdefault("benchmarks.memory_stability", sys.modules[__name__])
     _flags.start(main)

@@ -1,9 +1,9 @@
 """Weight initialisers by name.
 
-An initialiser is `f(key, rows, gates, size) -> float32 [rows, gates * size]`. A gated cell keeps the kernels of all its gates
-side by side in one matrix, and it matters whether the draw is over that whole matrix (`orthogonal`: its rows are orthonormal)
-or over each gate's `[rows, size]` block by itself (`orthogonal_per_gate`): for an LSTM the two differ sevenfold in the
-largest Lyapunov exponent. They are therefore two initialisers.
+An initialiser is `f(key, rows, gates, size) -> float32 [rows, gates * size]`. A gated cell keeps the kernels of all its
+gates side by side in one matrix, and it matters whether the draw is over that whole matrix (`orthogonal`: its rows are
+orthonormal) or over each gate's `[rows, size]` block by itself (`orthogonal_per_gate`): for an LSTM the two differ
+sevenfold in the largest Lyapunov exponent. They are therefore two initialisers.
 """
 
 from collections.abc import Callable

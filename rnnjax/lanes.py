@@ -1,10 +1,11 @@
 """Lanes: one lane is one seed at one point of the grid.
 
-An experiment is written as pure functions of one lane. `Mesh.each` runs such a function over all lanes of a group, on every
-device; `run_group` is the only loop over time on the host: advance a chunk, stop when all lanes are done, report, repeat.
+An experiment is written as pure functions of one lane. `Mesh.each` runs such a function over all lanes of a group, on
+every device; `run_group` is the only loop over time on the host: advance a chunk, stop when all lanes are done, report,
+repeat.
 
-Lanes share nothing, and how many of them advance together (`width`) is fixed by the caller and recorded: results are bitwise
-repeatable at equal width, whatever the number of devices.
+Lanes share nothing, and how many of them advance together (`width`) is fixed by the caller and recorded: results are
+bitwise repeatable at equal width, whatever the number of devices.
 """
 
 import dataclasses
@@ -26,8 +27,8 @@ AXIS = "lanes"
 class Mesh:
     """The devices lanes are spread over, and how many lanes of a device advance together.
 
-    `width` 1 loops over the lanes of a device, which is best for long recurrences on a CPU: a vmapped loop loses its single
-    kernel. None takes all lanes of a group at once, which is best on accelerators.
+    `width` 1 loops over the lanes of a device, which is best for long recurrences on a CPU: a vmapped loop loses its
+    single kernel. None takes all lanes of a group at once, which is best on accelerators.
     """
 
     devices: tuple[jax.Device, ...]
@@ -54,13 +55,15 @@ class Mesh:
     def each(self, function: Callable, **static) -> Callable:
         """`function(*lane, *shared, **static)` of one lane, over all lanes.
 
-        The result takes `(lanes, shared)`: a tuple of arrays `[L, ...]` and a tuple of values common to all lanes. It is compiled
-        once for each combination of shapes; branches on a shared value stay branches.
+        The result takes `(lanes, shared)`: a tuple of arrays `[L, ...]` and a tuple of values common to all lanes. It
+        is compiled once for each combination of shapes; branches on a shared value stay branches.
         """
         return _program(self, function, tuple(sorted(static.items())))
 
 
-@functools.cache
+# Kept: what groups of one shape share. Dropped in time: programs of one group, which would add up to hundreds of
+# megabytes.
+@functools.lru_cache(maxsize=24)
 def _program(mesh: Mesh, function: Callable, static: tuple) -> Callable:
     def shard(lanes, shared):
         def one(lane):
@@ -71,9 +74,7 @@ def _program(mesh: Mesh, function: Callable, static: tuple) -> Callable:
         return lax.map(one, lanes, batch_size=mesh.width or len(jax.tree.leaves(lanes)[0]))
 
     spec = PartitionSpec(AXIS)
-    return jax.jit(
-        jax.shard_map(shard, mesh=mesh._mesh, in_specs=(spec, PartitionSpec()), out_specs=spec, check_vma=False)
-    )
+    return jax.jit(jax.shard_map(shard, mesh=mesh._mesh, in_specs=(spec, PartitionSpec()), out_specs=spec, check_vma=False))
 
 
 class Experiment(Protocol):
@@ -139,6 +140,29 @@ def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda
         report(chunk / experiment.chunks)
     host = jax.device_get(state)
     return [{**experiment.finish(host, lane), "seed": int(seed), "width": width} for lane, seed in enumerate(seeds)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What the first chunks of a group took: seconds a lane and chunk once compiled, seconds of compiling, bytes of its state."""
+
+    lane_chunk_seconds: float
+    compile_seconds: float
+    state_bytes: int
+
+
+def trial(group: Group, mesh: Mesh) -> Trial:
+    """Runs the start of a group and measures it."""
+    compiled = _COMPILE_SECONDS[0]
+    experiment, seeds = group.experiment, np.asarray(group.seeds, np.uint32)
+    state = experiment.init(mesh, np.resize(seeds, mesh.lanes_for(len(seeds))), np.ones(mesh.lanes_for(len(seeds)), bool))
+    jax.block_until_ready(experiment.advance(mesh, state, 0))
+    compiled = _COMPILE_SECONDS[0] - compiled
+    last = experiment.chunks - 1
+    started = time.perf_counter()
+    jax.block_until_ready(experiment.advance(mesh, state, last))
+    seconds = time.perf_counter() - started
+    return Trial(seconds / len(seeds), compiled, sum(leaf.nbytes for leaf in jax.tree.leaves(state) if hasattr(leaf, "nbytes")))
 
 
 _COMPILE_SECONDS = [0.0]

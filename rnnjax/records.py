@@ -110,7 +110,8 @@ class Folder:
                 return None
             text = (self.path / "config.json").read_text()
         except (FileNotFoundError, NotADirectoryError):
-            raise RefusedError(f"{self.path} is no run folder; allowed: a new or empty folder, or one of this benchmark") from None
+            allowed = "a new or empty folder, or a run folder of this benchmark"
+            raise RefusedError(f"{self.path} is no run folder; allowed: {allowed}") from None
         try:
             config = json.loads(text)
             if not {"schema", "settings", "axes", "invocations"} <= config.keys():
@@ -150,7 +151,15 @@ class Folder:
         return rows
 
     def _clear(self) -> None:
-        for pattern in ("rows/*.jsonl", "timings/*.json", "rows.jsonl", "timings.jsonl", "summary.csv", "*.png", "*.svg"):
+        for pattern in (
+            "rows/*.jsonl",
+            "timings/*.json",
+            "rows.jsonl",
+            "timings.jsonl",
+            "summary.csv",
+            "*.png",
+            "*.svg",
+        ):
             for path in self.path.glob(pattern):
                 path.unlink()
 

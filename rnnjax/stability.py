@@ -1,12 +1,14 @@
 """For how many steps does a different past still show in the output? (Muccino 2019)
 
-A network with fresh random weights runs on two sequences of N(0, 1) inputs. Their first `unique_steps` steps differ, the rest is
-shared. Counted from the first shared step (index 0): when do the two outputs agree, for each of several criteria?
+A network with fresh random weights runs on two sequences of N(0, 1) inputs. Their first `unique_steps` steps differ,
+the rest is shared. Counted from the first shared step (index 0): when do the two outputs agree, for each of several
+criteria?
 
-Inputs are drawn, projected and consumed in chunks of `CHUNK` steps, so memory does not grow with the number of steps. A chunk of
-the first part holds `CHUNK // 2` steps of each sequence, one after the other; a shared chunk holds `CHUNK` steps that both
-sequences read. Draws come in blocks of `CHUNK // 2` steps from streams that depend on the seed alone: seed 7 alone is seed 7 of 10,
-and a run of 3,000 steps is the start of one of 100,000. The inputs of a narrow network are the first inputs of a wide one.
+Inputs are drawn, projected and consumed in chunks of `CHUNK` steps, so memory does not grow with the number of steps. A
+chunk of the first part holds `CHUNK // 2` steps of each sequence, one after the other; a shared chunk holds `CHUNK`
+steps that both sequences read. Draws come in blocks of `CHUNK // 2` steps from streams that depend on the seed alone:
+seed 7 alone is seed 7 of 10, and a run of 3,000 steps is the start of one of 100,000. The inputs of a narrow network
+are the first inputs of a wide one.
 """
 
 import dataclasses
@@ -93,8 +95,8 @@ def sample_steps(shared_steps: int) -> np.ndarray:
 class Stability:
     """The experiment for one cell (with its number of units) and one input size; see `lanes.Experiment`.
 
-    `numbers` sets numeric fields of the cell, such as `keep_bias`, without a program of their own. `full` goes on to the last
-    step even when both states are bitwise equal and the rest is known.
+    `numbers` sets numeric fields of the cell, such as `keep_bias`, without a program of their own. `full` goes on to
+    the last step even when both states are bitwise equal and the rest is known.
     """
 
     cell: object
@@ -136,6 +138,13 @@ class Stability:
             exponent=np.bool_(shared and start < exponent_end),
             may_stop=np.bool_(shared and start + rows >= exponent_end and not self.full),
         )
+
+    @property
+    def programs(self) -> frozenset:
+        """What is compiled for a group, named so that groups that share a program name it alike."""
+        cell, size = self.cell, self.input_size
+        own = {("draw", size), ("weigh", cell, size), ("project", cell, size)}
+        return frozenset(own | {("streams",), ("begin", cell), ("evolve", cell)})
 
     def init(self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray) -> State:
         numbers = {name: np.full(len(seeds), value, np.float32) for name, value in self.numbers.items()}
@@ -271,7 +280,8 @@ def _draw(done, streams: Streams, phase: Phase, *, input_size) -> jax.Array:
     """The chunk's inputs x `[CHUNK, I]`, float32: two blocks of `CHUNK // 2` steps, of a and b or of the shared part."""
 
     def block(unique, k):
-        key = jnp.where(phase.shared, jax.random.fold_in(streams.shared, 2 * phase.index + k), jax.random.fold_in(unique, phase.index))
+        shared = jax.random.fold_in(streams.shared, 2 * phase.index + k)
+        key = jnp.where(phase.shared, shared, jax.random.fold_in(unique, phase.index))
         # Drawn input by input: the counter-based generator then gives narrow and wide networks the same first inputs.
         return jax.random.normal(key, (input_size, CHUNK // 2), jnp.float32).T
 
@@ -320,13 +330,11 @@ def _live_evolve(parameters, pair: Pair, z, phase: Phase, points, cell, criteria
         first=jnp.where(
             (pair.first < 0) & jnp.any(met & seen, axis=1), phase.start + jnp.argmax(met & seen, axis=1), pair.first
         ).astype(jnp.int32),
-        last_unmet=jnp.maximum(
-            pair.last_unmet, jnp.max(jnp.where(seen & ~met, phase.start + rows, -1), axis=1)
-        ).astype(jnp.int32),
-        distances=jnp.where(sampled, distance[jnp.clip(index, 0, CHUNK - 1)], pair.distances),
-        tail=lax.dynamic_slice_in_dim(
-            jnp.concatenate([pair.tail, distance]), jnp.where(phase.shared, phase.length, 0), TAIL
+        last_unmet=jnp.maximum(pair.last_unmet, jnp.max(jnp.where(seen & ~met, phase.start + rows, -1), axis=1)).astype(
+            jnp.int32
         ),
+        distances=jnp.where(sampled, distance[jnp.clip(index, 0, CHUNK - 1)], pair.distances),
+        tail=lax.dynamic_slice_in_dim(jnp.concatenate([pair.tail, distance]), jnp.where(phase.shared, phase.length, 0), TAIL),
         diverged=diverged.astype(jnp.int32),
     )
 

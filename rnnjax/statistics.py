@@ -32,8 +32,8 @@ def mean(values) -> Mean:
 class Times:
     """Times of which some are only known to be at least `horizon` (type I censoring).
 
-    `share` of the lanes have a time. `median` is None where half or more have none. `restricted` is the mean of min(time, horizon)
-    with its interval: where nothing is censored it is the mean, elsewhere a lower bound of it.
+    `share` of the lanes have a time. `median` is None where half or more have none. `restricted` is the mean of
+    min(time, horizon) with its interval: where nothing is censored it is the mean, elsewhere a lower bound of it.
     """
 
     n: int

@@ -1,8 +1,8 @@
 """Every loop over time.
 
-A `step(carry, z) -> (carry, y)` is a cell's step with its parameters bound; z `[T, ...]` are inputs a cell has projected. On a CPU,
-XLA turns a loop into one kernel as long as its body holds nothing but products of a matrix with one vector and elementwise
-work; reductions and norms therefore stay outside the innermost loops.
+A `step(carry, z) -> (carry, y)` is a cell's step with its parameters bound; z `[T, ...]` are inputs a cell has
+projected. On a CPU, XLA turns a loop into one kernel as long as its body holds nothing but products of a matrix with
+one vector and elementwise work; reductions and norms therefore stay outside the innermost loops.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,9 @@ def unroll(step: Step, carry, z):
 def unroll_pair(step: Step, a, b, z, offset, length):
     """Two trajectories through one loop body.
 
-    At time t trajectory a reads row t and trajectory b row `t + offset` of z `[C, ...]`: with `offset` 0 both see the same
-    inputs. `length` <= C - `offset` steps are made; both numbers may be traced, so one program serves every phase of a run.
-    Returns the two carries and the two outputs `[C, H]`, whose rows from `length` on are 0.
+    At time t trajectory a reads row t and trajectory b row `t + offset` of z `[C, ...]`: with `offset` 0 both see the
+    same inputs. `length` <= C - `offset` steps are made; both numbers may be traced, so one program serves every phase
+    of a run. Returns the two carries and the two outputs `[C, H]`, whose rows from `length` on are 0.
     """
     rows = jax.tree.leaves(z)[0].shape[0]
     y = jax.eval_shape(step, a, _at(z, 0))[1]
@@ -46,9 +46,9 @@ def unroll_pair(step: Step, a, b, z, offset, length):
 def unroll_tangent(step: Step, carry, tangent, z, every: int):
     """A trajectory and a small disturbance of it, whose growth is noted every `every` steps.
 
-    The disturbance `tangent` has the shape of `carry` and follows the derivative of `step`. After each `every` steps it is
-    scaled back to length 1. Returns the carry, the tangent and ln(length) before each scaling `[T // every]`; a disturbance
-    that has become exactly 0 stays 0 and is noted as -inf.
+    The disturbance `tangent` has the shape of `carry` and follows the derivative of `step`. After each `every` steps it
+    is scaled back to length 1. Returns the carry, the tangent and ln(length) before each scaling `[T // every]`; a
+    disturbance that has become exactly 0 stays 0 and is noted as -inf.
     """
 
     def push(t, state):

@@ -1,7 +1,7 @@
 """NumPy float64 versions of every cell, written from the published equations. Nothing of rnnjax is imported here.
 
-An oracle is `f(p, carry, x) -> (carry, y)`; p maps a parameter's path, such as "input/kernel" or "recurrent/kernel/0", to its
-array, and carry is a list of arrays `[H]`.
+An oracle is `f(p, carry, x) -> (carry, y)`; p maps a parameter's path, such as "input/kernel" or "recurrent/kernel/0",
+to its array, and carry is a list of arrays `[H]`.
 """
 
 import numpy as np

@@ -5,8 +5,8 @@ A cell splits its update into the part that does not depend on the state and the
     z          = cell.project(x)        x [..., I] -> z [..., anything], for a whole sequence in one product
     (carry, y) = cell.step(carry, z)    one time step; y [H] is the output, and what a next layer receives
 
-`cell(carry, x)` is the two together, so every cell also works wherever Flax expects an `nn.RNNCellBase`. Submodules keep the
-weights, so that Flax itself can tell which of them `project` needs and which `step` (see `split_parameters`).
+`cell(carry, x)` is the two together, so every cell also works wherever Flax expects an `nn.RNNCellBase`. Submodules
+keep the weights, so that Flax itself can tell which of them `project` needs and which `step` (see `split_parameters`).
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ Activation = Callable[[jax.Array], jax.Array]
 class Kernel(nn.Module):
     """Recurrent weights: one draw of `[rows, gates * size]` times `gain`, kept in `parts` of so many gates each.
 
-    A cell that uses its gates in separate products keeps them in separate matrices: cut inside a loop over time, a matrix would be
-    copied at every step.
+    A cell that uses its gates in separate products keeps them in separate matrices: cut inside a loop over time, a
+    matrix would be copied at every step.
     """
 
     size: int

@@ -13,8 +13,8 @@ class GRU(Cell):
         c    = tanh(W x + U (r h) + b)
         h'   = u h + (1 - u) c,  y = h'
 
-    W [I, 3H], U [H, 3H] and b [3H] hold the gates in the order u, r, c; b starts at 0 but for the update gate's `keep_bias`
-    (positive keeps the old state). The state is (h [H],). Keras calls this form `reset_after=False`.
+    W [I, 3H], U [H, 3H] and b [3H] hold the gates in the order u, r, c; b starts at 0 but for the update gate's
+    `keep_bias` (positive keeps the old state). The state is (h [H],). Keras calls this form `reset_after=False`.
     """
 
     keep_bias: float | jax.Array = 0.0

@@ -9,9 +9,9 @@ from rnnjax.cells.cell import Activation, Cell
 class RNN(Cell):
     """h' = f(W x + U h + b), y = h'.
 
-    W [I, H], U [H, H], b [H] starting at 0; the state is (h [H],). `rnn_tanh` is Elman's network and Keras's `SimpleRNN`;
-    `rnn_relu` takes f = max(0, .), and `irnn` (Le, Jaitly and Hinton 2015, arXiv:1504.00941) also starts at U = 1 and
-    W ~ N(0, 1e-6).
+    W [I, H], U [H, H], b [H] starting at 0; the state is (h [H],). `rnn_tanh` is Elman's network and Keras's
+    `SimpleRNN`; `rnn_relu` takes f = max(0, .), and `irnn` (Le, Jaitly and Hinton 2015, arXiv:1504.00941) also starts
+    at U = 1 and W ~ N(0, 1e-6).
     """
 
     activation: Activation = jnp.tanh

@@ -34,7 +34,13 @@ def summary(rows: list[dict]) -> list[dict]:
     """One flat line a shape: lanes by status; for each time its share, median, restricted mean and interval; exponent; floor."""
     lines = []
     for (cell, input_size, hidden_size, layers), lanes in shapes(rows):
-        line = {"cell": cell, "input_size": input_size, "hidden_size": hidden_size, "layers": layers, "seeds": len(lanes)}
+        line = {
+            "cell": cell,
+            "input_size": input_size,
+            "hidden_size": hidden_size,
+            "layers": layers,
+            "seeds": len(lanes),
+        }
         line |= {status: sum(row["status"] == status for row in lanes) for status in ("merged", "apart", "diverged")}
         for key in (key for key in lanes[0] if key.startswith(("first_", "settled_"))):
             t = times(lanes, key)
@@ -120,16 +126,16 @@ def _caption(rows: list[dict]) -> str:
     seeds = len({row["seed"] for row in rows})
     shared = rows[0]["steps"] - rows[0]["unique_steps"]
     return (
-        f"First shared step at which both outputs agree: mean over {seeds} seeds of {rows[0]['dtype']} runs with {shared:,} shared "
-        "steps.\nHatched: some seeds never did (how many did, and a lower bound of the mean)."
+        f"First shared step at which both outputs agree: mean over {seeds} seeds of {rows[0]['dtype']} runs with "
+        f"{shared:,} shared steps.\nHatched: some seeds never did (how many did, and a lower bound of the mean)."
     )
 
 
 def distance(rows: list[dict], sample_steps: np.ndarray, folder) -> None:
     """`distance.png`: the largest difference of the two outputs over shared steps, a line for each number of units.
 
-    Lines are medians over seeds, bands the middle half; a line ends where the median is exactly 0. A panel for each input size
-    and cell.
+    Lines are medians over seeds, bands the middle half; a line ends where the median is exactly 0. A panel for each
+    input size and cell.
     """
     panels = sorted({(row["cell"], row["input_size"]) for row in rows})
     units = sorted({row["hidden_size"] for row in rows})

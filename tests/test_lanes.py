@@ -1,0 +1,94 @@
+"""Lanes: every device count and width gives what a plain loop gives."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnnjax import lanes
+
+
+def scale(x, y, factor, *, power):
+    return {"z": x**power + jnp.sum(y) * factor}
+
+
+@pytest.fixture(params=[(1, 1), (2, 1), (2, 3), (1, None), (2, None)], ids=str)
+def mesh(request):
+    devices, width = request.param
+    return lanes.Mesh(tuple(jax.devices()[:devices]), width)
+
+
+def test_each_equals_a_loop(mesh):
+    n = mesh.lanes_for(5)
+    x, y = np.arange(n, dtype=np.float32), np.ones((n, 3), np.float32)
+    z = mesh.each(scale, power=2)(mesh.place((x, y)), (np.float32(2),))["z"]
+    np.testing.assert_array_equal(z, x**2 + 6)
+
+
+def test_programs_are_kept(mesh):
+    assert mesh.each(scale, power=2) is mesh.each(scale, power=2)
+    assert mesh.each(scale, power=2) is not mesh.each(scale, power=3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Countdown:
+    """Each lane counts down from its seed; a lane at 0 is done. Keeps a log of the chunks that were computed."""
+
+    chunks: int
+    log: list
+
+    def init(self, mesh, seeds, live):
+        self.log.append(len(seeds))
+        return {
+            "left": mesh.place(np.where(live, seeds, 0).astype(np.int32)),
+            "steps": mesh.place(np.zeros(len(seeds), int)),
+        }
+
+    def advance(self, mesh, state, chunk):
+        self.log.append(chunk)
+        return mesh.each(count)((state["left"], state["steps"]), ())
+
+    def done(self, state):
+        return state["left"] == 0
+
+    def finish(self, state, lane):
+        return {"steps": int(state["steps"][lane])}
+
+
+def count(left, steps):
+    return jax.lax.cond(left == 0, lambda: {"left": left, "steps": steps}, lambda: {"left": left - 1, "steps": steps + 1})
+
+
+def test_lanes_stop_when_they_are_done(mesh):
+    experiment = Countdown(50, [])
+    group = lanes.Group("g", experiment, (3, 0, 7))
+    reports = []
+    rows = lanes.run_group(group, mesh, reports.append)
+    assert [row["steps"] for row in rows] == [3, 0, 7]
+    assert [row["seed"] for row in rows] == [3, 0, 7]
+    assert experiment.log[0] % len(mesh.devices) == 0
+    assert max(experiment.log[1:]) == 7  # one chunk is in flight when the last lane is seen to be done
+    assert reports == sorted(reports)
+
+
+def test_an_experiment_ends_with_its_chunks(mesh):
+    rows = lanes.run_group(lanes.Group("g", Countdown(4, []), (9, 2)), mesh)
+    assert [row["steps"] for row in rows] == [4, 2]
+
+
+def test_width_is_recorded():
+    one, all_at_once = lanes.Mesh(tuple(jax.devices()), 1), lanes.Mesh(tuple(jax.devices()[:1]), None)
+    group = lanes.Group("g", Countdown(4, []), (9, 2, 1))
+    assert {row["width"] for row in lanes.run_group(group, one)} == {1}
+    assert {row["width"] for row in lanes.run_group(group, all_at_once)} == {3}
+
+
+def test_groups_come_one_by_one_with_timings_and_reports():
+    groups = [lanes.Group(name, Countdown(4, []), (1, 2), cost) for name, cost in (("a", 1.0), ("b", 3.0))]
+    reports = []
+    results = list(lanes.run(groups, lanes.Mesh.local(), reports.append))
+    assert [result.group.name for result in results] == ["a", "b"]
+    assert reports == sorted(reports) and reports[-1] == 4.0
+    assert all(result.timing.keys() == {"compile_seconds", "run_seconds"} for result in results)

@@ -1,0 +1,40 @@
+"""Intervals and censored times against closed forms."""
+
+import numpy as np
+import pytest
+
+from rnnjax import statistics
+
+
+def test_interval_covers_the_mean_95_times_in_100():
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):
+        m = statistics.mean(generator.normal(3.0, 2.0, size=10))
+        covered += m.low <= 3.0 <= m.high
+    assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_interval_of_ten_numbers():
+    m = statistics.mean(range(10))
+    assert (m.mean, m.n) == (4.5, 10)
+    assert m.sd == pytest.approx(3.02765, abs=1e-5)
+    assert m.high - m.mean == pytest.approx(2.262157 * 3.02765 / np.sqrt(10), abs=1e-5)
+
+
+def test_few_numbers_have_no_spread():
+    assert statistics.mean([]) == statistics.Mean(0, None, None, None, None)
+    assert statistics.mean([2.0, None]) == statistics.Mean(1, 2.0, None, None, None)
+
+
+def test_censored_times_are_never_averaged_as_known():
+    t = statistics.censored([10, 20, None, None, None], horizon=100)
+    assert (t.n, t.share, t.median) == (5, 0.4, None)
+    assert t.restricted.mean == (10 + 20 + 300) / 5
+    t = statistics.censored([10, 20, 30, None], horizon=100)
+    assert (t.share, t.median) == (0.75, 25.0)
+
+
+def test_nothing_known_and_nothing_there():
+    assert statistics.censored([None, None], horizon=9).median is None
+    assert statistics.censored([], horizon=9).share is None

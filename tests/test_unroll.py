@@ -1,0 +1,85 @@
+"""Loops over time against plain Python loops and finite differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax import unroll
+
+H, T = 4, 12
+WEIGHTS = jax.random.normal(jax.random.key(0), (H, H)) / 2
+
+
+def step(carry, z):
+    (h,) = carry
+    h = jnp.tanh(h @ WEIGHTS + z)
+    return (h,), 2 * h
+
+
+def rows(key, n=T):
+    return jax.random.normal(jax.random.key(key), (n, H))
+
+
+def loop(h, z):
+    outputs = []
+    for row in z:
+        (h,), y = step((h,), row)
+        outputs.append(y)
+    return h, outputs
+
+
+def test_pair_on_the_same_rows():
+    z, a, b = rows(1), rows(2, 1)[0], rows(3, 1)[0]
+    (last_a,), (last_b,), ya, yb = unroll.unroll_pair(step, (a,), (b,), z, 0, T)
+    for start, last, ys in ((a, last_a, ya), (b, last_b, yb)):
+        expected, outputs = loop(start, z)
+        np.testing.assert_allclose(last, expected, rtol=1e-5)
+        np.testing.assert_allclose(ys, outputs, rtol=1e-5)
+
+
+def test_pair_on_two_halves_stops_at_length():
+    z, start = rows(1), rows(2, 1)[0]
+    offset, length = T // 2, T // 2 - 1
+    (last_a,), (last_b,), ya, yb = jax.jit(unroll.unroll_pair, static_argnums=0)(step, (start,), (start,), z, offset, length)
+    expected_a, outputs_a = loop(start, z[:length])
+    expected_b, outputs_b = loop(start, z[offset : offset + length])
+    np.testing.assert_allclose(last_a, expected_a, rtol=1e-5)
+    np.testing.assert_allclose(last_b, expected_b, rtol=1e-5)
+    np.testing.assert_allclose(ya[:length], outputs_a, rtol=1e-5)
+    np.testing.assert_allclose(yb[:length], outputs_b, rtol=1e-5)
+    assert not ya[length:].any() and not yb[length:].any()
+
+
+def test_pair_treats_both_sequences_alike():
+    z, start = rows(1), rows(2, 1)[0]
+    (last_a,), (last_b,), ya, yb = jax.jit(unroll.unroll_pair, static_argnums=0)(step, (start,), (start,), z, 0, T)
+    np.testing.assert_array_equal(last_a, last_b)
+    np.testing.assert_array_equal(ya, yb)
+
+
+def test_tangent_grows_as_a_small_difference_does(x64):
+    every, epsilon = 3, 1e-6
+    z, h = rows(1).astype(np.float64), rows(2, 1)[0].astype(np.float64)
+    v = np.asarray(rows(3, 1)[0], np.float64)
+    carry, tangent, growth = unroll.unroll_tangent(step, (h,), (jnp.asarray(v),), z, every)
+    for k in range(T // every):
+        block = z[k * every : (k + 1) * every]
+        plus, minus = loop(h + epsilon * v, block)[0], loop(h - epsilon * v, block)[0]
+        difference = np.asarray(plus - minus) / (2 * epsilon)
+        np.testing.assert_allclose(growth[k], np.log(np.linalg.norm(difference)), atol=1e-5)
+        v, h = difference / np.linalg.norm(difference), loop(h, block)[0]
+    np.testing.assert_allclose(carry[0], h, rtol=1e-10)
+    np.testing.assert_allclose(tangent[0], v, atol=1e-5)
+
+
+def test_a_dead_tangent_stays_dead():
+    def forget(carry, z):
+        return (jnp.zeros(H),), carry[0] + z
+
+    _, tangent, growth = unroll.unroll_tangent(forget, (jnp.ones(H),), (jnp.ones(H),), rows(1), 3)
+    assert np.isneginf(growth).all() and not np.any(tangent[0])
+
+
+def test_global_norm_is_wide_enough():
+    tree = {"a": jnp.full(3, 2.0, jnp.bfloat16), "b": jnp.ones(4)}
+    assert unroll.global_norm(tree) == 4.0 and unroll.global_norm(tree).dtype == jnp.float32
