@@ -94,12 +94,9 @@ def _different(flag: str, text: str, values: list, keys: list) -> list:
     return values
 
 
-def command() -> list[str]:
-    """The command line that repeats this run: this binary's own flags that do not have their defaults."""
-    module = sys.modules["__main__"].__spec__
-    name = module.name if module else "benchmarks.memory_stability"
-    own = [f"--{flag.name}={flag.value}" for flag in FLAGS.get_key_flags_for_module(sys.argv[0]) if flag.present]
-    return ["python", "-m", name, *sorted(own)]
+def command(benchmark: str) -> list[str]:
+    """The command line that repeats this run: every flag that was given."""
+    return ["python", "-m", f"benchmarks.{benchmark}", *sorted(f"--{name}={FLAGS[name].value}" for name in FLAGS if given(name))]
 
 
 def _parse(argv: list[str]) -> list[str]:

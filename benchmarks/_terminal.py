@@ -50,9 +50,9 @@ def _logger(total: float, title: str) -> Callable[[float, str], None]:
     return report
 
 
-def table(title: str, columns: list[str], lines: list[list[str]], caption: str | None = None) -> None:
+def table(title: str, columns: list[str], lines: list[list[str]]) -> None:
     """Prints a table whose first column names the lines."""
-    out = rich.table.Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=rich.box.SIMPLE_HEAD)
+    out = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False)
     for k, column in enumerate(columns):
         out.add_column(column, justify="left" if k == 0 else "right", no_wrap=True)
     for line in lines:
@@ -60,4 +60,6 @@ def table(title: str, columns: list[str], lines: list[list[str]], caption: str |
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
         console = rich.console.Console(highlight=False, width=200)
+    console.print(title, style="bold")
     console.print(out)
+    console.print()

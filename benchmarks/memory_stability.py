@@ -203,7 +203,7 @@ def main() -> int:
         _dry_run(todo, mesh)
         return 0
     try:
-        folder.create(_flags.command())
+        folder.create(_flags.command("memory_stability"))
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
         raise _flags.UsageError("out_dir", out_dir, problem, "a folder you may write to") from None

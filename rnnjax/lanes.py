@@ -50,7 +50,7 @@ class Mesh:
 
     @property
     def _mesh(self) -> jax.sharding.Mesh:
-        return jax.make_mesh((len(self.devices),), (AXIS,), devices=self.devices)
+        return jax.sharding.Mesh(np.asarray(self.devices), (AXIS,))
 
     def each(self, function: Callable, **static) -> Callable:
         """`function(*lane, *shared, **static)` of one lane, over all lanes.

@@ -37,7 +37,7 @@ def write(path: epath.Path, text: str) -> None:
         return
     part = path.with_name(path.name + ".part")
     part.write_text(text)
-    part.rename(path)
+    part.replace(path)
 
 
 def read_rows(folder) -> list[dict]:

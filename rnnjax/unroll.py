@@ -65,7 +65,7 @@ def unroll_tangent(step: Step, carry, tangent, z, every: int):
         return carry, tangent, growth.at[k].set(jnp.log(norm))
 
     intervals = jax.tree.leaves(z)[0].shape[0] // every
-    return lax.fori_loop(0, intervals, interval, (carry, tangent, jnp.zeros(intervals)))
+    return lax.fori_loop(0, intervals, interval, (carry, tangent, jnp.zeros(intervals, jnp.float32)))
 
 
 def global_norm(tree) -> jax.Array:

@@ -1,0 +1,82 @@
+"""Pictures and summaries from rows alone."""
+
+import numpy as np
+import pytest
+
+from rnnjax import statistics
+from rnnjax.figures import stability as figures
+
+STEPS = np.arange(5)
+
+
+def row(seed, hidden_size=2, input_size=1, first=10, status="merged", **more):
+    return {
+        "cell": "lstm",
+        "input_size": input_size,
+        "hidden_size": hidden_size,
+        "layers": 1,
+        "seed": seed,
+        "steps": 1100,
+        "unique_steps": 100,
+        "dtype": "float32",
+        "status": status,
+        "first_identical": first,
+        "settled_identical": first,
+        "first_cosine": 5,
+        "lyapunov": -0.1 * (seed + 1),
+        "floor": None if first is not None else 1e-8,
+        "distance": [1.0, 0.1, 0.01, 1e-5, 0.0],
+        **more,
+    }
+
+
+def test_summary_keeps_censored_and_diverged_lanes_apart():
+    rows = [row(0), row(1, first=30), row(2, first=None, status="apart"), row(3, first=None, status="diverged", lyapunov=None)]
+    (line,) = figures.summary(rows)
+    assert [line[key] for key in ("seeds", "merged", "apart", "diverged")] == [4, 2, 1, 1]
+    assert line["first_identical_share"] == pytest.approx(2 / 3)
+    assert line["first_identical_median"] == 30
+    assert line["first_identical_mean"] == pytest.approx((10 + 30 + 1000) / 3)
+    assert line["lyapunov"] == pytest.approx(-0.2)
+    assert line["lyapunov_n"] == 3
+
+
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [([10, 12], "11 ±13"), ([1, None], ">=500 1/2"), ([None, None], ">=1000"), ([], "diverged"), ([4], "4.0")],
+)
+def test_entries_say_what_is_known(times, text):
+    times = [999 if t == 1 else t for t in times]
+    assert figures.entry(statistics.censored(times, 1000), 1000) in (text, ">=1000 1/2")
+
+
+def test_pictures_show_every_shape(tmp_path):
+    rows = [
+        row(s, h, i, None if h == 8 and s else 10, "apart" if h == 8 and s else "merged")
+        for s in (0, 1)
+        for h in (2, 8)
+        for i in (1, 4)
+    ]
+    figures.heatmap(rows, tmp_path)
+    figures.distance(rows, STEPS, tmp_path)
+    heat = (tmp_path / "heatmap.svg").read_text()
+    for text in ("lstm: identical outputs", "lstm: cosine similarity 1", "units", "input size", "1/2", "505"):
+        assert text in heat
+    assert "1 input" in (tmp_path / "distance.svg").read_text()
+    assert (tmp_path / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_repeat_exactly(tmp_path):
+    rows = [row(s) for s in range(3)]
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        figures.heatmap(rows, tmp_path / name)
+    for kind in ("png", "svg"):
+        assert (tmp_path / f"a/heatmap.{kind}").read_bytes() == (tmp_path / f"b/heatmap.{kind}").read_bytes()
+
+
+def test_a_diverged_shape_is_drawn_as_such(tmp_path):
+    rows = [row(s, first=None, status="diverged", distance=[None] * 5) for s in range(2)]
+    figures.heatmap(rows, tmp_path)
+    figures.distance(rows, STEPS, tmp_path)
+    assert "div." in (tmp_path / "heatmap.svg").read_text()

@@ -1,0 +1,201 @@
+"""The binary, in-process: what a user sees, and every wrong command line."""
+
+import json
+import sys
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from benchmarks import _flags, memory_stability
+from rnnjax import lanes, records
+
+TINY = ["--input_sizes=1,2", "--hidden_sizes=1,3", "--seeds=2", "--steps=1600", "--unique_steps=300"]
+
+
+@pytest.fixture
+def binary(monkeypatch, tmp_path, capsys):
+    """Runs a command line; returns the exit status and what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        argv = ["memory_stability", *arguments]
+        monkeypatch.setattr(sys, "argv", argv)
+        with flagsaver.flagsaver():
+            flags.FLAGS.unparse_flags()
+            with pytest.raises(SystemExit) as exit_status:
+                _flags.start(memory_stability.main)
+        out, err = capsys.readouterr()
+        return exit_status.value.code or 0, out, err
+
+    return run
+
+
+def test_a_run_leaves_rows_summary_pictures_and_a_table(binary, tmp_path):
+    status, out, err = binary("--cell=lstm", *TINY)
+    folder = tmp_path / "results/memory_stability/lstm"
+    assert status == 0, err
+    assert "lstm: first shared step, cosine similarity 1" in out
+    assert "8 lanes: 8 merged, 0 apart, 0 diverged" in out
+    assert err == ""
+    names = {path.name for path in folder.iterdir()}
+    pictures = {f"{name}.{kind}" for name in ("heatmap", "distance") for kind in ("png", "svg")}
+    assert names == {"config.json", "rows", "rows.jsonl", "timings", "timings.jsonl", "summary.csv"} | pictures
+    rows = records.read_rows(folder)
+    assert len(rows) == 8
+    expected = {"benchmark", "cell", "input_size", "hidden_size", "layers", "seed", "steps", "unique_steps", "status"}
+    expected |= {"first_identical", "settled_identical", "first_cosine", "first_1e-4", "settled_1e-4"}
+    assert expected | {"lyapunov", "lyapunov_se", "floor", "distance", "width"} < rows[0].keys()
+    assert len((folder / "summary.csv").read_text().splitlines()) == 5
+
+
+def test_a_repeated_run_has_the_same_bytes_and_a_finished_one_redraws(binary, tmp_path):
+    for name in ("a", "b"):
+        assert binary("--cell=gru", *TINY, f"--out_dir={name}")[0] == 0
+    assert (tmp_path / "a/rows.jsonl").read_bytes() == (tmp_path / "b/rows.jsonl").read_bytes()
+    (tmp_path / "a/heatmap.png").unlink()
+    status, out, err = binary("--cell=gru", *TINY, "--out_dir=a")
+    assert status == 0
+    assert "Nothing to do" in err
+    assert (tmp_path / "a/heatmap.png").exists()
+    assert "8 lanes" in out
+
+
+def test_a_run_can_be_repeated_from_its_config(binary, tmp_path):
+    assert binary("--cell=gru", *TINY, "--out_dir=a")[0] == 0
+    command = json.loads((tmp_path / "a/config.json").read_text())["command"]
+    assert command[:3] == ["python", "-m", "benchmarks.memory_stability"]
+    again = [word for word in command[3:] if not word.startswith("--out_dir")]
+    assert binary(*again, "--out_dir=b")[0] == 0
+    assert (tmp_path / "a/rows.jsonl").read_bytes() == (tmp_path / "b/rows.jsonl").read_bytes()
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_rows(binary, tmp_path, monkeypatch):
+    assert binary("--cell=lstm", *TINY, "--out_dir=whole")[0] == 0
+    real, ran = lanes.run_group, []
+
+    def interrupted(group, *arguments):
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        ran.append(group.name)
+        return real(group, *arguments)
+
+    monkeypatch.setattr(lanes, "run_group", interrupted)
+    status, out, err = binary("--cell=lstm", *TINY, "--out_dir=parts")
+    assert status == 130
+    assert "2 of 4 shapes are kept in parts; the same command goes on from there" in err
+    assert out == ""
+    ran.clear()
+    monkeypatch.setattr(lanes, "run_group", lambda group, *arguments: (ran.append(group.name), real(group, *arguments))[1])
+    assert binary("--cell=lstm", *TINY, "--out_dir=parts")[0] == 0
+    assert len(ran) == 2
+    assert (tmp_path / "parts/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+
+
+def test_more_seeds_and_sizes_extend_a_run(binary, tmp_path):
+    assert binary("--cell=lstm", *TINY, "--out_dir=grown")[0] == 0
+    wider = [word.replace("--seeds=2", "--seeds=3").replace("=1,3", "=1,3,4") for word in TINY]
+    assert binary("--cell=lstm", *wider, "--out_dir=grown")[0] == 0
+    assert binary("--cell=lstm", *wider, "--out_dir=whole")[0] == 0
+    assert (tmp_path / "grown/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+
+
+def test_another_setting_is_refused_unless_overwritten(binary, tmp_path):
+    assert binary("--cell=lstm", *TINY, "--out_dir=a")[0] == 0
+    before = (tmp_path / "a/rows.jsonl").read_bytes()
+    status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2")
+    assert status == 2
+    assert "keep_bias=None, not 2.0; allowed: the same settings, another --out_dir, or --overwrite" in err
+    assert (tmp_path / "a/rows.jsonl").read_bytes() == before
+    assert binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2", "--overwrite")[0] == 0
+    assert (tmp_path / "a/rows.jsonl").read_bytes() != before
+
+
+def test_presets_and_single_flags(binary, tmp_path):
+    runs = {"article": [], "flax": ["--preset=flax"], "bias": ["--preset=flax", "--keep_bias=1"]}
+    rows = {}
+    for name, more in runs.items():
+        assert binary("--cell=lstm", *TINY, *more, f"--out_dir={name}")[0] == 0
+        rows[name] = [row["lyapunov"] or row["first_1e-4"] for row in records.read_rows(tmp_path / name)]
+    assert len({tuple(row) for row in rows.values()}) == 3
+    settings = json.loads((tmp_path / "bias/config.json").read_text())["settings"]
+    assert (settings["keep_bias"], settings["recurrent_init"]) == (1.0, "orthogonal_per_gate")
+
+
+def test_several_cells_share_a_folder(binary, tmp_path):
+    assert binary("--cell=rnn_tanh,gru", *TINY)[0] == 0
+    rows = records.read_rows(tmp_path / "results/memory_stability/rnn_tanh+gru")
+    assert {row["cell"] for row in rows} == {"rnn_tanh", "gru"}
+
+
+def test_dry_run_writes_nothing(binary, tmp_path):
+    status, out, _ = binary("--cell=lstm", *TINY, "--dry_run")
+    assert status == 0
+    assert out.startswith("8 lanes in 4 groups on 2 cpu devices\n15 programs, about ")
+    assert "s of running" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lane_that_diverges_is_counted(binary):
+    status, out, _ = binary("--cell=rnn_relu", *TINY, "--recurrent_gain=8", "--hidden_sizes=16")
+    assert status == 2  # the flag stands twice
+    tiny = [word for word in TINY if "hidden" not in word]
+    status, out, _ = binary("--cell=rnn_relu", *tiny, "--recurrent_gain=8", "--hidden_sizes=16")
+    assert status == 0
+    assert "4 lanes: 0 merged, 0 apart, 4 diverged" in out
+
+
+WRONG = {
+    "unknown cell": (["--cell=lstmm"], "--cell=lstmm: no such cell 'lstmm'; allowed: all, or a comma list of rnn_tanh,"),
+    "one unknown cell": (["--cell=lstm,x"], "--cell=lstm,x: no such cell 'x'"),
+    "no cell": (["--cell="], "--cell=: empty entry"),
+    "a cell twice": (["--cell=lstm,lstm"], "--cell=lstm,lstm: an entry is repeated; allowed: every entry once"),
+    "unknown criterion": (["--criteria=close"], "--criteria=close: no such criterion 'close'; allowed: identical, cosine, or"),
+    "negative tolerance": (["--criteria=-1"], "--criteria=-1: no such criterion"),
+    "a tolerance twice": (["--criteria=1e-2,0.01"], "a tolerance is repeated"),
+    "unknown initialiser": (["--kernel_init=magic"], "--kernel_init=magic: no such kernel_init; allowed: glorot_uniform,"),
+    "unknown preset": (["--preset=keras"], "--preset=keras: no such preset; allowed: article, flax"),
+    "unknown dtype": (["--dtype=int8"], "--dtype=int8: no such dtype; allowed: float32, float64, bfloat16"),
+    "unknown nonlinearity": (["--cell=lstm", "--activation=cube"], "--activation=cube: no such activation; allowed: tanh,"),
+    "a positional word": (["cell=lstm"], "'cell=lstm' is no flag; allowed: --cell=lstm"),
+    "another word": (["lstm"], "'lstm' is no flag; allowed: flags, which begin with --"),
+    "unknown flag": (["--cel=lstm"], "Unknown command line flag 'cel'"),
+    "a flag twice": (["--cell=lstm", "--cell=gru"], "--cell=gru: given more than once; allowed: every flag once"),
+    "empty sizes": (["--hidden_sizes="], "--hidden_sizes=: 'an empty entry' is no such number; allowed: whole numbers from 1 on"),
+    "a hole in sizes": (["--hidden_sizes=1,,2"], "--hidden_sizes=1,,2: 'an empty entry'"),
+    "negative size": (["--input_sizes=-4"], "--input_sizes=-4: '-4' is no such number"),
+    "zero size": (["--input_sizes=0,1"], "--input_sizes=0,1: '0' is no such number"),
+    "a size twice": (["--input_sizes=4,4"], "--input_sizes=4,4: an entry is repeated"),
+    "a word for a size": (["--hidden_sizes=many"], "--hidden_sizes=many: 'many' is no such number"),
+    "no seeds": (["--seeds=0"], "--seeds=0: '0' is no such number; allowed: whole numbers from 1 on"),
+    "negative seed": (["--first_seed=-1"], "--first_seed=-1: '-1' is no such number; allowed: whole numbers from 0 on"),
+    "nothing shared": (["--steps=1000"], "--unique_steps=1000: no shared steps are left; allowed: 1 to 999 of --steps=1000"),
+    "nothing unique": (["--unique_steps=0"], "--unique_steps=0: '0' is no such number"),
+    "no scale": (["--input_scale=0"], "--input_scale=0: not such a number; allowed: a positive number"),
+    "not a number": (["--keep_bias=nan", "--cell=lstm"], "--keep_bias=nan: not such a number; allowed: a finite number"),
+    "an option nobody has": (
+        ["--cell=rnn_tanh", "--keep_bias=1"],
+        "--keep_bias=1: not an option of rnn_tanh; allowed: with gru, gru_flax, lstm",
+    ),
+    "a folder that cannot be": (["--out_dir=/dev/null/x"], "--out_dir=/dev/null/x: "),
+}
+
+
+@pytest.mark.parametrize("arguments, message", WRONG.values(), ids=WRONG)
+def test_a_wrong_command_line_is_one_clear_line(binary, tmp_path, arguments, message):
+    status, out, err = binary(*arguments)
+    assert status == 2
+    assert message in err
+    assert err.startswith("memory_stability: ")
+    assert err.count("\n") == 1
+    assert out == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_foreign_folder_is_refused(binary, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("important")
+    status, _, err = binary("--cell=lstm", "--out_dir=mine", "--overwrite", *TINY)
+    assert status == 2
+    assert "--out_dir=mine: mine is no run folder; allowed: a new or empty folder" in err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]

@@ -1,0 +1,227 @@
+"""The experiment against a NumPy float64 re-run of it, and its promises: repeatable, extendable, undisturbed by neighbours."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+from conftest import flat
+
+from rnnjax import criteria, lanes, stability, unroll
+from rnnjax.cells import registry
+
+SMALL = {"steps": 1700, "unique_steps": 300, "seeds": 3}
+
+
+def lstm(units=3):
+    return registry.CELLS["lstm"](hidden_size=units)
+
+
+def without(row, *keys):
+    return {key: value for key, value in row.items() if key not in keys}
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_equals_numpy(name, x64):
+    """Weights and inputs of a lane taken from the run, everything else recomputed step by step in float64."""
+    cell = registry.CELLS[name](hidden_size=3)
+    experiment = stability.Stability(cell, 2, steps=1700, unique_steps=700, dtype="float64")
+    mesh = lanes.Mesh.local()
+    state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
+    row = lanes.run_group(lanes.Group("g", experiment, (0, 1)), mesh)[1]
+
+    parameters = {**state.source.parameters["params"], **state.parameters["params"]}
+    p = flat({"params": jax.tree.map(lambda leaf: leaf[1], parameters)})
+    streams = jax.tree.map(lambda leaf: leaf[1], state.source.streams)
+
+    def draw(stream, blocks):
+        keys = [jax.random.fold_in(stream, k) for k in range(blocks)]
+        draws = [np.asarray(jax.random.normal(key, (2, stability.CHUNK // 2), jnp.float32)).T for key in keys]
+        return np.concatenate(draws).astype(np.float64)
+
+    shared = draw(streams.shared, 2)
+    outputs = []
+    for stream in (streams.unique_a, streams.unique_b):
+        carry = [np.asarray(leaf) for leaf in jax.tree.leaves(cell.initial_carry())]
+        for x in draw(stream, 2)[:700]:
+            carry, _ = oracles.CELLS[name](p, carry, x)
+        ys = []
+        for x in shared:
+            carry, y = oracles.CELLS[name](p, carry, x)
+            ys.append(y)
+        outputs.append(np.asarray(ys))
+    a, b = outputs
+    distance = np.abs(a - b).max(axis=1)
+    for tolerance in ("1e-2", "1e-4", "1e-6"):
+        met = distance <= float(tolerance)
+        assert row[f"first_{tolerance}"] == np.argmax(met)
+        assert row[f"settled_{tolerance}"] == np.flatnonzero(~met).max() + 1
+    expected = distance[stability.sample_steps(1000)]
+    early = expected > 1e-10
+    np.testing.assert_allclose(np.asarray(row["distance"])[early], expected[early], rtol=1e-3)
+    cosine = [oracles.cosine_reaches_one(x, y) for x, y in zip(a, b)]
+    # The last bit of a float32 sum decides the exact step, so only the neighbourhood is the same in NumPy.
+    assert abs(row["first_cosine"] - cosine.index(True)) <= 6
+    x, y = a[row["first_cosine"]], b[row["first_cosine"]]
+    assert 1 - x @ y / np.sqrt((x @ x) * (y @ y)) < 3e-7
+
+
+def test_a_seed_alone_is_that_seed_of_many():
+    rows = stability.measure(lstm(), 2, **{**SMALL, "seeds": 5})
+    assert stability.measure(lstm(), 2, **{**SMALL, "seeds": 1, "first_seed": 3}) == [rows[3]]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_any_number_of_devices_gives_the_same_rows(cell):
+    cell = registry.CELLS[cell](hidden_size=16)
+    one, two = (stability.measure(cell, 5, **SMALL, mesh=lanes.Mesh(tuple(jax.devices()[:n]), 1)) for n in (1, 2))
+    assert one == two
+
+
+def test_vmapped_lanes_agree_where_rounding_does_not_decide():
+    looped, together = (
+        stability.measure(lstm(), 2, **SMALL, mesh=lanes.Mesh(tuple(jax.devices()[:1]), width)) for width in (1, None)
+    )
+    assert [row["width"] for row in together] == [3, 3, 3]
+    for a, b in zip(looped, together):
+        assert (a["first_1e-2"], a["first_1e-4"]) == (b["first_1e-2"], b["first_1e-4"])
+        assert a["lyapunov"] == pytest.approx(b["lyapunov"], abs=1e-4)
+
+
+def test_computing_every_step_changes_nothing():
+    """At 4 units pairs merge early; the lanes that stop there must say what the others find out."""
+    settings = {"steps": 9000, "unique_steps": 400, "seeds": 3}
+    short, full = (stability.measure(lstm(4), 1, **settings, full=full) for full in (False, True))
+    assert short == full
+    assert {row["status"] for row in full} == {"merged"}
+
+
+def test_a_short_run_is_the_start_of_a_long_one():
+    short, long = (stability.measure(lstm(), 2, steps=steps, unique_steps=300, seeds=2) for steps in (1300, 3300))
+    for a, b in zip(short, long):
+        assert a["distance"] == b["distance"][: len(a["distance"])]
+        assert a["first_1e-4"] == b["first_1e-4"]
+
+
+def test_narrow_inputs_are_the_first_of_wide_ones():
+    mesh = lanes.Mesh.local()
+    draws = []
+    for input_size in (2, 5):
+        experiment = stability.Stability(lstm(), input_size)
+        state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
+        draw = mesh.each(stability._draw, input_size=input_size)
+        draws.append([draw((state.pair.done, state.source.streams), (experiment.phase(k),)) for k in range(4)])
+    for narrow, wide in zip(*draws):
+        np.testing.assert_allclose(narrow, wide[..., :2], rtol=1e-6)
+    assert len({float(chunk[0, 0, 0]) for chunk in draws[1]}) == 4
+
+
+def test_dtype_changes_the_arithmetic_not_the_network(x64):
+    single, double = (stability.measure(lstm(), 2, **SMALL, dtype=dtype) for dtype in ("float32", "float64"))
+    for a, b in zip(single, double):
+        assert (a["first_1e-2"], a["first_1e-4"]) == (b["first_1e-2"], b["first_1e-4"])
+        assert b["settled_identical"] is None or b["settled_identical"] > 1.3 * a["settled_identical"]
+
+
+def test_bfloat16_merges_sooner():
+    narrow = stability.measure(lstm(), 2, **SMALL, dtype="bfloat16")
+    wide = stability.measure(lstm(), 2, **SMALL)
+    assert all(a["settled_identical"] < b["settled_identical"] for a, b in zip(narrow, wide))
+
+
+@dataclasses.dataclass(frozen=True)
+class Poisoned(stability.Stability):
+    """Lane 1 has a weight that is not a number."""
+
+    def init(self, mesh, seeds, live):
+        state = super().init(mesh, seeds, live)
+        kernel = np.array(state.parameters["params"]["recurrent"]["kernel"][0])
+        kernel[1, 0, 0] = np.nan
+        return state._replace(parameters={"params": {"recurrent": {"kernel": (mesh.place(kernel),)}}})
+
+
+def test_a_lane_that_turns_nan_leaves_its_neighbours_alone():
+    run = {"cell": lstm(), "input_size": 2, "steps": 1700, "unique_steps": 300}
+    group = functools.partial(lanes.Group, "g", seeds=(0, 1, 2, 3))
+    clean = lanes.run_group(group(stability.Stability(**run)), lanes.Mesh.local())
+    rows = lanes.run_group(group(Poisoned(**run)), lanes.Mesh.local())
+    assert [row["status"] == "diverged" for row in rows] == [False, True, False, False]
+    assert rows[1]["diverged_step"] == 0
+    assert rows[1]["lyapunov"] is rows[1]["floor"] is rows[1]["settled_identical"] is None
+    assert [rows[k] for k in (0, 2, 3)] == [clean[k] for k in (0, 2, 3)]
+
+
+def test_growth_without_bound_is_marked_with_its_step():
+    cell = registry.CELLS["rnn_relu"](hidden_size=8)
+    rows = stability.measure(cell, 2, **SMALL, numbers={"recurrent_gain": 3.0})
+    steps = [row["diverged_step"] for row in rows if row["status"] == "diverged"]
+    assert steps
+    assert all(20 < step < 1700 for step in steps), steps
+
+
+def test_a_dead_disturbance_is_named():
+    cell = registry.CELLS["rnn_relu"](hidden_size=2)
+    rows = stability.measure(cell, 2, steps=3000, unique_steps=300, seeds=6, numbers={"recurrent_gain": 0.1})
+    assert {row["lyapunov_status"] for row in rows} == {"dead"}
+    assert {row["lyapunov"] for row in rows} == {None}
+
+
+def test_equal_states_that_part_stop_the_run(monkeypatch):
+    def uneven(step, a, b, z, offset, length):
+        a, b, ya, yb = unroll_pair(step, a, b, z, offset, length)
+        return a, jax.tree.map(lambda leaf: leaf * (1 + 1e-7), b), ya, yb
+
+    unroll_pair = unroll.unroll_pair
+    monkeypatch.setattr(unroll, "unroll_pair", uneven)
+    with pytest.raises(ArithmeticError, match="equal states did not stay equal"):
+        stability.measure(lstm(6), 1, **SMALL, criteria=("identical", "1e-5"))
+
+
+def test_pairs_that_never_merge_are_censored():
+    """An integrator keeps every difference for ever."""
+    cell = registry.CELLS["rnn_tanh"](hidden_size=2, activation=lambda x: x, recurrent_init=lambda *_: jnp.eye(2))
+    for row in stability.measure(cell, 1, **SMALL):
+        assert row["status"] == "apart"
+        assert row["first_1e-4"] is row["settled_1e-4"] is row["settled_identical"] is None
+        assert row["floor"] > 0.1
+        assert row["lyapunov"] == pytest.approx(0, abs=1e-5)
+
+
+def test_the_floor_is_the_median_over_the_last_steps():
+    cell = registry.CELLS["rnn_tanh"](hidden_size=2, activation=lambda x: x, recurrent_init=lambda *_: 0.999 * jnp.eye(2))
+    steps = stability.sample_steps(2500)
+    for row in stability.measure(cell, 1, steps=2800, unique_steps=300, seeds=2):
+        curve = np.interp(np.arange(1500, 2500), steps, np.log(row["distance"]))
+        assert row["floor"] == pytest.approx(np.exp(np.median(curve)), rel=0.05)
+
+
+def test_sample_steps_start_at_every_step_and_nest():
+    steps = stability.sample_steps(99_000)
+    assert steps[:10].tolist() == list(range(10))
+    assert len(steps) < 150
+    np.testing.assert_array_equal(stability.sample_steps(500), steps[steps < 500])
+
+
+def test_every_registered_criterion_can_be_measured():
+    names = (*criteria.CRITERIA, "1e-3")
+    row = stability.measure(lstm(), 1, **SMALL, criteria=names)[0]
+    assert {f"first_{name}" for name in names} <= row.keys()
+    assert "settled_cosine" not in row
+
+
+@pytest.mark.parametrize("bad", [{"steps": 100, "unique_steps": 100}, {"unique_steps": 0}, {"seeds": 0}])
+def test_settings_that_leave_nothing_are_refused(bad):
+    with pytest.raises(ValueError, match="need 0 < unique_steps"):
+        stability.measure(lstm(), 1, **{**SMALL, **bad})
+
+
+def test_memory_does_not_grow_with_steps():
+    mesh = lanes.Mesh.local()
+    sizes = []
+    for steps in (10_000, 1_000_000):
+        state = stability.Stability(lstm(), 2, steps=steps).init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
+        sizes.append(sum(leaf.nbytes for leaf in jax.tree.leaves((state.parameters, state.pair))))
+    assert sizes[1] < 1.2 * sizes[0]
