@@ -74,52 +74,51 @@ def entry(t: statistics.Times, horizon: int) -> str:
 
 
 def heatmap(rows: list[dict], folder) -> None:
-    """`heatmap.png`: mean of the first time by input size and units, a panel a criterion and a row of panels a cell.
+    """`heatmap.png`: mean of the first time by input size and units, a panel for each criterion and cell.
 
-    Censored shapes are hatched and show a lower bound with the share of lanes that met the criterion.
+    Every panel has its own colours. Censored shapes are hatched and show a lower bound with the number of lanes that met the
+    criterion.
     """
     names, cells = criteria(rows), sorted({row["cell"] for row in rows})
     inputs, units = (sorted({row[key] for row in rows}) for key in ("input_size", "hidden_size"))
-    size = (0.62 * len(units) + 1.3, 0.42 * len(inputs) + 1.3)
-    with canvas.figure(folder, "heatmap", len(cells), len(names), size) as (fig, axes):
-        for (i, cell), (j, name) in itertools.product(enumerate(cells), enumerate(names)):
-            here = [(shape, lanes) for shape, lanes in shapes(rows) if shape[0] == cell]
-            _heat(axes[i][j], here, f"first_{name}", inputs, units)
-            axes[i][j].set_title(f"{cell}: {LABELS.get(name, f'within {name}')}")
+    panels = list(itertools.product(cells, names))
+    across = min(3, len(names)) if len(cells) == 1 else len(names)
+    size = (0.5 * len(units) + 1.2, 0.36 * len(inputs) + 1.1)
+    with canvas.figure(folder, "heatmap", -(-len(panels) // across), across, size) as (fig, axes):
+        for axis, (cell, name) in itertools.zip_longest(axes.flat, panels, fillvalue=(None, None)):
+            if cell is None:
+                axis.set_visible(False)
+                continue
+            here = {shape: lanes for shape, lanes in shapes(rows) if shape[0] == cell}
+            _heat(axis, here, f"first_{name}", inputs, units)
+            axis.set_title(f"{cell}: {LABELS.get(name, f'within {name}')}")
         fig.suptitle(_caption(rows), fontsize=9)
 
 
 def _heat(axis, lanes_by_shape, key, inputs, units) -> None:
-    from matplotlib import colors, patches
+    from matplotlib import colormaps, colors, patches
 
+    where = {(inputs.index(i), units.index(h)): times(lanes, key) for (_, i, h, _), lanes in lanes_by_shape.items()}
     values = np.full((len(inputs), len(units)), np.nan)
-    for (_, input_size, hidden_size, _), lanes in lanes_by_shape:
-        i, j = inputs.index(input_size), units.index(hidden_size)
-        t = times(lanes, key)
-        horizon = lanes[0]["steps"] - lanes[0]["unique_steps"]
-        values[i, j] = np.nan if t.n == 0 else t.restricted.mean
+    for place, t in where.items():
+        values[place] = np.nan if t.n == 0 else max(t.restricted.mean, 0.1)
+    norm = colors.LogNorm(np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else colors.LogNorm(1, 10)
+    axis.imshow(values, cmap="viridis", norm=norm, aspect="auto")
+    for (i, j), t in where.items():
         if t.n and t.share == 1:
             text = number(t.restricted.mean)
         else:
-            bound = number(horizon if t.share == 0 else t.restricted.mean) if t.n else ""
-            text = f"≥{bound}\n{round(t.share * t.n)}/{t.n}" if t.n else "div."
+            text = f"≥{number(t.restricted.mean)}\n{round(t.share * t.n)}/{t.n}" if t.n else "div."
             axis.add_patch(patches.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="///", edgecolor="0.6", lw=0))
-        red, green, blue, _ = _color(values[i, j])
+        red, green, blue, _ = colormaps["viridis"](norm(values[i, j]) if t.n else 1.0)
         dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
         axis.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
-    axis.imshow(values, cmap="viridis", norm=colors.LogNorm(1, 1e5, clip=True), aspect="auto")
     axis.set_xticks(range(len(units)), units)
     axis.set_yticks(range(len(inputs)), inputs)
     axis.set_xlabel("units")
     axis.set_ylabel("input size")
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-
-
-def _color(value: float):
-    from matplotlib import colormaps, colors
-
-    return colormaps["viridis"](colors.LogNorm(1, 1e5, clip=True)(max(value, 1.0) if np.isfinite(value) else 1e5))
 
 
 def _caption(rows: list[dict]) -> str:
@@ -166,6 +165,32 @@ def _band(axis, steps, curves, color, label) -> None:
     low, middle, high = (np.where(q > 0, q, np.nan) for q in np.quantile(curves, [0.25, 0.5, 0.75], axis=0))
     axis.plot(steps, middle, color=color, lw=1.2, label=label)
     axis.fill_between(steps, low, high, color=color, alpha=0.2, lw=0)
+
+
+def precision(runs: dict[str, list[dict]], names: list[str], folder) -> None:
+    """`precision.png`: median first time over units, for runs of the same networks in several arithmetics.
+
+    `runs` maps an arithmetic to its rows; `names` are the criteria drawn. Bands are the middle half of the seeds. Where half of the
+    seeds or more never met the criterion, an upward triangle stands at the last shared step: the time is longer than that.
+    """
+    units = sorted({row["hidden_size"] for rows in runs.values() for row in rows})
+    with canvas.figure(folder, "precision", 1, 1, (5.6, 3.4)) as (fig, axes):
+        axis = axes[0][0]
+        for (name, color), (label, style) in itertools.product(zip(names, _palette(len(names))), zip(runs, ("-", "--", ":"))):
+            rows = runs[label]
+            horizon = rows[0]["steps"] - rows[0]["unique_steps"]
+            first = [[r[f"first_{name}"] for r in rows if r["hidden_size"] == h and r["status"] != "diverged"] for h in units]
+            filled = [[horizon if t is None else t + 1 for t in times] for times in first]
+            low, middle, high = np.transpose([np.quantile(times, [0.25, 0.5, 0.75]) for times in filled])
+            text = f"{LABELS.get(name, f'within {name}')}, {label}"
+            axis.plot(units, middle, style, color=color, label=text, lw=1.4)
+            axis.fill_between(units, low, high, color=color, alpha=0.15, lw=0)
+            censored = middle >= horizon
+            axis.plot(np.asarray(units)[censored], middle[censored], "^", color=color)
+        axis.set(xscale="log", yscale="log", xlabel="units", ylabel="shared steps until the outputs agree")
+        axis.set_xticks(units, units)
+        axis.minorticks_off()
+        fig.legend(loc="outside right center", frameon=False, fontsize=8)
 
 
 def _palette(n: int):
