@@ -105,9 +105,7 @@ def test_state_keeps_shape_and_dtype(cell, dtype):
     carry = jax.tree.map(lambda leaf: leaf.astype(dtype), cell.initial_carry())
     after, y = cell.apply(variables, carry, inputs()[0].astype(dtype))
     assert y.shape == (H,) and y.dtype == dtype
-    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
-        lambda leaf: (leaf.shape, leaf.dtype), carry
-    )
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), carry)
 
 
 def test_gradients_are_finite_and_reach_every_parameter(cell):

@@ -10,7 +10,7 @@ import oracles
 import pytest
 from conftest import flat
 
-from rnnjax import criteria, lanes, stability, unroll
+from rnnjax import criteria, lanes, pairs, stability, unroll
 from rnnjax.cells import registry
 
 SMALL = {"steps": 1700, "unique_steps": 300, "seeds": 3}
@@ -39,7 +39,7 @@ def test_equals_numpy(name, x64):
 
     def draw(stream, blocks):
         keys = [jax.random.fold_in(stream, k) for k in range(blocks)]
-        draws = [np.asarray(jax.random.normal(key, (2, stability.CHUNK // 2), jnp.float32)).T for key in keys]
+        draws = [np.asarray(jax.random.normal(key, (2, pairs.CHUNK // 2), jnp.float32)).T for key in keys]
         return np.concatenate(draws).astype(np.float64)
 
     shared = draw(streams.shared, 2)
@@ -112,7 +112,7 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
     for input_size in (2, 5):
         experiment = stability.Stability(lstm(), input_size)
         state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
-        draw = mesh.each(stability._draw, input_size=input_size)
+        draw = mesh.each(pairs.draw, input_size=input_size)
         draws.append([draw((state.pair.done, state.source.streams), (experiment.phase(k),)) for k in range(4)])
     for narrow, wide in zip(*draws):
         np.testing.assert_allclose(narrow, wide[..., :2], rtol=1e-6)
