@@ -181,9 +181,16 @@ def groups(config: Config, done: set[tuple]) -> list[lanes.Group]:
         if seeds:
             name = f"{cell}-i{input_size}-h{hidden_size}-l1-s{seeds[0]}-{seeds[-1]}"
             experiment = config.experiment(cell, input_size, hidden_size)
-            cost = len(seeds) * experiment.chunks * (1 + hidden_size**2 / 1000) * (1 if hidden_size > 32 else 0.2)
+            cost = _seconds(experiment, len(seeds))
             out.append(lanes.Group(name, experiment, seeds, cost))
     return out
+
+
+def _seconds(experiment: stability.Stability, seeds: int) -> float:
+    """A guess for the progress bar: compiling, then lanes and chunks; small pairs merge within a few chunks."""
+    units = experiment.cell.hidden_size
+    chunks = experiment.chunks if experiment.full or units > 32 else min(experiment.chunks, 8)
+    return 0.5 + seeds * chunks * (3e-4 + 2.5e-3 * (units / 128) ** 2)
 
 
 def main() -> int:
