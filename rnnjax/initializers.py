@@ -37,6 +37,17 @@ def _identity(key, shape, dtype):
     return jnp.eye(*shape, dtype=dtype)
 
 
+def _positive_definite(key, shape, dtype):
+    """(A + 1) / its largest eigenvalue with A = R' R / rows, R ~ N(0, 1) (Talathi and Vartak 2015, arXiv:1511.03771).
+
+    For a matrix that is not square, the first rows and columns of a square one.
+    """
+    size = max(shape)
+    r = jax.random.normal(key, (size, size), dtype)
+    whole = r.T @ r / size + jnp.eye(size, dtype=dtype)
+    return (whole / jnp.linalg.eigvalsh(whole)[-1])[: shape[0], : shape[1]]
+
+
 INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": fused(jax.nn.initializers.glorot_uniform()),
     "glorot_uniform_per_gate": per_gate(jax.nn.initializers.glorot_uniform()),
@@ -46,4 +57,5 @@ INITIALIZERS: dict[str, Initializer] = {
     "lecun_normal": fused(jax.nn.initializers.lecun_normal()),
     "small_normal": fused(jax.nn.initializers.normal(1e-3)),
     "identity": per_gate(_identity),
+    "positive_definite": per_gate(_positive_definite),
 }

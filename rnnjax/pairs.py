@@ -17,7 +17,7 @@ from jax import lax
 
 from rnnjax import criteria as criteria_lib
 from rnnjax import lyapunov, unroll
-from rnnjax.cells.cell import split_parameters
+from rnnjax.cells import cell as cell_lib
 
 # TF32 on a GPU or bfloat16 on a TPU would decide when two outputs agree.
 PRECISION = jax.default_matmul_precision("highest")
@@ -96,9 +96,8 @@ def streams(seed) -> Streams:
 
 def weigh(key, numbers, *, cell, input_size, dtype):
     """Fresh weights, for the projection and for the step. They are drawn in float32 whatever the dtype: the same network."""
-    fresh = cell.clone(**numbers)
-    variables = fresh.init(key, fresh.initial_carry(), jnp.zeros(input_size))
-    return _cast(split_parameters(cell, variables, input_size), dtype)
+    variables = cell_lib.initialize(cell.with_numbers(**numbers) if numbers else cell, key, input_size)
+    return _cast(cell_lib.split_parameters(cell, variables, input_size), dtype)
 
 
 def begin(live, disturbance, parameters, *, cell, criteria, samples, dtype) -> Pair:

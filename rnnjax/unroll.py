@@ -23,6 +23,16 @@ def unroll(step: Step, carry, z):
     return lax.scan(step, carry, z)
 
 
+def affine_scan(a, b, h):
+    """h_t = a_t h_(t-1) + b_t for all t at once: a, b `[T, H]`, h `[H]` the state before the first step; returns `[T, H]`."""
+
+    def compose(first, second):
+        return first[0] * second[0], second[0] * first[1] + second[1]
+
+    factors, offsets = lax.associative_scan(compose, (a, b))
+    return factors * h + offsets
+
+
 def unroll_pair(step: Step, a, b, z, offset, length):
     """Two trajectories through one loop body.
 

@@ -2,11 +2,12 @@
 
 A cell splits its update into the part that does not depend on the state and the part that does:
 
-    z          = cell.project(x)        x [..., I] -> z [..., anything], for a whole sequence in one product
+    z          = cell.project(x)        x [..., I] -> z, any tree of [..., anything]; a whole sequence in one product
     (carry, y) = cell.step(carry, z)    one time step; y [H] is the output, and what a next layer receives
+    carry      = cell.initial_carry()   the state before the first step, a tuple of arrays
 
-`cell(carry, x)` is the two together, so every cell also works wherever Flax expects an `nn.RNNCellBase`. Submodules
-keep the weights, so that Flax itself can tell which of them `project` needs and which `step` (see `split_parameters`).
+`cell(carry, x)` is the first two together, so every cell also works wherever Flax expects an `nn.RNNCellBase`. Submodules keep the
+weights, so that Flax itself can tell which of them `project` needs and which `step` (see `split_parameters`).
 """
 
 from collections.abc import Callable
@@ -22,10 +23,10 @@ Activation = Callable[[jax.Array], jax.Array]
 
 
 class Kernel(nn.Module):
-    """Recurrent weights: one draw of `[rows, gates * size]` times `gain`, kept in `parts` of so many gates each.
+    """Weights `[rows, gates * size]`: one draw times `gain`, kept in `parts` of so many gates each.
 
-    A cell that uses its gates in separate products keeps them in separate matrices: cut inside a loop over time, a
-    matrix would be copied at every step.
+    A cell that uses its gates in separate products keeps them in separate matrices: cut inside a loop over time, a matrix would
+    be copied at every step.
     """
 
     size: int
@@ -45,37 +46,56 @@ class Kernel(nn.Module):
 
 
 class Projection(nn.Module):
-    """x W + b with W `[I, gates * size]` and b `[gates * size]`; gate k starts with the bias `biases[k]`."""
+    """x W + b with W `[I, gates * size]` and b `[gates * size]`; gate k starts with the bias `biases[k]`.
+
+    Without `use_bias`, x W.
+    """
 
     size: int
     biases: tuple
     init: Initializer
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        gates = len(self.biases)
-        kernel = self.param("kernel", lambda key: self.init(key, x.shape[-1], gates, self.size))
+        kernel = self.param("kernel", lambda key: self.init(key, x.shape[-1], len(self.biases), self.size))
+        if not self.use_bias:
+            return x @ kernel
         biases = jnp.repeat(jnp.stack([jnp.float32(b) for b in self.biases]), self.size)
         return x @ kernel + self.param("bias", lambda key: biases)
 
 
-class Bias(nn.Module):
-    """A bias `[size]` that starts at 0."""
+class Vector(nn.Module):
+    """Numbers `[size]` of their own, drawn by `init(key, size)`; zeros by default."""
 
     size: int
+    init: Callable[[jax.Array, int], jax.Array] = lambda key, size: jnp.zeros(size)
 
     @nn.compact
     def __call__(self) -> jax.Array:
-        return self.param("bias", nn.initializers.zeros_init(), (self.size,))
+        return self.param("value", lambda key: self.init(key, self.size))
 
 
 class Cell(nn.RNNCellBase):
-    """Base of all cells: `hidden_size` units and the initialisers of the input and the recurrent weights."""
+    """Base of all cells: `hidden_size` units, the initialisers of the input and the recurrent weights, and the initial state.
+
+    A subclass says how many arrays `[H]` its state has (`carry_arrays`), makes its submodules in `setup` after `super().setup()`,
+    and defines `project` and `step`. With `learn_carry` the initial state is a parameter that starts at 0.
+    """
 
     hidden_size: int
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
     recurrent_init: Initializer = INITIALIZERS["orthogonal"]
     recurrent_gain: float | jax.Array = 1.0
+    learn_carry: bool = False
+
+    carry_arrays = 1
+    # Directions of the state that change no output, now or later, a unit: scaling a numerator with its denominator, say.
+    gauge_directions = 0
+
+    def setup(self):
+        if self.learn_carry:
+            self.carry = [Vector(self.hidden_size) for _ in range(self.carry_arrays)]
 
     def project(self, x: jax.Array):
         raise NotImplementedError
@@ -86,9 +106,15 @@ class Cell(nn.RNNCellBase):
     def __call__(self, carry, x: jax.Array):
         return self.step(carry, self.project(x))
 
-    def initial_carry(self):
-        """The state before the first step: a tuple of float32 arrays `[H]`."""
-        raise NotImplementedError
+    def initial_carry(self) -> tuple[jax.Array, ...]:
+        """The state before the first step: `carry_arrays` float32 arrays `[H]`."""
+        if self.learn_carry:
+            return tuple(array() for array in self.carry)
+        return (jnp.zeros(self.hidden_size),) * self.carry_arrays
+
+    def with_numbers(self, **numbers) -> "Cell":
+        """This cell with other numbers in fields such as `keep_bias`; they may be traced."""
+        return self.clone(**numbers)
 
     def initialize_carry(self, rng, input_shape):
         """The initial state for inputs of `input_shape` = (..., I), as `nn.RNN` asks for it."""
@@ -106,24 +132,30 @@ class Cell(nn.RNNCellBase):
         return Kernel(self.hidden_size, parts, self.recurrent_init, self.recurrent_gain)
 
 
+def _first_step(cell, x):
+    return cell(cell.initial_carry(), x)
+
+
+def initialize(cell: nn.Module, key: jax.Array, input_size: int):
+    """Fresh variables of a cell, the initial state included if it is learned."""
+    return nn.init(_first_step, cell)(key, jnp.zeros(input_size))
+
+
 def split_parameters(cell: nn.Module, variables, input_size: int):
-    """Splits a cell's variables into those that `project` reads and those that `step` reads.
+    """Splits a cell's variables into those that `project` reads and those that `initial_carry` and `step` read.
 
     The second part does not depend on the input size, so that one compiled recurrence serves all of them.
     """
-    x = jnp.zeros(input_size)
-    key = jax.random.key(0)
+    key, x = jax.random.key(0), jnp.zeros(input_size)
+    z = jax.eval_shape(lambda: cell.apply(variables, x, method="project"))
 
-    def paths(*args, method):
-        return traverse_util.flatten_dict(jax.eval_shape(lambda: cell.init(key, *args, method=method))).keys()
+    def paths(function, *arguments):
+        shapes = jax.eval_shape(lambda *zeros: nn.init(function, cell)(key, *zeros), *arguments)
+        return traverse_util.flatten_dict(shapes).keys()
 
-    def project(x):
-        return cell.init_with_output(key, x, method="project")[0]
-
-    z = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(project, x))
-    carry = cell.apply(variables, method="initial_carry")
+    to_project = paths(lambda bound, x: bound.project(x), x)
+    to_step = paths(lambda bound, z: bound.step(bound.initial_carry(), z), z)
     flat = traverse_util.flatten_dict(variables)
     return tuple(
-        traverse_util.unflatten_dict({path: flat[path] for path in paths(*args, method=method)})
-        for args, method in (((x,), "project"), ((carry, z), "step"))
+        traverse_util.unflatten_dict({path: flat[path] for path in wanted if path in flat}) for wanted in (to_project, to_step)
     )

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Activation, Bias, Cell
+from rnnjax.cells.cell import Activation, Cell, Vector
 
 
 class GRU(Cell):
@@ -13,8 +13,8 @@ class GRU(Cell):
         c    = tanh(W x + U (r h) + b)
         h'   = u h + (1 - u) c,  y = h'
 
-    W [I, 3H], U [H, 3H] and b [3H] hold the gates in the order u, r, c; b starts at 0 but for the update gate's
-    `keep_bias` (positive keeps the old state). The state is (h [H],). Keras calls this form `reset_after=False`.
+    W [I, 3H], U [H, 3H] and b [3H] hold the gates in the order u, r, c; b starts at 0 but for the update gate's `keep_bias`
+    (positive keeps the old state). The state is (h [H],). Keras calls this form `reset_after=False`.
     """
 
     keep_bias: float | jax.Array = 0.0
@@ -22,6 +22,7 @@ class GRU(Cell):
     gate_activation: Activation = jax.nn.sigmoid
 
     def setup(self):
+        super().setup()
         self.input = self._projection(self.keep_bias, 0.0, 0.0)
         self.recurrent = self._recurrent(2, 1)
 
@@ -37,23 +38,21 @@ class GRU(Cell):
         h = u * h + (1 - u) * c
         return (h,), h
 
-    def initial_carry(self) -> tuple[jax.Array]:
-        return (jnp.zeros(self.hidden_size),)
-
 
 class GRUFlax(GRU):
     """The GRU of Flax, PyTorch and cuDNN: the reset gate acts after the product, and the candidate has a second bias.
 
         c = tanh(W x + b + r (U h + d))
 
-    and all else as in `GRU`; d [H] starts at 0. Equal to `flax.linen.GRUCell` (gates u, r, c there: z, r, n) and to
-    PyTorch's `nn.GRU`, whose two biases of u and r add up to ours.
+    and all else as in `GRU`; d [H] starts at 0. Equal to `flax.linen.GRUCell` (gates u, r, c there: z, r, n) and to PyTorch's
+    `nn.GRU`, whose two biases of u and r add up to ours.
     """
 
     def setup(self):
+        Cell.setup(self)
         self.input = self._projection(self.keep_bias, 0.0, 0.0)
         self.recurrent = self._recurrent(3)
-        self.candidate_bias = Bias(self.hidden_size)
+        self.candidate_bias = Vector(self.hidden_size)
 
     def step(self, carry, z):
         (h,) = carry

@@ -1,9 +1,9 @@
-"""Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers, Schmidhuber and Cummins 2000)."""
+"""Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers, Schmidhuber and Cummins 2000), and kin."""
 
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Activation, Cell
+from rnnjax.cells.cell import Activation, Cell, Kernel, Vector
 
 
 class LSTM(Cell):
@@ -14,15 +14,18 @@ class LSTM(Cell):
         c'      = f c + i g
         h'      = o tanh(c'),  y = h'
 
-    W [I, 4H], U [H, 4H] and b [4H] hold the gates in the order i, f, g, o. b starts at 0 but for the forget gate's
-    `keep_bias` (1: Jozefowicz, Zaremba and Sutskever 2015). The state is (h [H], c [H]).
+    W [I, 4H], U [H, 4H] and b [4H] hold the gates in the order i, f, g, o. b starts at 0 but for the forget gate's `keep_bias` (1:
+    Jozefowicz, Zaremba and Sutskever 2015). The state is (h [H], c [H]).
     """
 
     keep_bias: float | jax.Array = 1.0
     activation: Activation = jnp.tanh
     gate_activation: Activation = jax.nn.sigmoid
 
+    carry_arrays = 2
+
     def setup(self):
+        super().setup()
         self.input = self._projection(0.0, self.keep_bias, 0.0, 0.0)
         self.recurrent = self._recurrent(4)
 
@@ -37,5 +40,125 @@ class LSTM(Cell):
         h = self.gate_activation(o) * self.activation(c)
         return (h, c), h
 
-    def initial_carry(self) -> tuple[jax.Array, jax.Array]:
-        return jnp.zeros(self.hidden_size), jnp.zeros(self.hidden_size)
+
+class NestedLSTM(Cell):
+    """The Nested LSTM (Moniz and Krueger 2017, arXiv:1801.10308): the memory of each level but the last is kept by another LSTM.
+
+    At level k with input x and output h of that level,
+
+        i, f, o = s(W_k x + U_k h + b_k),   g = W_k x + U_k h + b_k
+        c_k'    = level k + 1 with input i g and previous output f c_k;   at the last level f c_k + i tanh(g)
+        output  = o tanh(c_k')
+
+    W_0 [I, 4H], all other matrices [H, 4H], biases [4H], gates in the order i, f, g, o, every forget gate starting at the bias
+    `keep_bias`. The candidate g is the identity at every level but the last. The state is (h [H], c_0 [H], ..., c_(depth-1) [H]);
+    with `depth` 1 this is `LSTM`.
+    """
+
+    keep_bias: float | jax.Array = 1.0
+    activation: Activation = jnp.tanh
+    gate_activation: Activation = jax.nn.sigmoid
+    depth: int = 2
+
+    @property
+    def carry_arrays(self) -> int:
+        return 1 + self.depth
+
+    def setup(self):
+        super().setup()
+        biases = (0.0, self.keep_bias, 0.0, 0.0)
+        self.input = self._projection(*biases)
+        self.recurrent = [self._recurrent(4) for _ in range(self.depth)]
+        self.inner = [self._projection(*biases) for _ in range(self.depth - 1)]
+
+    def project(self, x):
+        return self.input(x)
+
+    def step(self, carry, z):
+        h, *memories = carry
+        h, memories = self._level(0, z, h, memories)
+        return (h, *memories), h
+
+    def _level(self, level, z, h, memories):
+        (kernel,) = self.recurrent[level](self.hidden_size)
+        i, f, g, o = jnp.split(z + h @ kernel, 4, axis=-1)
+        i, f, o = self.gate_activation(i), self.gate_activation(f), self.gate_activation(o)
+        c, *inner = memories
+        if inner:
+            c, inner = self._level(level + 1, self.inner[level](i * g), f * c, inner)
+        else:
+            c = f * c + i * self.activation(g)
+        return o * self.activation(c), [c, *inner]
+
+
+class PeepholeLSTM(Cell):
+    """The LSTM with peepholes and its eight variants (Greff et al. 2017, "LSTM: a search space odyssey", arXiv:1503.04069).
+
+        i, f = s(W x + U h + p c + b)   input and forget gate see the old memory
+        g    = tanh(W x + U h + b)
+        c'   = f c + i g
+        o    = s(W x + U h + p c' + b)  the output gate sees the new memory
+        h'   = o tanh(c'),  y = h'
+
+    W [I, 4H], U [H, 4H], b [4H] in the order of `gates`, then g; p [H] for each gate, drawn from N(0, 0.01). The state is (h, c). A
+    gate that is left out of `gates` is 1 and has no weights. `coupled`: f = 1 - i, and the bias of i starts at minus `keep_bias`.
+    `peepholes`, `input_activation` and `output_activation` switch p and the two tanh off. `gate_recurrence`: the gates also read
+    the previous gates through a matrix [3H, 3H], and the state is (h, c, i, f, o).
+
+    Registered as `lstm_peephole`, and without input, forget or output gate (`lstm_nig`, `lstm_nfg`, `lstm_nog`), without input or
+    output activation (`lstm_niaf`, `lstm_noaf`), coupled (`lstm_cifg`), without peepholes (`lstm_np`, the same as `lstm`) and
+    with full gate recurrence (`lstm_fgr`).
+    """
+
+    keep_bias: float | jax.Array = 1.0
+    activation: Activation = jnp.tanh
+    gate_activation: Activation = jax.nn.sigmoid
+    gates: str = "ifo"
+    coupled: bool = False
+    peepholes: bool = True
+    input_activation: bool = True
+    output_activation: bool = True
+    gate_recurrence: bool = False
+
+    @property
+    def carry_arrays(self) -> int:
+        return 5 if self.gate_recurrence else 2
+
+    def setup(self):
+        super().setup()
+        start = {"f": self.keep_bias, "i": -self.keep_bias if self.coupled else 0.0}
+        self.input = self._projection(*(start.get(gate, 0.0) for gate in self.gates), 0.0)
+        self.recurrent = self._recurrent(len(self.gates) + 1)
+        if self.peepholes:
+            self.peephole = {gate: Vector(self.hidden_size, _small) for gate in self.gates}
+        if self.gate_recurrence:
+            self.between_gates = Kernel(self.hidden_size, (len(self.gates),), self.recurrent_init, self.recurrent_gain)
+
+    def project(self, x):
+        return self.input(x)
+
+    def step(self, carry, z):
+        h, c, *before = carry
+        (kernel,) = self.recurrent(self.hidden_size)
+        *gates, g = jnp.split(z + h @ kernel, len(self.gates) + 1, axis=-1)
+        if self.gate_recurrence:
+            (between,) = self.between_gates(len(before) * self.hidden_size)
+            more = jnp.split(jnp.concatenate(before, axis=-1) @ between, len(gates), axis=-1)
+            gates = [gate + extra for gate, extra in zip(gates, more)]
+        sums = dict(zip(self.gates, gates))
+
+        def gate(name, memory):
+            if name not in sums:
+                return jnp.ones_like(memory)
+            return self.gate_activation(sums[name] + (self.peephole[name]() * memory if self.peepholes else 0))
+
+        i = gate("i", c)
+        f = 1 - i if self.coupled else gate("f", c)
+        c = f * c + i * (self.activation(g) if self.input_activation else g)
+        o = gate("o", c)
+        h = o * (self.activation(c) if self.output_activation else c)
+        return (h, c, i, f, o) if self.gate_recurrence else (h, c), h
+
+
+def _small(key, size):
+    return 0.1 * jax.random.normal(key, (size,))

@@ -1,6 +1,5 @@
-"""The simple recurrent network (Elman 1990), h' = f(W x + U h + b)."""
+"""The simple recurrent network (Elman 1990), h' = f(W x + U h + b), and its rectified relatives."""
 
-import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import Activation, Cell
@@ -9,14 +8,16 @@ from rnnjax.cells.cell import Activation, Cell
 class RNN(Cell):
     """h' = f(W x + U h + b), y = h'.
 
-    W [I, H], U [H, H], b [H] starting at 0; the state is (h [H],). `rnn_tanh` is Elman's network and Keras's
-    `SimpleRNN`; `rnn_relu` takes f = max(0, .), and `irnn` (Le, Jaitly and Hinton 2015, arXiv:1504.00941) also starts
-    at U = 1 and W ~ N(0, 1e-6).
+    W [I, H], U [H, H], b [H] starting at 0; the state is (h [H],). `rnn_tanh` is Elman's network and Keras's `SimpleRNN`, and
+    `rnn_relu` takes f = max(0, .). Two others differ from `rnn_relu` in how they start: `irnn` (Le, Jaitly and Hinton 2015,
+    arXiv:1504.00941) at U = 1 and W ~ N(0, 1e-6); `np_rnn` (Talathi and Vartak 2015, arXiv:1511.03771) at a positive-definite U
+    whose largest eigenvalue is 1.
     """
 
     activation: Activation = jnp.tanh
 
     def setup(self):
+        super().setup()
         self.input = self._projection(0.0)
         self.recurrent = self._recurrent(1)
 
@@ -28,6 +29,3 @@ class RNN(Cell):
         (kernel,) = self.recurrent(self.hidden_size)
         h = self.activation(z + h @ kernel)
         return (h,), h
-
-    def initial_carry(self) -> tuple[jax.Array]:
-        return (jnp.zeros(self.hidden_size),)

@@ -1,0 +1,73 @@
+"""Minimal gated units: one gate that both resets and updates."""
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells.cell import Activation, Cell, Vector
+
+
+class MGU(Cell):
+    """The minimal gated unit as published (Zhou et al. 2016, arXiv:1603.09420): the gate acts before the product.
+
+        f  = s(W x + U h + b)
+        c  = tanh(W x + U (f h) + b)
+        h' = (1 - f) h + f c,  y = h'
+
+    W [I, 2H], U [H, 2H], b [2H] in the order f, c; the state is (h [H],). The gate opens for the new: its bias starts at minus
+    `keep_bias`, so that a positive `keep_bias` keeps the old state as in every other cell.
+    """
+
+    keep_bias: float | jax.Array = 0.0
+    activation: Activation = jnp.tanh
+    gate_activation: Activation = jax.nn.sigmoid
+
+    def setup(self):
+        super().setup()
+        self.input = self._projection(-self.keep_bias, 0.0)
+        self.recurrent = self._recurrent(1, 1)
+
+    def project(self, x):
+        return self.input(x)
+
+    def step(self, carry, z):
+        (h,) = carry
+        gate, candidate = self.recurrent(self.hidden_size)
+        zf, zc = jnp.split(z, 2, axis=-1)
+        f = self.gate_activation(zf + h @ gate)
+        c = self.activation(zc + (f * h) @ candidate)
+        h = (1 - f) * h + f * c
+        return (h,), h
+
+
+class MGUFlax(Cell):
+    """`flax.linen.MGUCell`: the gate acts after the product, keeps the old state where it is open, and starts at bias 1.
+
+        f  = s(W x + U h + b)
+        c  = tanh(W x + b + f (U h + d))
+        h' = (1 - f) c + f h,  y = h'
+
+    Shapes as in `MGU`; d [H] starts at 0. Note that f here is 1 - f of `MGU` in the last line but not in the second.
+    """
+
+    keep_bias: float | jax.Array = 1.0
+    activation: Activation = jnp.tanh
+    gate_activation: Activation = jax.nn.sigmoid
+
+    def setup(self):
+        super().setup()
+        self.input = self._projection(self.keep_bias, 0.0)
+        self.recurrent = self._recurrent(2)
+        self.candidate_bias = Vector(self.hidden_size)
+
+    def project(self, x):
+        return self.input(x)
+
+    def step(self, carry, z):
+        (h,) = carry
+        (kernel,) = self.recurrent(self.hidden_size)
+        zf, zc = jnp.split(z, 2, axis=-1)
+        hf, hc = jnp.split(h @ kernel, 2, axis=-1)
+        f = self.gate_activation(zf + hf)
+        c = self.activation(zc + f * (hc + self.candidate_bias()))
+        h = (1 - f) * c + f * h
+        return (h,), h
