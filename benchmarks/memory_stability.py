@@ -14,7 +14,7 @@ import jax
 from absl import flags
 
 from benchmarks import _flags, _terminal
-from rnnjax import criteria, lanes, records, stability
+from rnnjax import criteria, lanes, networks, records, stability, statistics
 from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.figures import stability as figures
@@ -23,19 +23,21 @@ from rnnjax.initializers import INITIALIZERS
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
 SIZES = "1,2,4,8,16,32,64,128"
+LYAPUNOV = ("largest", "spectrum")
 DTYPES = ("float32", "float64", "bfloat16")
 
 # What a preset says of a cell's options; None is the cell's own start, which is the article's.
-OPTIONS = ("kernel_init", "recurrent_init", "recurrent_gain", "keep_bias", "activation", "gate_activation")
+OPTIONS = ("kernel_init", "recurrent_init", "recurrent_gain", "keep_bias", "activation", "gate_activation", "depth")
 PRESETS = {
     "article": {},
-    "flax": {"kernel_init": "lecun_normal", "recurrent_init": "orthogonal_per_gate", "keep_bias": 0.0},
+    "flax": {"kernel_init": "lecun_normal", "recurrent_init": "orthogonal_per_gate", "keep_bias": {"lstm": 0.0}},
 }
 SMOKE = {"input_sizes": "1,16", "hidden_sizes": "1,8,32", "seeds": "3", "steps": "3000"}
 
 flags.DEFINE_string("cell", "gru", f"Cells, a comma list or all: {', '.join(registry.CELLS)}.")
 flags.DEFINE_string("input_sizes", SIZES, "Input sizes.")
 flags.DEFINE_string("hidden_sizes", SIZES, "Numbers of units.")
+flags.DEFINE_string("layers", "1", "Numbers of layers.")
 flags.DEFINE_string("steps", "100000", "Steps of each sequence.")
 flags.DEFINE_string("unique_steps", "1000", "Steps at the start in which the two sequences differ.")
 flags.DEFINE_string("criteria", ",".join(stability.DEFAULT_CRITERIA), "identical, cosine, or largest differences such as 1e-3.")
@@ -46,6 +48,8 @@ flags.DEFINE_string("recurrent_gain", None, "Factor of the initial recurrent wei
 flags.DEFINE_string("keep_bias", None, "Initial bias of the gate that keeps the state; positive keeps more.")
 flags.DEFINE_string("activation", None, f"Nonlinearity of the state: {', '.join(ACTIVATIONS)}.")
 flags.DEFINE_string("gate_activation", None, "Nonlinearity of the gates, one of the same.")
+flags.DEFINE_string("depth", None, "Levels of a nested LSTM's memory.")
+flags.DEFINE_string("lyapunov", "largest", f"Exponents: {', '.join(LYAPUNOV)}.")
 flags.DEFINE_string("input_scale", "1", "Standard deviation of the inputs.")
 flags.DEFINE_string("dtype", "float32", f"Arithmetic of states and weights: {', '.join(DTYPES)}.")
 flags.DEFINE_bool("full", False, "Compute all steps, also those of pairs that have become equal.")
@@ -58,36 +62,38 @@ class Config:
     cells: tuple[str, ...]
     input_sizes: tuple[int, ...]
     hidden_sizes: tuple[int, ...]
+    layers: tuple[int, ...]
     seeds: tuple[int, ...]
     steps: int
     unique_steps: int
     criteria: tuple[str, ...]
     preset: str
     options: tuple[tuple[str, object], ...]
+    lyapunov: str
     input_scale: float
     dtype: str
     full: bool
 
     @property
     def settings(self) -> dict:
-        names = ("steps", "unique_steps", "preset", "input_scale", "dtype")
+        names = ("steps", "unique_steps", "preset", "lyapunov", "input_scale", "dtype")
         return {name: getattr(self, name) for name in names} | {"criteria": list(self.criteria)} | dict(self.options)
 
     @property
     def axes(self) -> dict[str, list]:
-        return {name: list(getattr(self, name)) for name in ("cells", "input_sizes", "hidden_sizes", "seeds")}
+        return {name: list(getattr(self, name)) for name in ("cells", "input_sizes", "hidden_sizes", "layers", "seeds")}
 
     @property
     def shapes(self):
-        return itertools.product(self.cells, self.hidden_sizes, self.input_sizes)
+        return itertools.product(self.cells, self.layers, self.hidden_sizes, self.input_sizes)
 
-    def experiment(self, cell: str, input_size: int, hidden_size: int) -> stability.Stability:
-        open_options = registry.options(cell)
-        options = {name: value for name, value in self.options if value is not None and name in open_options}
-        numbers = {name: value for name, value in options.items() if isinstance(value, float)}
-        named = {name: _TABLES[name][value] for name, value in options.items() if name not in numbers}
+    def experiment(self, cell: str, layers: int, input_size: int, hidden_size: int) -> stability.Stability:
+        values = {name: value.get(cell) if isinstance(value, dict) else value for name, value in self.options}
+        values = {name: value for name, value in values.items() if value is not None and name in registry.options(cell)}
+        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+        static = {name: _TABLES[name][value] if name in _TABLES else value for name, value in values.items() if name not in numbers}
         return stability.Stability(
-            registry.CELLS[cell](hidden_size=hidden_size, **named),
+            networks.stack(lambda: registry.CELLS[cell](hidden_size=hidden_size, **static), layers),
             input_size,
             steps=self.steps,
             unique_steps=self.unique_steps,
@@ -96,6 +102,7 @@ class Config:
             input_scale=self.input_scale,
             numbers=numbers,
             full=self.full,
+            spectrum=self.lyapunov == "spectrum",
             labels={"benchmark": "memory_stability", "cell": cell},
         )
 
@@ -123,12 +130,14 @@ def config_from_flags() -> Config:
         cells=tuple(cells),
         input_sizes=tuple(_flags.wholes("input_sizes")),
         hidden_sizes=tuple(_flags.wholes("hidden_sizes")),
+        layers=tuple(_flags.wholes("layers")),
         seeds=tuple(range(first, first + seeds)),
         steps=steps,
         unique_steps=unique_steps,
         criteria=_criteria(),
         preset=_flags.choice("preset", PRESETS, "preset"),
         options=tuple(_options(cells).items()),
+        lyapunov=_flags.choice("lyapunov", LYAPUNOV, "choice"),
         input_scale=_flags.number("input_scale", positive=True),
         dtype=_flags.choice("dtype", DTYPES, "dtype"),
         full=FLAGS.full,
@@ -165,7 +174,7 @@ def _options(cells: list[str]) -> dict[str, object]:
     """Every option with the value of its flag, else the preset's, else None for the cell's own."""
     options = {}
     for name in OPTIONS:
-        value = _flags.choice(name, _TABLES[name], name) if name in _TABLES else _flags.number(name)
+        value = _option(name)
         if value is not None and not any(name in registry.options(cell) for cell in cells):
             takers = [cell for cell in registry.CELLS if name in registry.options(cell)]
             raise _flags.UsageError(name, FLAGS[name].value, f"not an option of {', '.join(cells)}", f"with {', '.join(takers)}")
@@ -173,14 +182,22 @@ def _options(cells: list[str]) -> dict[str, object]:
     return options
 
 
+def _option(name: str):
+    if name in _TABLES:
+        return _flags.choice(name, _TABLES[name], name)
+    if name == "depth":
+        return None if FLAGS.depth is None else _flags.whole(name)
+    return _flags.number(name)
+
+
 def groups(config: Config, done: set[tuple]) -> list[lanes.Group]:
     """A group for each shape, with the seeds that have no row yet; shapes that share a recurrence follow one another."""
     out = []
-    for cell, hidden_size, input_size in config.shapes:
-        seeds = tuple(s for s in config.seeds if (cell, input_size, hidden_size, 1, s) not in done)
+    for cell, layers, hidden_size, input_size in config.shapes:
+        seeds = tuple(s for s in config.seeds if (cell, input_size, hidden_size, layers, s) not in done)
         if seeds:
-            name = f"{cell}-i{input_size}-h{hidden_size}-l1-s{seeds[0]}-{seeds[-1]}"
-            experiment = config.experiment(cell, input_size, hidden_size)
+            name = f"{cell}-i{input_size}-h{hidden_size}-l{layers}-s{seeds[0]}-{seeds[-1]}"
+            experiment = config.experiment(cell, layers, input_size, hidden_size)
             cost = _seconds(experiment, len(seeds))
             out.append(lanes.Group(name, experiment, seeds, cost))
     return out
@@ -231,28 +248,48 @@ def _run(folder: records.Folder, todo: list[lanes.Group], mesh: lanes.Mesh) -> i
         _terminal.say(f"Interrupted: {kept}; the same command goes on from there.")
         return 130
     rows = folder.finish(figures.summary(records.read_rows(folder.path)))
-    figures.heatmap(rows, folder.path)
+    if len({row["input_size"] for row in rows}) > 1 or len({row["hidden_size"] for row in rows}) > 1:
+        figures.heatmap(rows, folder.path)
+    if len(figures.series(rows)) > 1:
+        figures.cells(rows, folder.path)
     figures.distance(rows, stability.sample_steps(rows[0]["steps"] - rows[0]["unique_steps"]), folder.path)
     _tables(rows, folder.path)
     return 0
 
 
 def _tables(rows: list[dict], path) -> None:
-    horizon = rows[0]["steps"] - rows[0]["unique_steps"]
-    units = sorted({row["hidden_size"] for row in rows})
-    lanes_by_shape = dict(figures.shapes(rows))
-    for cell, name in itertools.product(sorted({row["cell"] for row in rows}), figures.criteria(rows)):
-        lines = []
-        for input_size in sorted({row["input_size"] for row in rows}):
-            here = [lanes_by_shape.get((cell, input_size, n, 1)) for n in units]
-            texts = [figures.entry(figures.times(lanes, f"first_{name}"), horizon) if lanes else "" for lanes in here]
-            lines.append([str(input_size), *texts])
-        title = f"{cell}: first shared step, {figures.LABELS.get(name, f'within {name}')}"
-        _terminal.table(title, ["input \\ units", *map(str, units)], lines)
+    units, inputs = (sorted({row[key] for row in rows}) for key in ("hidden_size", "input_size"))
+    if len(units) == len(inputs) == 1:
+        _by_cell(rows)
+    else:
+        _by_shape(rows, inputs, units)
     counts = {status: sum(row["status"] == status for row in rows) for status in ("merged", "apart", "diverged")}
     print(f"{len(rows)} lanes: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
     print("Mean over seeds ± half of its 95 % interval; >= with a share: only so many seeds met it, a bound of the mean.")
     print(f"Rows, summary and pictures: {path}")
+
+
+def _by_shape(rows: list[dict], inputs: list[int], units: list[int]) -> None:
+    """A table for each cell and criterion: input sizes down, units across."""
+    by_shape = dict(figures.shapes(rows))
+    for (cell, layers), name in itertools.product(figures.series(rows), figures.criteria(rows)):
+        here = [[by_shape.get((cell, input_size, n, layers)) for n in units] for input_size in inputs]
+        lines = [[str(i), *(figures.entry(lanes, name) if lanes else "" for lanes in line)] for i, line in zip(inputs, here)]
+        title = f"{figures.title(cell, layers)}: first shared step, {figures.LABELS.get(name, f'within {name}')}"
+        _terminal.table(title, ["input \\ units", *map(str, units)], lines)
+
+
+def _by_cell(rows: list[dict]) -> None:
+    """One table: cells down, criteria and the exponent across."""
+    names, lines = figures.criteria(rows), []
+    for (cell, _, _, layers), group in figures.shapes(rows):
+        exponent = statistics.mean(row["lyapunov"] for row in group)
+        text = (
+            f"{exponent.mean:.3f} ±{exponent.mean - exponent.low:.3f}" if exponent.sd is not None else group[0]["lyapunov_status"]
+        )
+        lines.append([figures.title(cell, layers), *(figures.entry(group, name) for name in names), text])
+    title = f"first shared step, {rows[0]['input_size']} inputs, {rows[0]['hidden_size']} units"
+    _terminal.table(title, ["cell", *names, "lyapunov"], lines)
 
 
 def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 EVERY = 10
+EVERY_QR = 2
 BURN_IN = 200
 STEPS = 4000
 BLOCK = 200
@@ -31,3 +32,25 @@ def estimate(growth: np.ndarray) -> tuple[float | None, float | None, str]:
         return None, None, "short"
     means = used[: blocks * BLOCK // EVERY].reshape(blocks, -1).sum(axis=1) / BLOCK
     return float(means.mean()), float(means.std(ddof=1) / math.sqrt(blocks)), "ok"
+
+
+def spectrum(growth: np.ndarray, epsilon: float) -> tuple[list[float], int]:
+    """All exponents that can be measured, largest first, and the number of directions without one: the dead ones.
+
+    `growth` `[intervals, S]` holds the logarithms of the diagonal of R over each `EVERY_QR` steps (Benettin et al. 1980). A
+    direction that shrinks within one interval by more than `epsilon`, the spacing of the arithmetic, against the largest is
+    lost in rounding. It is dead, and no number is given for it, if it was lost in more than one interval of a hundred or was
+    exactly 0 in any.
+    """
+    used = np.asarray(growth, np.float64)[BURN_IN // EVERY_QR : (BURN_IN + STEPS) // EVERY_QR]
+    lost = used < used.max(axis=1, keepdims=True) + math.log(4 * epsilon * used.shape[1])
+    dead = (lost.mean(axis=0) > 0.01) | np.isneginf(used).any(axis=0)
+    exponents = used[:, ~dead].mean(axis=0) / EVERY_QR
+    return sorted(map(float, exponents), reverse=True), int(dead.sum())
+
+
+def predicted_time(exponent: float | None, distance: float, tolerance: float) -> float | None:
+    """ln(distance / tolerance) / |exponent|: the steps in which a distance that shrinks at that rate falls to a tolerance."""
+    if exponent is None or exponent >= 0 or not distance > 0:
+        return None
+    return max(0.0, math.log(distance / tolerance) / -exponent)

@@ -52,6 +52,8 @@ class Pair(NamedTuple):
     b: tuple
     tangent: tuple
     growth: jax.Array  # [intervals], see lyapunov
+    frame: jax.Array  # [S, S] disturbances of all S numbers of the state; [0, 0] unless the whole spectrum is wanted
+    growths: jax.Array  # [intervals, S]
     first: jax.Array  # int32 [criteria], first index that meets the criterion
     last_unmet: jax.Array  # int32 [criteria], last index that does not
     distances: jax.Array  # [sample_steps], largest absolute difference there
@@ -100,19 +102,22 @@ def weigh(key, numbers, *, cell, input_size, dtype):
     return _cast(cell_lib.split_parameters(cell, variables, input_size), dtype)
 
 
-def begin(live, disturbance, parameters, *, cell, criteria, samples, dtype) -> Pair:
+def begin(live, disturbance, parameters, *, cell, criteria, samples, dtype, spectrum) -> Pair:
     carry = _cast(cell.apply(parameters, method="initial_carry"), dtype)
     leaves, tree = jax.tree.flatten(carry)
     keys = jax.random.split(disturbance, len(leaves))
     tangent = tree.unflatten([jax.random.normal(k, leaf.shape, jnp.float32) for k, leaf in zip(keys, leaves)])
     wide = jnp.promote_types(dtype, jnp.float32)
-    intervals = math.ceil((lyapunov.BURN_IN + lyapunov.STEPS) / CHUNK) * CHUNK // lyapunov.EVERY
+    steps = math.ceil((lyapunov.BURN_IN + lyapunov.STEPS) / CHUNK) * CHUNK
+    size = sum(leaf.size for leaf in leaves) if spectrum else 0
     return Pair(
         done=~live,
         a=carry,
         b=carry,
         tangent=_cast(tangent, dtype),
-        growth=jnp.zeros(intervals, jnp.float32),
+        growth=jnp.zeros(steps // lyapunov.EVERY, jnp.float32),
+        frame=jnp.eye(size, dtype=wide),
+        growths=jnp.zeros((steps // lyapunov.EVERY_QR, size), jnp.float32),
         first=jnp.full(criteria + 1, -1, jnp.int32),
         last_unmet=jnp.full(criteria + 1, -1, jnp.int32),
         distances=jnp.zeros(samples, wide),
@@ -169,13 +174,11 @@ def _live_evolve(parameters, pair: Pair, z, phase: Phase, points, cell, criteria
     broken = phase.step + jnp.where(jnp.all(finite | ~valid), phase.length - 1, jnp.argmax(~finite & valid))
     ok = jnp.all(finite | ~valid) & _finite(a) & _finite(b)
     diverged = jnp.where(ok, -1, broken)
-    tangent, growth = lax.cond(phase.exponent, lambda: _grow(step, pair, z, phase), lambda: (pair.tangent, pair.growth))
+    pair = lax.cond(phase.exponent, lambda: _grow(step, pair, z, phase), lambda: pair)
     return pair._replace(
         done=(diverged >= 0) | (phase.may_stop & bitwise_equal(a, b)),
         a=a,
         b=b,
-        tangent=tangent,
-        growth=growth,
         first=jnp.where(
             (pair.first < 0) & jnp.any(met & seen, axis=1), phase.start + jnp.argmax(met & seen, axis=1), pair.first
         ).astype(jnp.int32),
@@ -190,6 +193,13 @@ def _finite(tree) -> jax.Array:
     return functools.reduce(jnp.logical_and, [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)])
 
 
-def _grow(step, pair: Pair, z, phase: Phase):
+def _grow(step, pair: Pair, z, phase: Phase) -> Pair:
+    def noted(growths, new, every):
+        return lax.dynamic_update_slice_in_dim(growths, new, phase.start // every, 0)
+
     _, tangent, growth = unroll.unroll_tangent(step, pair.a, pair.tangent, z, lyapunov.EVERY)
-    return tangent, lax.dynamic_update_slice_in_dim(pair.growth, growth, phase.start // lyapunov.EVERY, 0)
+    pair = pair._replace(tangent=tangent, growth=noted(pair.growth, growth, lyapunov.EVERY))
+    if not pair.frame.size:
+        return pair
+    frame, growths = unroll.unroll_frame(step, pair.a, pair.frame, z, lyapunov.EVERY_QR)
+    return pair._replace(frame=frame, growths=noted(pair.growths, growths, lyapunov.EVERY_QR))

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from rnnjax import criteria as criteria_lib
-from rnnjax import lanes, lyapunov, pairs
+from rnnjax import lanes, lyapunov, networks, pairs
 
 DEFAULT_CRITERIA = ("identical", "cosine", "1e-2", "1e-4", "1e-6")
 
@@ -38,7 +38,8 @@ class Stability:
     """The experiment for one cell (with its number of units) and one input size; see `lanes.Experiment`.
 
     `numbers` sets numeric fields of the cell, such as `keep_bias`, without a program of their own. `full` goes on to
-    the last step even when both states are bitwise equal and the rest is known.
+    the last step even when both states are bitwise equal and the rest is known. `spectrum`
+    asks for all Lyapunov exponents instead of the largest alone.
     """
 
     cell: object
@@ -50,6 +51,7 @@ class Stability:
     input_scale: float = 1.0
     numbers: dict = dataclasses.field(default_factory=dict)
     full: bool = False
+    spectrum: bool = False
     labels: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -95,7 +97,9 @@ class Stability:
         weigh = mesh.each(pairs.weigh, cell=self.cell, input_size=self.input_size, dtype=self.dtype)
         to_project, to_step = weigh((streams.weights, numbers), ())
         samples = len(sample_steps(self.shared_steps))
-        begin = mesh.each(pairs.begin, cell=self.cell, criteria=len(self.criteria), samples=samples, dtype=self.dtype)
+        begin = mesh.each(
+            pairs.begin, cell=self.cell, criteria=len(self.criteria), samples=samples, dtype=self.dtype, spectrum=self.spectrum
+        )
         state = State(pairs.Source(streams, scale, to_project), to_step, begin((live, streams.disturbance, to_step), ()))
         self._check(mesh, state)
         return state
@@ -123,7 +127,7 @@ class Stability:
             **self.labels,
             "input_size": self.input_size,
             "hidden_size": self.cell.hidden_size,
-            "layers": 1,
+            "layers": networks.layer_count(self.cell),
             "steps": self.steps,
             "unique_steps": self.unique_steps,
             "dtype": self.dtype,
@@ -133,9 +137,26 @@ class Stability:
             "lyapunov": exponent,
             "lyapunov_se": error,
             "lyapunov_status": exponent_status,
+            **(self._spectrum(pair) if self.spectrum and not diverged else {}),
+            **self._predictions(exponent, float(pair.distances[0])),
             "floor": float(np.nanmedian(pair.tail)) if apart and not diverged else None,
             "distance": [float(d) if np.isfinite(d) else None for d in pair.distances],
         }
+
+    def _spectrum(self, pair: pairs.Pair) -> dict:
+        """All exponents; the number of directions that die out, and how many of these are a gauge of the cell."""
+        epsilon = np.finfo(self.dtype).eps if self.dtype != "bfloat16" else 2.0**-8
+        growths = pair.growths[: self.shared_steps // lyapunov.EVERY_QR]
+        if len(growths) <= lyapunov.BURN_IN // lyapunov.EVERY_QR:
+            return {"lyapunov_spectrum": None, "lyapunov_dead": None, "lyapunov_gauge": None}
+        exponents, dead = lyapunov.spectrum(growths, float(epsilon))
+        gauge = min(dead, round(getattr(self.cell, "gauge_directions", 0) * self.cell.hidden_size))
+        return {"lyapunov_spectrum": exponents, "lyapunov_dead": dead, "lyapunov_gauge": gauge}
+
+    def _predictions(self, exponent: float | None, distance: float) -> dict:
+        """For each tolerance, when a distance that shrinks at the rate of the exponent falls to it."""
+        tolerances = [name for name in self.criteria if name not in criteria_lib.CRITERIA]
+        return {f"predicted_{name}": lyapunov.predicted_time(exponent, distance, float(name)) for name in tolerances}
 
     def _inputs(self, mesh: lanes.Mesh, state: State, chunk: int):
         source, done, phase = state.source, state.pair.done, self.phase(chunk)

@@ -5,11 +5,12 @@ projected. On a CPU, XLA turns a loop into one kernel as long as its body holds 
 one vector and elementwise work; reductions and norms therefore stay outside the innermost loops.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import flatten_util, lax
 
 Step = Callable
 
@@ -76,6 +77,34 @@ def unroll_tangent(step: Step, carry, tangent, z, every: int):
 
     intervals = jax.tree.leaves(z)[0].shape[0] // every
     return lax.fori_loop(0, intervals, interval, (carry, tangent, jnp.zeros(intervals, jnp.float32)))
+
+
+def unroll_frame(step: Step, carry, frame, z, every: int):
+    """A trajectory and a frame of orthonormal disturbances `[S, S]` (a row each, over all S numbers of the state).
+
+    The frame follows the derivative of `step` and is made orthonormal again by QR every `every` steps. Returns the frame and the
+    logarithms of what each direction grew by before each QR `[T // every, S]`, -inf where it became 0.
+    """
+    flat, unflatten = flatten_util.ravel_pytree(carry)
+
+    def advance(row, state):
+        return flatten_util.ravel_pytree(step(unflatten(state), row)[0])[0]
+
+    def push(t, state):
+        point, frame = state
+        follow = functools.partial(advance, _at(z, t))
+        frame = jax.vmap(lambda direction: jax.jvp(follow, (point,), (direction,))[1])(frame)
+        return follow(point), frame
+
+    def interval(k, state):
+        point, frame, growth = state
+        point, frame = lax.fori_loop(k * every, (k + 1) * every, push, (point, frame))
+        q, r = jnp.linalg.qr(frame.T)
+        return point, q.T, growth.at[k].set(jnp.log(jnp.abs(jnp.diagonal(r))).astype(jnp.float32))
+
+    intervals = jax.tree.leaves(z)[0].shape[0] // every
+    growth = jnp.zeros((intervals, len(frame)), jnp.float32)
+    return lax.fori_loop(0, intervals, interval, (flat, frame, growth))[1:]
 
 
 def global_norm(tree) -> jax.Array:

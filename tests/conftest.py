@@ -1,8 +1,9 @@
-"""Two CPU devices, as on a small machine; set before JAX starts."""
+"""Two CPU devices and one BLAS thread, as the binaries run on a small machine; set before JAX starts."""
 
 import os
 
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402

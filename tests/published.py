@@ -35,3 +35,10 @@ EXPONENTS = [
     ("rnn_tanh", "orthogonal", None, 1, 128, -0.079, 0.003),
     ("rnn_tanh", "orthogonal", None, 128, 128, -0.464, 0.002),
 ]
+
+# nearForm 2018 and Distill 2019, the autocomplete models: cell, layers, units, parameters of embedding, recurrence and read-out.
+AUTOCOMPLETE = [
+    ("gru", 2, 600, 16200, 4323600, 9847986),
+    ("lstm", 2, 600, 16200, 5764800, 9847986),
+    ("nested_lstm", 1, 600, 16200, 5764800, 9847986),
+]

@@ -61,16 +61,29 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value < 10_000 else f"{value / 1000:.0f}k"
 
 
-def entry(t: statistics.Times, horizon: int) -> str:
-    """A time as a table shows it: mean and half its interval; where lanes are censored, a bound and the share that is not."""
+def entry(lanes: list[dict], name: str) -> str:
+    """The first time of criterion `name` over lanes of one shape, as a table shows it.
+
+    The mean and half its interval; where lanes are censored, a lower bound of the mean and how many are not.
+    """
+    t = times(lanes, f"first_{name}")
     if t.n == 0:
         return "diverged"
     if t.share == 0:
-        return f">={horizon}"
+        return f">={lanes[0]['steps'] - lanes[0]['unique_steps']}"
     if t.share < 1:
         return f">={number(t.restricted.mean)} {round(t.share * t.n)}/{t.n}"
     half = "" if t.restricted.low is None else f" ±{number(t.restricted.mean - t.restricted.low)}"
     return f"{number(t.restricted.mean)}{half}"
+
+
+def series(rows: list[dict]) -> list[tuple[str, int]]:
+    """The pairs of cell and number of layers in rows."""
+    return sorted({(row["cell"], row["layers"]) for row in rows})
+
+
+def title(cell: str, layers: int) -> str:
+    return cell if layers == 1 else f"{cell} x{layers}"
 
 
 def heatmap(rows: list[dict], folder) -> None:
@@ -79,7 +92,7 @@ def heatmap(rows: list[dict], folder) -> None:
     Every panel has its own colours. Censored shapes are hatched and show a lower bound with the number of lanes that met the
     criterion.
     """
-    names, cells = criteria(rows), sorted({row["cell"] for row in rows})
+    names, cells = criteria(rows), series(rows)
     inputs, units = (sorted({row[key] for row in rows}) for key in ("input_size", "hidden_size"))
     panels = list(itertools.product(cells, names))
     across = min(3, len(names)) if len(cells) == 1 else len(names)
@@ -89,9 +102,9 @@ def heatmap(rows: list[dict], folder) -> None:
             if cell is None:
                 axis.set_visible(False)
                 continue
-            here = {shape: lanes for shape, lanes in shapes(rows) if shape[0] == cell}
+            here = {shape: lanes for shape, lanes in shapes(rows) if (shape[0], shape[3]) == cell}
             _heat(axis, here, f"first_{name}", inputs, units)
-            axis.set_title(f"{cell}: {LABELS.get(name, f'within {name}')}")
+            axis.set_title(f"{title(*cell)}: {LABELS.get(name, f'within {name}')}")
         fig.suptitle(_caption(rows), fontsize=9)
 
 
@@ -136,22 +149,26 @@ def distance(rows: list[dict], sample_steps: np.ndarray, folder) -> None:
     Lines are medians over seeds, bands the middle half; a line ends where the median is exactly 0. A panel for each
     input size and cell.
     """
-    panels = sorted({(row["cell"], row["input_size"]) for row in rows})
+    panels = sorted({(row["cell"], row["layers"], row["input_size"]) for row in rows})
     units = sorted({row["hidden_size"] for row in rows})
     across = min(4, len(panels))
     down = -(-len(panels) // across)
     with canvas.figure(folder, "distance", down, across, (3.2, 2.5), sharex=True, sharey=True) as (fig, axes):
         colors = _palette(len(units))
-        for axis, (cell, input_size) in itertools.zip_longest(axes.flat, panels, fillvalue=(None, None)):
+        for axis, (cell, layers, input_size) in itertools.zip_longest(axes.flat, panels, fillvalue=(None, None, None)):
             if cell is None:
                 axis.set_visible(False)
                 continue
             for hidden_size, color in zip(units, colors):
-                lanes = [r for r in rows if (r["cell"], r["input_size"], r["hidden_size"]) == (cell, input_size, hidden_size)]
+                lanes = [
+                    r
+                    for r in rows
+                    if (r["cell"], r["layers"], r["input_size"], r["hidden_size"]) == (cell, layers, input_size, hidden_size)
+                ]
                 lanes = [r for r in lanes if r["status"] != "diverged"]
                 if lanes:
                     _band(axis, sample_steps, np.asarray([r["distance"] for r in lanes], float), color, hidden_size)
-            axis.set_title(f"{cell}, {input_size} input{'s' * (input_size > 1)}")
+            axis.set_title(f"{title(cell, layers)}, {input_size} input{'s' * (input_size > 1)}")
             axis.set(xscale="symlog", yscale="log")
         for axis in axes[-1]:
             axis.set_xlabel("shared steps")
@@ -165,6 +182,41 @@ def _band(axis, steps, curves, color, label) -> None:
     low, middle, high = (np.where(q > 0, q, np.nan) for q in np.quantile(curves, [0.25, 0.5, 0.75], axis=0))
     axis.plot(steps, middle, color=color, lw=1.2, label=label)
     axis.fill_between(steps, low, high, color=color, alpha=0.2, lw=0)
+
+
+def cells(rows: list[dict], folder) -> None:
+    """`cells.png`: first times and largest Lyapunov exponents, a line for each cell; means over all its lanes with 95 % intervals.
+
+    A triangle marks a lower bound: some lanes never met the criterion. Cells stand in the order of the strictest tolerance.
+    """
+    names, groups = criteria(rows), {one: [r for r in rows if (r["cell"], r["layers"]) == one] for one in series(rows)}
+    found = {(one, name): times(lanes, f"first_{name}") for one, lanes in groups.items() for name in names}
+    order = sorted(groups, key=lambda one: (found[one, names[-1]].n > 0, found[one, names[-1]].restricted.mean or 0.0))
+    with canvas.figure(folder, "cells", 1, 2, (4.6, 0.24 * len(order) + 1.6), sharey=True) as (fig, axes):
+        left, right = axes[0]
+        for name, color in zip(names, _palette(len(names))):
+            for y, one in enumerate(order):
+                t = found[one, name]
+                if t.n:
+                    mean = t.restricted
+                    label = LABELS.get(name, f"within {name}") if y == 0 else None
+                    left.plot([mean.mean + 1], [y], "o" if t.share == 1 else ">", color=color, ms=5, label=label)
+                    if mean.low is not None:
+                        left.plot([max(mean.low, 0) + 1, mean.high + 1], [y, y], color=color, lw=1)
+        for y, one in enumerate(order):
+            exponent = statistics.mean(row["lyapunov"] for row in groups[one])
+            if exponent.sd is not None:
+                right.errorbar([exponent.mean], [y], xerr=[[exponent.high - exponent.mean]], fmt="o", color="0.2", ms=4, lw=1)
+            else:
+                right.text(0, y, groups[one][0]["lyapunov_status"], va="center", fontsize=7)
+        left.set_yticks(range(len(order)), [title(*one) for one in order])
+        left.set(xscale="log", xlabel="first shared step that agrees (+1)")
+        right.axvline(0, color="0.8", lw=0.8, zorder=0)
+        right.set_xlabel("largest Lyapunov exponent (nats a step)")
+        inputs, units = (sorted({row[key] for row in rows}) for key in ("input_size", "hidden_size"))
+        fig.suptitle(f"inputs {', '.join(map(str, inputs))}; units {', '.join(map(str, units))}", fontsize=9)
+        handles, labels = left.get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
 
 
 def precision(runs: dict[str, list[dict]], names: list[str], folder) -> None:
