@@ -52,7 +52,7 @@ class Pair(NamedTuple):
     b: tuple
     tangent: tuple
     growth: jax.Array  # [intervals], see lyapunov
-    frame: jax.Array  # [S, S] disturbances of all S numbers of the state; [0, 0] unless the whole spectrum is wanted
+    frame: jax.Array  # [S, S] disturbances of all S numbers of the state; () unless the whole spectrum is wanted
     growths: jax.Array  # [intervals, S]
     first: jax.Array  # int32 [criteria], first index that meets the criterion
     last_unmet: jax.Array  # int32 [criteria], last index that does not
@@ -109,15 +109,15 @@ def begin(live, disturbance, parameters, *, cell, criteria, samples, dtype, spec
     tangent = tree.unflatten([jax.random.normal(k, leaf.shape, jnp.float32) for k, leaf in zip(keys, leaves)])
     wide = jnp.promote_types(dtype, jnp.float32)
     steps = math.ceil((lyapunov.BURN_IN + lyapunov.STEPS) / CHUNK) * CHUNK
-    size = sum(leaf.size for leaf in leaves) if spectrum else 0
+    size = sum(leaf.size for leaf in leaves)
     return Pair(
         done=~live,
         a=carry,
         b=carry,
         tangent=_cast(tangent, dtype),
         growth=jnp.zeros(steps // lyapunov.EVERY, jnp.float32),
-        frame=jnp.eye(size, dtype=wide),
-        growths=jnp.zeros((steps // lyapunov.EVERY_QR, size), jnp.float32),
+        frame=jnp.eye(size, dtype=wide) if spectrum else (),
+        growths=jnp.zeros((steps // lyapunov.EVERY_QR, size), jnp.float32) if spectrum else (),
         first=jnp.full(criteria + 1, -1, jnp.int32),
         last_unmet=jnp.full(criteria + 1, -1, jnp.int32),
         distances=jnp.zeros(samples, wide),
@@ -199,7 +199,7 @@ def _grow(step, pair: Pair, z, phase: Phase) -> Pair:
 
     _, tangent, growth = unroll.unroll_tangent(step, pair.a, pair.tangent, z, lyapunov.EVERY)
     pair = pair._replace(tangent=tangent, growth=noted(pair.growth, growth, lyapunov.EVERY))
-    if not pair.frame.size:
+    if isinstance(pair.frame, tuple):
         return pair
     frame, growths = unroll.unroll_frame(step, pair.a, pair.frame, z, lyapunov.EVERY_QR)
     return pair._replace(frame=frame, growths=noted(pair.growths, growths, lyapunov.EVERY_QR))

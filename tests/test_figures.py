@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from rnnjax import statistics
 from rnnjax.figures import stability as figures
 
 STEPS = np.arange(5)
@@ -43,11 +42,14 @@ def test_summary_keeps_censored_and_diverged_lanes_apart():
 
 @pytest.mark.parametrize(
     ("times", "text"),
-    [([10, 12], "11 ±13"), ([1, None], ">=500 1/2"), ([None, None], ">=1000"), ([], "diverged"), ([4], "4.0")],
+    [([10, 12], "11 ±13"), ([0, None], ">=500 1/2"), ([None, None], ">=1000"), ([4], "4.0"), ([10, 10], "10 ±0.0")],
 )
 def test_entries_say_what_is_known(times, text):
-    times = [999 if t == 1 else t for t in times]
-    assert figures.entry(statistics.censored(times, 1000), 1000) in (text, ">=1000 1/2")
+    assert figures.entry([row(seed, first=first) for seed, first in enumerate(times)], "identical") == text
+
+
+def test_an_entry_without_a_sound_lane_says_so():
+    assert figures.entry([row(0, first=None, status="diverged")], "identical") == "diverged"
 
 
 def test_pictures_show_every_shape(tmp_path):
@@ -80,3 +82,21 @@ def test_a_diverged_shape_is_drawn_as_such(tmp_path):
     figures.heatmap(rows, tmp_path)
     figures.distance(rows, STEPS, tmp_path)
     assert "div." in (tmp_path / "heatmap.svg").read_text()
+
+
+def test_cells_are_compared_in_one_picture(tmp_path):
+    rows = [row(s, cell=cell, layers=layers) for s in range(3) for cell, layers in (("lstm", 1), ("gru", 1), ("gru", 2))]
+    rows += [row(s, cell="irnn", first=None, status="apart", lyapunov=None, lyapunov_status="dead") for s in range(3)]
+    figures.cells(rows, tmp_path)
+    picture = (tmp_path / "cells.svg").read_text()
+    for text in ("lstm", "gru x2", "irnn", "dead", "largest Lyapunov exponent", "identical outputs"):
+        assert text in picture
+
+
+def test_precision_draws_bounds_as_triangles(tmp_path):
+    runs = {
+        "float32": [row(s, hidden_size=h, first=10 * h) for s in range(3) for h in (2, 4)],
+        "float64": [row(s, hidden_size=h, first=None if h == 4 else 30) for s in range(3) for h in (2, 4)],
+    }
+    figures.precision(runs, ["identical", "cosine"], tmp_path)
+    assert "identical outputs, float64" in (tmp_path / "precision.svg").read_text()

@@ -45,3 +45,33 @@ def test_dead_and_short_are_named():
     assert lyapunov.estimate(growth) == (None, None, "dead")
     assert lyapunov.estimate(np.full(30, -1.0))[2] == "short"
     assert lyapunov.estimate(np.full(INTERVALS, np.nan))[2] == "short"
+
+
+def test_spectrum_of_a_linear_map_is_that_of_its_eigenvalues():
+    matrix = np.diag([0.9, 0.5, 0.3, 0.1]) + np.triu(0.1 * np.random.default_rng(0).normal(size=(4, 4)), 1)
+
+    def step(carry, z):
+        return (carry[0] @ jnp.asarray(matrix, jnp.float32) + z,), carry[0]
+
+    z = jnp.zeros((2000, 4))
+    frame, growth = jax.jit(lambda z: unroll.unroll_frame(step, (jnp.zeros(4),), jnp.eye(4), z, lyapunov.EVERY_QR))(z)
+    np.testing.assert_allclose(frame @ frame.T, np.eye(4), atol=1e-5)
+    exponents, dead = lyapunov.spectrum(growth, 2.0**-23)
+    np.testing.assert_allclose(exponents, np.log([0.9, 0.5, 0.3, 0.1]), atol=1e-4)
+    assert dead == 0
+
+
+def test_directions_lost_in_rounding_are_dead():
+    growth = np.tile([-0.2, -0.6, -40.0, -0.4], (INTERVALS * 5, 1))
+    growth[700, 3] = -np.inf
+    exponents, dead = lyapunov.spectrum(growth, 2.0**-23)
+    np.testing.assert_allclose(exponents, [-0.1, -0.3])
+    assert dead == 2
+
+
+def test_predicted_time_is_where_the_exponential_meets_the_tolerance():
+    assert lyapunov.predicted_time(-0.5, np.exp(3), 1.0) == pytest.approx(6)
+    assert lyapunov.predicted_time(-0.5, 0.1, 1.0) == 0
+    assert lyapunov.predicted_time(0.1, 1.0, 0.1) is None
+    assert lyapunov.predicted_time(None, 1.0, 0.1) is None
+    assert lyapunov.predicted_time(-0.5, 0.0, 0.1) is None

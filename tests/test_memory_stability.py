@@ -128,6 +128,25 @@ def test_several_cells_share_a_folder(binary, tmp_path):
     assert {row["cell"] for row in rows} == {"rnn_tanh", "gru"}
 
 
+def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_path):
+    one = ["--input_sizes=2", "--hidden_sizes=3", "--seeds=2", "--steps=1600", "--unique_steps=300"]
+    status, out, err = binary("--cell=gru,intersection_rnn", "--layers=1,2", *one, "--out_dir=a")
+    assert status == 0, err
+    assert "first shared step, 2 inputs, 3 units" in out
+    for name in ("gru ", "gru x2", "intersection_rnn x2"):
+        assert f"\n {name}" in out
+    assert (tmp_path / "a/cells.png").exists()
+    assert not (tmp_path / "a/heatmap.png").exists()
+    assert {row["layers"] for row in records.read_rows(tmp_path / "a")} == {1, 2}
+
+
+def test_spectrum_and_depth_are_options(binary, tmp_path):
+    one = ["--input_sizes=2", "--hidden_sizes=3", "--seeds=1", "--steps=3000", "--unique_steps=300"]
+    assert binary("--cell=nested_lstm", "--depth=3", "--lyapunov=spectrum", *one, "--out_dir=a")[0] == 0
+    (row,) = records.read_rows(tmp_path / "a")
+    assert len(row["lyapunov_spectrum"]) + row["lyapunov_dead"] == 12
+
+
 def test_dry_run_writes_nothing(binary, tmp_path):
     status, out, _ = binary("--cell=lstm", *TINY, "--dry_run")
     assert status == 0
@@ -175,8 +194,15 @@ WRONG = {
     "not a number": (["--keep_bias=nan", "--cell=lstm"], "--keep_bias=nan: not such a number; allowed: a finite number"),
     "an option nobody has": (
         ["--cell=rnn_tanh", "--keep_bias=1"],
-        "--keep_bias=1: not an option of rnn_tanh; allowed: with gru, gru_flax, lstm",
+        "--keep_bias=1: not an option of rnn_tanh; allowed: with ugrnn, intersection_rnn, gru, gru_flax,",
     ),
+    "a depth that a cell does not have": (
+        ["--cell=lstm", "--depth=2"],
+        "--depth=2: not an option of lstm; allowed: with nested_lstm",
+    ),
+    "no depth": (["--cell=nested_lstm", "--depth=0"], "--depth=0: '0' is no such number"),
+    "no layers": (["--layers=0"], "--layers=0: '0' is no such number"),
+    "unknown exponents": (["--lyapunov=all"], "--lyapunov=all: no such choice; allowed: largest, spectrum"),
     "a folder that cannot be": (["--out_dir=/dev/null/x"], "--out_dir=/dev/null/x: "),
 }
 

@@ -225,3 +225,35 @@ def test_memory_does_not_grow_with_steps():
         state = stability.Stability(lstm(), 2, steps=steps).init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
         sizes.append(sum(leaf.nbytes for leaf in jax.tree.leaves((state.parameters, state.pair))))
     assert sizes[1] < 1.2 * sizes[0]
+
+
+@pytest.mark.parametrize("name", registry.CELLS)
+def test_every_cell_can_be_measured(name):
+    """Which includes that equal states stay bitwise equal, and that lanes are repeatable."""
+    cell = registry.CELLS[name](hidden_size=5)
+    rows = stability.measure(cell, 3, **{**SMALL, "seeds": 2})
+    assert stability.measure(cell, 3, **{**SMALL, "seeds": 1, "first_seed": 1}) == rows[1:]
+    assert all(row["status"] != "diverged" for row in rows)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "mgu", "min_gru"])
+def test_the_spectrum_begins_with_the_largest_exponent(name):
+    for row in stability.measure(registry.CELLS[name](hidden_size=6), 2, steps=5200, seeds=2, spectrum=True):
+        exponents = row["lyapunov_spectrum"]
+        assert exponents == sorted(exponents, reverse=True)
+        assert exponents[0] == pytest.approx(row["lyapunov"], abs=3 * row["lyapunov_se"] + 2e-3)
+
+
+def test_gauge_directions_are_named_not_numbered():
+    (row,) = stability.measure(registry.CELLS["slstm"](hidden_size=4), 2, steps=5200, seeds=1, spectrum=True)
+    assert row["lyapunov_gauge"] == 4
+    assert row["lyapunov_dead"] + len(row["lyapunov_spectrum"]) == 16
+    assert row["lyapunov_dead"] >= 4
+    assert np.isfinite(row["lyapunov_spectrum"]).all()
+
+
+def test_the_exponent_predicts_first_times():
+    rows = stability.measure(registry.CELLS["gru"](hidden_size=32), 4, steps=5200, seeds=5)
+    for name in ("1e-4", "1e-6"):
+        measured, predicted = (np.mean([row[f"{kind}_{name}"] for row in rows]) for kind in ("first", "predicted"))
+        assert predicted == pytest.approx(measured, rel=0.15)

@@ -115,7 +115,8 @@ def _heat(axis, lanes_by_shape, key, inputs, units) -> None:
     values = np.full((len(inputs), len(units)), np.nan)
     for place, t in where.items():
         values[place] = np.nan if t.n == 0 else max(t.restricted.mean, 0.1)
-    norm = colors.LogNorm(np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else colors.LogNorm(1, 10)
+    low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (1.0, 10.0)
+    norm = colors.LogNorm(low, max(high, 1.01 * low))
     axis.imshow(values, cmap="viridis", norm=norm, aspect="auto")
     for (i, j), t in where.items():
         if t.n and t.share == 1:
