@@ -125,10 +125,12 @@ class Cell(nn.RNNCellBase):
     def num_feature_axes(self) -> int:
         return 1
 
-    def _projection(self, *biases) -> Projection:
+    def input_gates(self, *biases) -> Projection:
+        """W x + b for as many gates as there are `biases`, which b starts at."""
         return Projection(self.hidden_size, biases, self.kernel_init)
 
-    def _recurrent(self, *parts: int) -> Kernel:
+    def recurrent_gates(self, *parts: int) -> Kernel:
+        """U for the gates of the state, in matrices of so many gates each."""
         return Kernel(self.hidden_size, parts, self.recurrent_init, self.recurrent_gain)
 
 

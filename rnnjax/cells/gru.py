@@ -23,8 +23,8 @@ class GRU(Cell):
 
     def setup(self):
         super().setup()
-        self.input = self._projection(self.keep_bias, 0.0, 0.0)
-        self.recurrent = self._recurrent(2, 1)
+        self.input = self.input_gates(self.keep_bias, 0.0, 0.0)
+        self.recurrent = self.recurrent_gates(2, 1)
 
     def project(self, x):
         return self.input(x)
@@ -50,8 +50,8 @@ class GRUFlax(GRU):
 
     def setup(self):
         Cell.setup(self)
-        self.input = self._projection(self.keep_bias, 0.0, 0.0)
-        self.recurrent = self._recurrent(3)
+        self.input = self.input_gates(self.keep_bias, 0.0, 0.0)
+        self.recurrent = self.recurrent_gates(3)
         self.candidate_bias = Vector(self.hidden_size)
 
     def step(self, carry, z):

@@ -30,7 +30,7 @@ class MinGRU(Cell):
 
     def setup(self):
         super().setup()
-        self.input = self._projection(-self.keep_bias, 0.0)
+        self.input = self.input_gates(-self.keep_bias, 0.0)
 
     def project(self, x):
         z, c = jnp.split(self.input(x), 2, axis=-1)
@@ -60,7 +60,7 @@ class MinLSTM(MinGRU):
 
     def setup(self):
         Cell.setup(self)
-        self.input = self._projection(self.keep_bias, 0.0, 0.0)
+        self.input = self.input_gates(self.keep_bias, 0.0, 0.0)
 
     def project(self, x):
         f, i, c = jnp.split(self.input(x), 3, axis=-1)

@@ -26,8 +26,8 @@ class LSTM(Cell):
 
     def setup(self):
         super().setup()
-        self.input = self._projection(0.0, self.keep_bias, 0.0, 0.0)
-        self.recurrent = self._recurrent(4)
+        self.input = self.input_gates(0.0, self.keep_bias, 0.0, 0.0)
+        self.recurrent = self.recurrent_gates(4)
 
     def project(self, x):
         return self.input(x)
@@ -67,9 +67,9 @@ class NestedLSTM(Cell):
     def setup(self):
         super().setup()
         biases = (0.0, self.keep_bias, 0.0, 0.0)
-        self.input = self._projection(*biases)
-        self.recurrent = [self._recurrent(4) for _ in range(self.depth)]
-        self.inner = [self._projection(*biases) for _ in range(self.depth - 1)]
+        self.input = self.input_gates(*biases)
+        self.recurrent = [self.recurrent_gates(4) for _ in range(self.depth)]
+        self.inner = [self.input_gates(*biases) for _ in range(self.depth - 1)]
 
     def project(self, x):
         return self.input(x)
@@ -127,8 +127,8 @@ class PeepholeLSTM(Cell):
     def setup(self):
         super().setup()
         start = {"f": self.keep_bias, "i": -self.keep_bias if self.coupled else 0.0}
-        self.input = self._projection(*(start.get(gate, 0.0) for gate in self.gates), 0.0)
-        self.recurrent = self._recurrent(len(self.gates) + 1)
+        self.input = self.input_gates(*(start.get(gate, 0.0) for gate in self.gates), 0.0)
+        self.recurrent = self.recurrent_gates(len(self.gates) + 1)
         if self.peepholes:
             self.peephole = {gate: Vector(self.hidden_size, _small) for gate in self.gates}
         if self.gate_recurrence:

@@ -23,8 +23,8 @@ class MGU(Cell):
 
     def setup(self):
         super().setup()
-        self.input = self._projection(-self.keep_bias, 0.0)
-        self.recurrent = self._recurrent(1, 1)
+        self.input = self.input_gates(-self.keep_bias, 0.0)
+        self.recurrent = self.recurrent_gates(1, 1)
 
     def project(self, x):
         return self.input(x)
@@ -55,8 +55,8 @@ class MGUFlax(Cell):
 
     def setup(self):
         super().setup()
-        self.input = self._projection(self.keep_bias, 0.0)
-        self.recurrent = self._recurrent(2)
+        self.input = self.input_gates(self.keep_bias, 0.0)
+        self.recurrent = self.recurrent_gates(2)
         self.candidate_bias = Vector(self.hidden_size)
 
     def project(self, x):

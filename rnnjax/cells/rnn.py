@@ -18,8 +18,8 @@ class RNN(Cell):
 
     def setup(self):
         super().setup()
-        self.input = self._projection(0.0)
-        self.recurrent = self._recurrent(1)
+        self.input = self.input_gates(0.0)
+        self.recurrent = self.recurrent_gates(1)
 
     def project(self, x):
         return self.input(x)

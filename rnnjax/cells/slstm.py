@@ -29,8 +29,8 @@ class SLSTM(Cell):
 
     def setup(self):
         super().setup()
-        self.input = self._projection(0.0, self.keep_bias, 0.0, 0.0)
-        self.recurrent = self._recurrent(4)
+        self.input = self.input_gates(0.0, self.keep_bias, 0.0, 0.0)
+        self.recurrent = self.recurrent_gates(4)
 
     def project(self, x):
         return self.input(x)

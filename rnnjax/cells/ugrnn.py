@@ -22,8 +22,8 @@ class UGRNN(Cell):
 
     def setup(self):
         super().setup()
-        self.input = self._projection(self.keep_bias, 0.0)
-        self.recurrent = self._recurrent(2)
+        self.input = self.input_gates(self.keep_bias, 0.0)
+        self.recurrent = self.recurrent_gates(2)
 
     def project(self, x):
         return self.input(x)
@@ -58,8 +58,8 @@ class IntersectionRNN(Cell):
     def setup(self):
         super().setup()
         self.match = Projection(self.hidden_size, (0.0,), self.kernel_init)
-        self.input = self._projection(self.keep_bias, self.keep_bias, 0.0, 0.0)
-        self.recurrent = self._recurrent(4)
+        self.input = self.input_gates(self.keep_bias, self.keep_bias, 0.0, 0.0)
+        self.recurrent = self.recurrent_gates(4)
 
     def project(self, x):
         x = x if x.shape[-1] == self.hidden_size else self.match(x)
