@@ -11,9 +11,14 @@ from collections.abc import Callable
 import jax
 from absl import app, flags, logging
 
+from rnnjax.cells import registry
+
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string("out_dir", None, "Run folder. Default: results/<benchmark>/<cells>.")
+flags.DEFINE_string("cell", None, f"Cells, a comma list or all: {', '.join(registry.CELLS)}.")
+flags.DEFINE_string("hidden_sizes", None, "Numbers of units; each binary has its own default.")
+flags.DEFINE_string("layers", "1", "Numbers of layers.")
 flags.DEFINE_string("seeds", "10", "Number of seeds.")
 flags.DEFINE_string("first_seed", "0", "The first seed; the others follow it.")
 flags.DEFINE_bool("smoke", False, "A tiny run that shows everything works.")
@@ -69,6 +74,14 @@ def choice(flag: str, table, what: str) -> str | None:
     if value is not None and value not in table:
         raise UsageError(flag, value, f"no such {what}", ", ".join(table))
     return value
+
+
+def take(values: dict[str, str]) -> None:
+    """Sets flags that neither the command line nor an earlier call has set."""
+    for flag, value in values.items():
+        if FLAGS[flag].using_default_value:
+            FLAGS[flag].value = value
+            FLAGS[flag].using_default_value = False
 
 
 def given(flag: str) -> bool:

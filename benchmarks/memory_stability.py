@@ -13,8 +13,8 @@ import resource
 import jax
 from absl import flags
 
-from benchmarks import _flags, _terminal
-from rnnjax import criteria, lanes, networks, records, stability, statistics
+from benchmarks import _flags, _probe, _runs, _terminal
+from rnnjax import criteria, lanes, networks, stability, statistics
 from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.figures import stability as figures
@@ -32,12 +32,12 @@ PRESETS = {
     "article": {},
     "flax": {"kernel_init": "lecun_normal", "recurrent_init": "orthogonal_per_gate", "keep_bias": {"lstm": 0.0}},
 }
+DECIDED = ("input_sizes", "hidden_sizes", "layers", "seeds", "first_seed", "preset", "input_scale")
+DEFAULTS = {"cell": "gru", "hidden_sizes": SIZES}
 SMOKE = {"input_sizes": "1,16", "hidden_sizes": "1,8,32", "seeds": "3", "steps": "3000"}
 
-flags.DEFINE_string("cell", "gru", f"Cells, a comma list or all: {', '.join(registry.CELLS)}.")
+flags.DEFINE_string("network", None, "Run folder of networks trained by benchmarks.capacity: probe them, beside untrained ones.")
 flags.DEFINE_string("input_sizes", SIZES, "Input sizes.")
-flags.DEFINE_string("hidden_sizes", SIZES, "Numbers of units.")
-flags.DEFINE_string("layers", "1", "Numbers of layers.")
 flags.DEFINE_string("steps", "100000", "Steps of each sequence.")
 flags.DEFINE_string("unique_steps", "1000", "Steps at the start in which the two sequences differ.")
 flags.DEFINE_string("criteria", ",".join(stability.DEFAULT_CRITERIA), "identical, cosine, or largest differences such as 1e-3.")
@@ -73,15 +73,24 @@ class Config:
     input_scale: float
     dtype: str
     full: bool
+    networks: list[dict] = dataclasses.field(default_factory=list)
 
     @property
     def settings(self) -> dict:
         names = ("steps", "unique_steps", "preset", "lyapunov", "input_scale", "dtype")
-        return {name: getattr(self, name) for name in names} | {"criteria": list(self.criteria)} | dict(self.options)
+        return {name: getattr(self, name) for name in names} | {
+            "criteria": list(self.criteria),
+            **dict(self.options),
+            "network": FLAGS.network,
+        }
 
     @property
     def axes(self) -> dict[str, list]:
         return {name: list(getattr(self, name)) for name in ("cells", "input_sizes", "hidden_sizes", "layers", "seeds")}
+
+    @property
+    def name(self) -> str:
+        return "+".join(self.cells)
 
     @property
     def shapes(self):
@@ -95,16 +104,17 @@ class Config:
         return stability.Stability(
             networks.stack(lambda: registry.CELLS[cell](hidden_size=hidden_size, **static), layers),
             input_size,
-            steps=self.steps,
-            unique_steps=self.unique_steps,
-            criteria=self.criteria,
-            dtype=self.dtype,
             input_scale=self.input_scale,
             numbers=numbers,
-            full=self.full,
-            spectrum=self.lyapunov == "spectrum",
             labels={"benchmark": "memory_stability", "cell": cell},
+            **self.measurement,
         )
+
+    @property
+    def measurement(self) -> dict:
+        """What is asked of every lane, whatever its cell."""
+        names = ("steps", "unique_steps", "criteria", "dtype", "full")
+        return {name: getattr(self, name) for name in names} | {"spectrum": self.lyapunov == "spectrum"}
 
 
 _TABLES = {
@@ -118,41 +128,32 @@ _TABLES = {
 def config_from_flags() -> Config:
     """Raises `_flags.UsageError`."""
     if FLAGS.smoke:
-        for name, value in SMOKE.items():
-            if not _flags.given(name):
-                FLAGS[name].value = value
-    cells = _cells()
+        _flags.take(SMOKE)
+    _flags.take(DEFAULTS)
+    networks = _probe.networks([*DECIDED, *OPTIONS]) if FLAGS.network else []
+    axes = _probe.axes(networks) if networks else _axes()
     steps, unique_steps = _flags.whole("steps"), _flags.whole("unique_steps")
     if unique_steps >= steps:
         raise _flags.UsageError("unique_steps", unique_steps, "no shared steps are left", f"1 to {steps - 1} of --steps={steps}")
-    first, seeds = _flags.whole("first_seed", 0), _flags.whole("seeds")
     return Config(
-        cells=tuple(cells),
-        input_sizes=tuple(_flags.wholes("input_sizes")),
-        hidden_sizes=tuple(_flags.wholes("hidden_sizes")),
-        layers=tuple(_flags.wholes("layers")),
-        seeds=tuple(range(first, first + seeds)),
+        **axes,
         steps=steps,
         unique_steps=unique_steps,
         criteria=_criteria(),
         preset=_flags.choice("preset", PRESETS, "preset"),
-        options=tuple(_options(cells).items()),
+        options=() if networks else tuple(_options(axes["cells"]).items()),
         lyapunov=_flags.choice("lyapunov", LYAPUNOV, "choice"),
         input_scale=_flags.number("input_scale", positive=True),
         dtype=_flags.choice("dtype", DTYPES, "dtype"),
         full=FLAGS.full,
+        networks=networks,
     )
 
 
-def _cells() -> list[str]:
-    if FLAGS.cell == "all":
-        return list(registry.CELLS)
-    cells = _flags.words("cell")
-    for cell in cells:
-        if cell not in registry.CELLS:
-            allowed = f"all, or a comma list of {', '.join(registry.CELLS)}"
-            raise _flags.UsageError("cell", FLAGS.cell, f"no such cell {cell!r}", allowed)
-    return cells
+def _axes() -> dict[str, tuple]:
+    first, seeds = _flags.whole("first_seed", 0), _flags.whole("seeds")
+    sizes = {name: tuple(_flags.wholes(name)) for name in ("input_sizes", "hidden_sizes", "layers")}
+    return {"cells": tuple(_runs.cells(registry.CELLS)), **sizes, "seeds": tuple(range(first, first + seeds))}
 
 
 def _criteria() -> tuple[str, ...]:
@@ -170,7 +171,7 @@ def _criteria() -> tuple[str, ...]:
     return tuple(names)
 
 
-def _options(cells: list[str]) -> dict[str, object]:
+def _options(cells: tuple[str, ...]) -> dict[str, object]:
     """Every option with the value of its flag, else the preset's, else None for the cell's own."""
     options = {}
     for name in OPTIONS:
@@ -192,9 +193,11 @@ def _option(name: str):
 
 def groups(config: Config, done: set[tuple]) -> list[lanes.Group]:
     """A group for each shape, with the seeds that have no row yet; shapes that share a recurrence follow one another."""
+    if config.networks:
+        return _probe.groups(config.networks, config.measurement, done)
     out = []
     for cell, layers, hidden_size, input_size in config.shapes:
-        seeds = tuple(s for s in config.seeds if (cell, input_size, hidden_size, layers, s) not in done)
+        seeds = _runs.missing(config.seeds, done, cell, input_size, hidden_size, layers)
         if seeds:
             name = f"{cell}-i{input_size}-h{hidden_size}-l{layers}-s{seeds[0]}-{seeds[-1]}"
             experiment = config.experiment(cell, layers, input_size, hidden_size)
@@ -212,12 +215,7 @@ def _seconds(experiment: stability.Stability, seeds: int) -> float:
 
 def main() -> int:
     config = config_from_flags()
-    base = "results/smoke" if FLAGS.smoke else "results"
-    out_dir = FLAGS.out_dir or f"{base}/memory_stability/{FLAGS.cell.replace(',', '+')}"
-    try:
-        folder = records.Folder(out_dir, "memory_stability", config.settings, config.axes, FLAGS.overwrite)
-    except records.RefusedError as error:
-        raise _flags.UsageError("out_dir", out_dir, *str(error).split("; allowed: ")) from None
+    folder = _runs.open_folder("memory_stability", config.name, config.settings, config.axes)
     _flags.use_cores()
     if config.dtype == "float64":
         jax.config.update("jax_enable_x64", True)
@@ -226,28 +224,9 @@ def main() -> int:
     if FLAGS.dry_run:
         _dry_run(todo, mesh)
         return 0
-    try:
-        folder.create(_flags.command("memory_stability"))
-    except OSError as error:
-        problem = f"cannot be written ({error.strerror})"
-        raise _flags.UsageError("out_dir", out_dir, problem, "a folder you may write to") from None
-    return _run(folder, todo, mesh)
-
-
-def _run(folder: records.Folder, todo: list[lanes.Group], mesh: lanes.Mesh) -> int:
-    finished = 0
-    if not todo:
-        _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; its tables and pictures are made anew.")
-    try:
-        with _terminal.progress(sum(group.cost for group in todo), "memory_stability") as report:
-            for result in lanes.run(todo, mesh, lambda cost: report(cost, f"{finished}/{len(todo)} shapes")):  # noqa: B023
-                folder.add(result.group.name, result.rows, result.timing)
-                finished += 1
-    except KeyboardInterrupt:
-        kept = f"{finished} of {len(todo)} shapes are kept in {folder.path}"
-        _terminal.say(f"Interrupted: {kept}; the same command goes on from there.")
+    rows = _runs.carry_out(folder, todo, mesh, figures.summary)
+    if rows is None:
         return 130
-    rows = folder.finish(figures.summary(records.read_rows(folder.path)))
     if len({row["input_size"] for row in rows}) > 1 or len({row["hidden_size"] for row in rows}) > 1:
         figures.heatmap(rows, folder.path)
     if len(figures.series(rows)) > 1:

@@ -107,8 +107,11 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
+    """A group that has ended: its rows, the last state on the host (arrays `[L, ...]`, padding lanes last), and seconds."""
+
     group: Group
     rows: list[dict]
+    state: Any
     timing: dict
 
 
@@ -117,16 +120,19 @@ def run(groups: list[Group], mesh: Mesh, report: Callable[[float], None] = lambd
     before = 0.0
     for group in groups:
         started, compiled = time.perf_counter(), _COMPILE_SECONDS[0]
-        rows = run_group(group, mesh, lambda share: report(before + share * group.cost))  # noqa: B023
+        rows, state = run_group(group, mesh, lambda share: report(before + share * group.cost))  # noqa: B023
         compiled = _COMPILE_SECONDS[0] - compiled
         run_seconds = time.perf_counter() - started - compiled
         before += group.cost
         report(before)
-        yield Result(group, rows, {"compile_seconds": round(compiled, 3), "run_seconds": round(run_seconds, 3)})
+        yield Result(group, rows, state, {"compile_seconds": round(compiled, 3), "run_seconds": round(run_seconds, 3)})
 
 
-def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda share: None) -> list[dict]:
-    """The rows of one group, a lane for each seed, in that order. `report` is called with the share of chunks done."""
+def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda share: None) -> tuple[list[dict], Any]:
+    """The rows of one group, a lane for each seed in that order, and the last state on the host.
+
+    `report` is called with the share of chunks done.
+    """
     experiment, seeds = group.experiment, np.asarray(group.seeds, np.uint32)
     lanes = mesh.lanes_for(len(seeds))
     width = mesh.width or lanes // len(mesh.devices)
@@ -139,7 +145,7 @@ def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda
         state, done = following, experiment.done(following)
         report(chunk / experiment.chunks)
     host = jax.device_get(state)
-    return [{**experiment.finish(host, lane), "seed": int(seed), "width": width} for lane, seed in enumerate(seeds)]
+    return [{**experiment.finish(host, lane), "seed": int(seed), "width": width} for lane, seed in enumerate(seeds)], host
 
 
 @dataclasses.dataclass(frozen=True)

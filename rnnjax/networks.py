@@ -52,6 +52,8 @@ def stack(make: Callable[[], nn.Module], layers: int) -> nn.Module:
 
 
 def layer_count(cell: nn.Module) -> int:
+    """The layers of a stack, or of a network's; 1 for a cell."""
+    cell = cell.cell if isinstance(cell, Network) else cell
     return len(cell.layers) if isinstance(cell, Stack) else 1
 
 
@@ -70,6 +72,10 @@ class Network(nn.Module):
     @property
     def hidden_size(self) -> int:
         return self.cell.hidden_size
+
+    @property
+    def gauge_directions(self) -> float:
+        return self.cell.gauge_directions
 
     def setup(self):
         if self.embedding:

@@ -99,6 +99,11 @@ def streams(seed) -> Streams:
 def weigh(key, numbers, *, cell, input_size, dtype):
     """Fresh weights, for the projection and for the step. They are drawn in float32 whatever the dtype: the same network."""
     variables = cell_lib.initialize(cell.with_numbers(**numbers) if numbers else cell, key, input_size)
+    return split(variables, cell=cell, input_size=input_size, dtype=dtype)
+
+
+def split(variables, *, cell, input_size, dtype):
+    """Weights for the projection and for the step."""
     return _cast(cell_lib.split_parameters(cell, variables, input_size), dtype)
 
 
@@ -130,12 +135,14 @@ def _cast(tree, dtype):
     return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)
 
 
-def draw(done, streams: Streams, phase: Phase, *, input_size) -> jax.Array:
-    """The chunk's inputs x `[CHUNK, I]`, float32: two blocks of `CHUNK // 2` steps, of a and b or of the shared part."""
+def draw(done, streams: Streams, phase: Phase, *, inputs, input_size) -> jax.Array:
+    """The chunk's inputs x `[CHUNK, I]`: two blocks of `CHUNK // 2` steps, of a and b or of the shared part."""
 
     def block(unique, k):
         shared = jax.random.fold_in(streams.shared, 2 * phase.index + k)
         key = jnp.where(phase.shared, shared, jax.random.fold_in(unique, phase.index))
+        if inputs is not None:
+            return inputs(key, CHUNK // 2)
         # Drawn input by input: the counter-based generator then gives narrow and wide networks the same first inputs.
         return jax.random.normal(key, (input_size, CHUNK // 2), jnp.float32).T
 

@@ -10,6 +10,7 @@ in `pairs`; here is how a group of lanes is set up, checked, advanced and turned
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -39,7 +40,8 @@ class Stability:
 
     `numbers` sets numeric fields of the cell, such as `keep_bias`, without a program of their own. `full` goes on to
     the last step even when both states are bitwise equal and the rest is known. `spectrum`
-    asks for all Lyapunov exponents instead of the largest alone.
+    asks for all Lyapunov exponents instead of the largest alone. `weights` maps each seed to the variables of its network, instead
+    of fresh ones; `inputs(key, steps)` gives a stream `[steps, I]` instead of N(0, 1) numbers.
     """
 
     cell: object
@@ -52,7 +54,13 @@ class Stability:
     numbers: dict = dataclasses.field(default_factory=dict)
     full: bool = False
     spectrum: bool = False
+    weights: dict | None = None
+    inputs: Callable | None = None
     labels: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def layers(self) -> int:
+        return networks.layer_count(self.cell)
 
     @property
     def shared_steps(self) -> int:
@@ -94,8 +102,13 @@ class Stability:
         numbers = {name: np.full(len(seeds), value, np.float32) for name, value in self.numbers.items()}
         live, numbers, scale = mesh.place((live, numbers, np.full(len(seeds), self.input_scale, np.float32)))
         streams = mesh.each(pairs.streams)((mesh.place(seeds),), ())
-        weigh = mesh.each(pairs.weigh, cell=self.cell, input_size=self.input_size, dtype=self.dtype)
-        to_project, to_step = weigh((streams.weights, numbers), ())
+        if self.weights is None:
+            weigh = mesh.each(pairs.weigh, cell=self.cell, input_size=self.input_size, dtype=self.dtype)
+            to_project, to_step = weigh((streams.weights, numbers), ())
+        else:
+            given = jax.tree.map(lambda *leaves: np.stack(leaves), *(self.weights[int(seed)] for seed in seeds))
+            split = mesh.each(pairs.split, cell=self.cell, input_size=self.input_size, dtype=self.dtype)
+            to_project, to_step = split((mesh.place(given),), ())
         samples = len(sample_steps(self.shared_steps))
         begin = mesh.each(
             pairs.begin, cell=self.cell, criteria=len(self.criteria), samples=samples, dtype=self.dtype, spectrum=self.spectrum
@@ -127,7 +140,7 @@ class Stability:
             **self.labels,
             "input_size": self.input_size,
             "hidden_size": self.cell.hidden_size,
-            "layers": networks.layer_count(self.cell),
+            "layers": self.layers,
             "steps": self.steps,
             "unique_steps": self.unique_steps,
             "dtype": self.dtype,
@@ -160,7 +173,7 @@ class Stability:
 
     def _inputs(self, mesh: lanes.Mesh, state: State, chunk: int):
         source, done, phase = state.source, state.pair.done, self.phase(chunk)
-        x = mesh.each(pairs.draw, input_size=self.input_size)((done, source.streams), (phase,))
+        x = mesh.each(pairs.draw, inputs=self.inputs, input_size=self.input_size)((done, source.streams), (phase,))
         return mesh.each(pairs.project, cell=self.cell, dtype=self.dtype)((done, source.parameters, source.scale, x), ())
 
     def _evolve(self, mesh: lanes.Mesh, state: State, z, phase: pairs.Phase) -> pairs.Pair:
@@ -202,7 +215,7 @@ def measure(
             f"{input_size} and {seeds}"
         )
     group = lanes.Group("measure", experiment, tuple(range(first_seed, first_seed + seeds)))
-    return lanes.run_group(group, mesh or lanes.Mesh.local())
+    return lanes.run_group(group, mesh or lanes.Mesh.local())[0]
 
 
 _CHECKED: set = set()

@@ -5,9 +5,33 @@ import os
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
+import sys  # noqa: E402
+
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from absl import flags  # noqa: E402
+from absl.testing import flagsaver  # noqa: E402
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, capsys):
+    """Runs a binary's `main` on a command line, in an empty folder; returns the exit status and what it printed."""
+    from benchmarks import _flags
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(module, *arguments):
+        name = module.__name__.split(".")[-1]
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        with flagsaver.flagsaver():
+            flags.FLAGS.unparse_flags()
+            with pytest.raises(SystemExit) as exit_status:
+                _flags.start(module.main)
+        out, err = capsys.readouterr()
+        return exit_status.value.code or 0, out, err
+
+    return run
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_lanes_stop_when_they_are_done(mesh):
     experiment = Countdown(50, [])
     group = lanes.Group("g", experiment, (3, 0, 7))
     reports = []
-    rows = lanes.run_group(group, mesh, reports.append)
+    rows, _ = lanes.run_group(group, mesh, reports.append)
     assert [row["steps"] for row in rows] == [3, 0, 7]
     assert [row["seed"] for row in rows] == [3, 0, 7]
     assert experiment.log[0] % len(mesh.devices) == 0
@@ -74,15 +74,15 @@ def test_lanes_stop_when_they_are_done(mesh):
 
 
 def test_an_experiment_ends_with_its_chunks(mesh):
-    rows = lanes.run_group(lanes.Group("g", Countdown(4, []), (9, 2)), mesh)
+    rows, _ = lanes.run_group(lanes.Group("g", Countdown(4, []), (9, 2)), mesh)
     assert [row["steps"] for row in rows] == [4, 2]
 
 
 def test_width_is_recorded():
     one, all_at_once = lanes.Mesh(tuple(jax.devices()), 1), lanes.Mesh(tuple(jax.devices()[:1]), None)
     group = lanes.Group("g", Countdown(4, []), (9, 2, 1))
-    assert {row["width"] for row in lanes.run_group(group, one)} == {1}
-    assert {row["width"] for row in lanes.run_group(group, all_at_once)} == {3}
+    assert {row["width"] for row in lanes.run_group(group, one)[0]} == {1}
+    assert {row["width"] for row in lanes.run_group(group, all_at_once)[0]} == {3}
 
 
 def test_groups_come_one_by_one_with_timings_and_reports():

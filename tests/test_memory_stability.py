@@ -1,34 +1,19 @@
 """The binary, in-process: what a user sees, and every wrong command line."""
 
+import functools
 import json
-import sys
 
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
-from benchmarks import _flags, memory_stability
+from benchmarks import memory_stability
 from rnnjax import lanes, records
 
 TINY = ["--input_sizes=1,2", "--hidden_sizes=1,3", "--seeds=2", "--steps=1600", "--unique_steps=300"]
 
 
 @pytest.fixture
-def binary(monkeypatch, tmp_path, capsys):
-    """Runs a command line; returns the exit status and what it printed."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        argv = ["memory_stability", *arguments]
-        monkeypatch.setattr(sys, "argv", argv)
-        with flagsaver.flagsaver():
-            flags.FLAGS.unparse_flags()
-            with pytest.raises(SystemExit) as exit_status:
-                _flags.start(memory_stability.main)
-        out, err = capsys.readouterr()
-        return exit_status.value.code or 0, out, err
-
-    return run
+def binary(command):
+    return functools.partial(command, memory_stability)
 
 
 def test_a_run_leaves_rows_summary_pictures_and_a_table(binary, tmp_path):

@@ -31,7 +31,7 @@ def test_equals_numpy(name, x64):
     experiment = stability.Stability(cell, 2, steps=1700, unique_steps=700, dtype="float64")
     mesh = lanes.Mesh.local()
     state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
-    row = lanes.run_group(lanes.Group("g", experiment, (0, 1)), mesh)[1]
+    row = lanes.run_group(lanes.Group("g", experiment, (0, 1)), mesh)[0][1]
 
     parameters = {**state.source.parameters["params"], **state.parameters["params"]}
     p = flat({"params": jax.tree.map(lambda leaf: leaf[1], parameters)})
@@ -112,7 +112,7 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
     for input_size in (2, 5):
         experiment = stability.Stability(lstm(), input_size)
         state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
-        draw = mesh.each(pairs.draw, input_size=input_size)
+        draw = mesh.each(pairs.draw, inputs=None, input_size=input_size)
         draws.append([draw((state.pair.done, state.source.streams), (experiment.phase(k),)) for k in range(4)])
     for narrow, wide in zip(*draws):
         np.testing.assert_allclose(narrow, wide[..., :2], rtol=1e-6)
@@ -146,8 +146,8 @@ class Poisoned(stability.Stability):
 def test_a_lane_that_turns_nan_leaves_its_neighbours_alone():
     run = {"cell": lstm(), "input_size": 2, "steps": 1700, "unique_steps": 300}
     group = functools.partial(lanes.Group, "g", seeds=(0, 1, 2, 3))
-    clean = lanes.run_group(group(stability.Stability(**run)), lanes.Mesh.local())
-    rows = lanes.run_group(group(Poisoned(**run)), lanes.Mesh.local())
+    clean, _ = lanes.run_group(group(stability.Stability(**run)), lanes.Mesh.local())
+    rows, _ = lanes.run_group(group(Poisoned(**run)), lanes.Mesh.local())
     assert [row["status"] == "diverged" for row in rows] == [False, True, False, False]
     assert rows[1]["diverged_step"] == 0
     assert rows[1]["lyapunov"] is rows[1]["floor"] is rows[1]["settled_identical"] is None

@@ -1,0 +1,69 @@
+"""How every binary runs its groups: open the folder, run what is missing, keep each group as it ends."""
+
+from collections.abc import Callable
+
+from absl import flags
+
+from benchmarks import _flags, _terminal
+from rnnjax import lanes, records
+
+FLAGS = flags.FLAGS
+
+
+def open_folder(benchmark: str, name: str, settings: dict, axes: dict) -> records.Folder:
+    """The run folder of `--out_dir`, or a default one that ends in `name`; nothing is written yet."""
+    out_dir = FLAGS.out_dir or f"{'results/smoke' if FLAGS.smoke else 'results'}/{benchmark}/{name}"
+    try:
+        return records.Folder(out_dir, benchmark, settings, axes, FLAGS.overwrite)
+    except records.RefusedError as error:
+        raise _flags.UsageError("out_dir", out_dir, *str(error).split("; allowed: ")) from None
+
+
+def carry_out(
+    folder: records.Folder,
+    todo: list[lanes.Group],
+    mesh: lanes.Mesh,
+    summary: Callable[[list[dict]], list[dict]],
+    keep: Callable[[lanes.Result], None] = lambda result: None,
+) -> list[dict] | None:
+    """Runs the groups, keeping each as it ends, and returns all rows of the folder, or None if the user interrupted it.
+
+    `keep` saves what else is worth keeping of a group, before its rows are.
+    """
+    benchmark = folder.config["benchmark"]
+    try:
+        folder.create(_flags.command(benchmark))
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror})"
+        raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
+    if not todo:
+        _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
+    finished = 0
+    try:
+        with _terminal.progress(sum(group.cost for group in todo), benchmark) as report:
+            for result in lanes.run(todo, mesh, lambda cost: report(cost, f"{finished}/{len(todo)} shapes")):  # noqa: B023
+                keep(result)
+                folder.add(result.group.name, result.rows, result.timing)
+                finished += 1
+    except KeyboardInterrupt:
+        kept = f"{finished} of {len(todo)} shapes are kept in {folder.path}"
+        _terminal.say(f"Interrupted: {kept}; the same command goes on from there.")
+        return None
+    return folder.finish(summary(records.read_rows(folder.path)))
+
+
+def missing(seeds: tuple[int, ...], done: set[tuple], *labels) -> tuple[int, ...]:
+    """The seeds of a shape (cell, input size, hidden size, layers) that have no row yet."""
+    return tuple(seed for seed in seeds if (*labels, seed) not in done)
+
+
+def cells(table) -> list[str]:
+    """The cells given to `--cell`: all, or a comma list of names in `table`."""
+    if FLAGS.cell == "all":
+        return list(table)
+    names = _flags.words("cell")
+    for name in names:
+        if name not in table:
+            allowed = f"all, or a comma list of {', '.join(table)}"
+            raise _flags.UsageError("cell", FLAGS.cell, f"no such cell {name!r}", allowed)
+    return names

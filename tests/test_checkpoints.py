@@ -1,0 +1,72 @@
+"""Trained networks on disk: back as they were, or refused."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from rnnjax import checkpoints, networks, records
+
+DESCRIPTION = {
+    "cell": "gru",
+    "hidden_size": 5,
+    "layers": 2,
+    "outputs": 3,
+    "task": "units",
+    "task_settings": {"size": 3, "delay": 2, "batch": 4},
+    "seed": 7,
+}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    network, task = checkpoints.build(DESCRIPTION)
+    variables = networks.initialize(network, jax.random.key(0), task.input_size)
+    checkpoints.save(tmp_path / "n", DESCRIPTION, variables)
+    return tmp_path / "n", variables
+
+
+def test_a_network_comes_back_as_it_was(saved):
+    folder, variables = saved
+    assert DESCRIPTION.items() <= checkpoints.describe(folder).items()
+    jax.tree.map(np.testing.assert_array_equal, checkpoints.load(folder), variables)
+
+
+def test_saving_again_replaces(saved):
+    folder, variables = saved
+    doubled = jax.tree.map(lambda leaf: 2 * leaf, variables)
+    checkpoints.save(folder, DESCRIPTION, doubled)
+    jax.tree.map(np.testing.assert_array_equal, checkpoints.load(folder), doubled)
+
+
+@pytest.mark.parametrize("change", [{"schema": 9}, {"cell": "no such"}, {"task": "no such"}])
+def test_descriptions_of_something_else_are_refused(saved, change):
+    folder, _ = saved
+    description = json.loads((folder / "network.json").read_text())
+    (folder / "network.json").write_text(json.dumps({**description, **change}))
+    with pytest.raises(records.RefusedError, match="is no trained network"):
+        checkpoints.describe(folder)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(records.RefusedError, match="is no trained network"):
+        checkpoints.describe(tmp_path)
+
+
+def test_weights_that_changed_are_noticed(saved):
+    folder, _ = saved
+    description = json.loads((folder / "network.json").read_text())
+    key = next(iter(description["sha256"]))
+    description["sha256"][key] = "0" * 64
+    (folder / "network.json").write_text(json.dumps(description))
+    with pytest.raises(records.RefusedError, match="not those that were saved"):
+        checkpoints.load(folder)
+
+
+def test_weights_that_are_gone_are_noticed(saved):
+    folder, _ = saved
+    for path in sorted((folder / "weights").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    with pytest.raises(records.RefusedError, match="cannot be read"):
+        checkpoints.load(folder)
