@@ -5,6 +5,7 @@ A wrong command line ends in one line that names the flag, the value and what is
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable
 
@@ -14,6 +15,8 @@ from absl import app, flags, logging
 from rnnjax.cells import registry
 
 FLAGS = flags.FLAGS
+MOST_UNITS = 2**14
+MOST_SEEDS = 10**5
 
 flags.DEFINE_string("out_dir", None, "Run folder. Default: results/<benchmark>/<cells>.")
 flags.DEFINE_string("cell", None, f"Cells, a comma list or all: {', '.join(registry.CELLS)}.")
@@ -42,15 +45,15 @@ def words(flag: str) -> list[str]:
     return _different(flag, text, values, values)
 
 
-def whole(flag: str, least: int = 1) -> int:
+def whole(flag: str, least: int = 1, most: int = 2**31 - 1) -> int:
     """The whole number given to a flag."""
-    return _whole(flag, FLAGS[flag].value, least)
+    return _whole(flag, FLAGS[flag].value, least, most)
 
 
-def wholes(flag: str, least: int = 1) -> list[int]:
+def wholes(flag: str, least: int = 1, most: int = MOST_UNITS) -> list[int]:
     """The comma list of different whole numbers given to a flag, sorted."""
     text = FLAGS[flag].value
-    values = [_whole(flag, word, least, text) for word in text.split(",")]
+    values = [_whole(flag, word, least, most, text) for word in text.split(",")]
     return sorted(_different(flag, text, values, values))
 
 
@@ -63,8 +66,9 @@ def number(flag: str, positive: bool = False) -> float | None:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not abs(value) < float("inf") or (positive and value <= 0):
-        raise UsageError(flag, text, "not such a number", "a positive number" if positive else "a finite number")
+    if not (value == 0 or 1e-30 <= abs(value) <= 1e30) or (positive and value <= 0):
+        allowed = "a number from 1e-30 to 1e30" if positive else "0, or a number of size 1e-30 to 1e30"
+        raise UsageError(flag, text, "not such a number", allowed)
     return value
 
 
@@ -89,15 +93,18 @@ def given(flag: str) -> bool:
     return FLAGS[flag].present > 0
 
 
-def _whole(flag: str, word: str, least: int, text: str | None = None) -> int:
-    try:
-        value = int(word)
-    except ValueError:
-        value = least - 1
-    if value < least or value >= 2**31:
+def seeds() -> tuple[int, ...]:
+    """The seeds that `--seeds` and `--first_seed` ask for."""
+    first = whole("first_seed", 0)
+    return tuple(range(first, first + whole("seeds", 1, MOST_SEEDS)))
+
+
+def _whole(flag: str, word: str, least: int, most: int, text: str | None = None) -> int:
+    value = int(word) if word.strip().lstrip("-").isdecimal() else least - 1
+    if not least <= value <= most:
         listed = "" if text is None else ", separated by commas"
         problem = f"{word.strip() or 'an empty entry'!r} is no such number"
-        raise UsageError(flag, word if text is None else text, problem, f"whole numbers from {least} on{listed}")
+        raise UsageError(flag, word if text is None else text, problem, f"whole numbers from {least} to {most}{listed}")
     return value
 
 
@@ -107,16 +114,18 @@ def _different(flag: str, text: str, values: list, keys: list) -> list:
     return values
 
 
-def command(benchmark: str) -> list[str]:
-    """The command line that repeats this run: every flag that was given."""
-    return ["python", "-m", f"benchmarks.{benchmark}", *sorted(f"--{name}={FLAGS[name].value}" for name in FLAGS if given(name))]
+def command(benchmark: str) -> str:
+    """The command line that repeats this run: every flag that was given, but for --overwrite."""
+    words = sorted(f"--{name}={FLAGS[name].value}" for name in FLAGS if given(name) and name != "overwrite")
+    return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *words])
 
 
 def _parse(argv: list[str]) -> list[str]:
     names = [word.lstrip("-").split("=")[0] for word in argv[1:] if word.startswith("-")]
     for name in names:
         if names.count(name) > 1 and name in FLAGS:
-            raise UsageError(name, FLAGS[name].default, "given more than once", "every flag once")
+            given_words = " ".join(word for word in argv[1:] if word.lstrip("-").split("=")[0] == name)
+            raise flags.Error(f"{given_words}: given more than once; allowed: every flag once")
     rest = FLAGS(argv)
     if rest[1:]:
         word = rest[1]
@@ -133,15 +142,23 @@ def start(main: Callable[[], int | None]) -> None:
     def parse(argv):
         try:
             return _parse(argv)
-        except (flags.Error, UsageError) as error:
-            _wrong(name, error)
+        except (flags.Error, UsageError, ValueError, TypeError, OSError) as error:
+            return _wrong(name, error)
+        except SystemExit:  # absl has printed the help, and leaves with 1
+            sys.exit(0)
 
     def checked(_):
         logging.set_verbosity(logging.WARNING)
         try:
             return main()
         except UsageError as error:
-            _wrong(name, error)
+            return _wrong(name, error)
+        except OSError as error:
+            print(f"{name}: {error}; what was finished before is kept", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"{name}: interrupted; the same command goes on from what is kept", file=sys.stderr)
+            return 130
 
     app.run(checked, flags_parser=parse)
 
@@ -154,5 +171,6 @@ def _wrong(name: str, error: Exception) -> None:
 def use_cores() -> None:
     """Makes each core a JAX device, unless the user chose a number (JAX_NUM_CPU_DEVICES) or JAX has already started."""
     if jax.config.jax_num_cpu_devices < 1:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+            jax.config.update("jax_num_cpu_devices", cores)

@@ -9,7 +9,6 @@ from rnnjax.cells import registry
 
 FLAGS = flags.FLAGS
 TRAINED, FRESH = "-trained", "-untrained"
-ALLOWED = "a run folder of benchmarks.capacity"
 
 
 def networks(fixed: list[str]) -> list[dict]:
@@ -22,11 +21,11 @@ def networks(fixed: list[str]) -> list[dict]:
             raise _flags.UsageError(flag, FLAGS[flag].value, "the trained networks decide it", "no such flag with --network")
     folders = [path.parent for path in sorted(epath.Path(FLAGS.network).glob("networks/*/network.json"))]
     if not folders:
-        raise _flags.UsageError("network", FLAGS.network, "no trained networks there", ALLOWED)
+        raise _flags.UsageError("network", FLAGS.network, "no trained networks there", checkpoints.ALLOWED)
     try:
         found = [{**checkpoints.describe(folder), "folder": folder} for folder in folders]
     except records.RefusedError as error:
-        raise _flags.UsageError("network", FLAGS.network, str(error), ALLOWED) from None
+        raise _flags.UsageError("network", FLAGS.network, error.problem, error.allowed) from None
     cells = sorted({network["cell"] for network in found})
     if not _flags.given("cell"):
         return found
@@ -57,7 +56,7 @@ def experiments(networks: list[dict], settings: dict):
         try:
             weights = {one["seed"]: checkpoints.load(one["folder"]) for one in same}
         except records.RefusedError as error:
-            raise _flags.UsageError("network", FLAGS.network, str(error), ALLOWED) from None
+            raise _flags.UsageError("network", FLAGS.network, error.problem, error.allowed) from None
         for kind, given in ((TRAINED, weights), (FRESH, None)):
             labels = {"benchmark": "memory_stability", "cell": shape[0] + kind}
             experiment = stability.Stability(network, task.input_size, weights=given, inputs=task.stream, labels=labels, **settings)

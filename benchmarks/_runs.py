@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 from absl import flags
 
 from benchmarks import _flags, _terminal
@@ -10,13 +11,38 @@ from rnnjax import lanes, records
 FLAGS = flags.FLAGS
 
 
-def open_folder(benchmark: str, name: str, settings: dict, axes: dict) -> records.Folder:
+def open_folder(benchmark: str, name: str, settings: dict, axes: dict, **more) -> records.Folder:
     """The run folder of `--out_dir`, or a default one that ends in `name`; nothing is written yet."""
+    if FLAGS.out_dir == "":
+        raise _flags.UsageError("out_dir", "", "no folder", "a folder")
     out_dir = FLAGS.out_dir or f"{'results/smoke' if FLAGS.smoke else 'results'}/{benchmark}/{name}"
     try:
-        return records.Folder(out_dir, benchmark, settings, axes, FLAGS.overwrite)
+        return records.Folder(out_dir, benchmark, settings, axes, FLAGS.overwrite, **more)
     except records.RefusedError as error:
-        raise _flags.UsageError("out_dir", out_dir, *str(error).split("; allowed: ")) from None
+        raise _flags.UsageError("out_dir", out_dir, error.problem, error.allowed) from None
+    except (ImportError, KeyError, ValueError) as error:
+        problem = f"such paths cannot be opened here ({str(error).splitlines()[0]})"
+        raise _flags.UsageError("out_dir", out_dir, problem, "a local folder, or one that etils.epath can open") from None
+
+
+def done(folder: records.Folder) -> set[tuple]:
+    """The labels of the lanes that the folder already has."""
+    try:
+        return folder.done()
+    except records.RefusedError as error:
+        raise _flags.UsageError("out_dir", folder.path, error.problem, error.allowed) from None
+
+
+def local_mesh() -> lanes.Mesh:
+    """This machine's devices; each core is one if there is nothing better."""
+    _flags.use_cores()
+    try:
+        return lanes.Mesh.local()
+    except RuntimeError as error:
+        problem = f"JAX finds no device ({str(error).splitlines()[0]})"
+        raise _flags.UsageError(
+            "jax_platforms", jax.config.jax_platforms, problem, "cpu, or a platform that is installed"
+        ) from None
 
 
 def carry_out(
@@ -38,16 +64,18 @@ def carry_out(
         raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
     if not todo:
         _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
-    finished = 0
+    finished, cost = 0, 0.0
     try:
         with _terminal.progress(sum(group.cost for group in todo), benchmark) as report:
             for result in lanes.run(todo, mesh, lambda cost: report(cost, f"{finished}/{len(todo)} shapes")):  # noqa: B023
                 keep(result)
                 folder.add(result.group.name, result.rows, result.timing)
-                finished += 1
+                finished, cost = finished + 1, cost + result.group.cost
+                report(cost, f"{finished}/{len(todo)} shapes")
     except KeyboardInterrupt:
         kept = f"{finished} of {len(todo)} shapes are kept in {folder.path}"
-        _terminal.say(f"Interrupted: {kept}; the same command goes on from there.")
+        again = "the same command without --overwrite" if FLAGS.overwrite else "the same command"
+        _terminal.say(f"Interrupted: {kept}; {again} goes on from there.")
         return None
     return folder.finish(summary(records.read_rows(folder.path)))
 

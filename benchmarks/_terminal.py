@@ -51,15 +51,22 @@ def _logger(total: float, title: str) -> Callable[[float, str], None]:
 
 
 def table(title: str, columns: list[str], lines: list[list[str]]) -> None:
-    """Prints a table whose first column names the lines."""
-    out = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False)
-    for k, column in enumerate(columns):
-        out.add_column(column, justify="left" if k == 0 else "right", no_wrap=True)
-    for line in lines:
-        out.add_row(*line)
+    """Prints a table whose first column names the lines; on a narrow terminal in several parts, so that nothing is cut."""
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
         console = rich.console.Console(highlight=False, width=200)
     console.print(title, style="bold")
-    console.print(out)
-    console.print()
+    widths = [max(len(line[k]) for line in [columns, *lines]) + 2 for k in range(len(columns))]
+    first = 1
+    while first < len(columns):
+        last = first + 1
+        while last < len(columns) and widths[0] + sum(widths[first : last + 1]) <= console.width:
+            last += 1
+        out = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False)
+        for k in (0, *range(first, last)):
+            out.add_column(columns[k], justify="left" if k == 0 else "right", no_wrap=True)
+        for line in lines:
+            out.add_row(line[0], *line[first:last])
+        console.print(out)
+        console.print()
+        first = last

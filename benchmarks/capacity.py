@@ -69,13 +69,12 @@ def config_from_flags() -> Config:
     if FLAGS.smoke:
         _flags.take(SMOKE)
     _flags.take(DEFAULTS)
-    first, seeds = _flags.whole("first_seed", 0), _flags.whole("seeds")
     return Config(
         task=_flags.choice("task", TASKS, "task"),
         cells=tuple(_runs.cells(registry.CELLS)),
         hidden_sizes=tuple(_flags.wholes("hidden_sizes")),
         layers=tuple(_flags.wholes("layers")),
-        seeds=tuple(range(first, first + seeds)),
+        seeds=_flags.seeds(),
         task_settings=tuple((name, _flags.whole(name)) for name in ("size", "delay", "batch")),
         updates=_flags.whole("updates"),
         learning_rate=_flags.number("learning_rate", positive=True),
@@ -100,9 +99,8 @@ def groups(config: Config, done: set[tuple]) -> list[lanes.Group]:
 def main() -> int:
     config = config_from_flags()
     folder = _runs.open_folder("capacity", f"{config.task}/{'+'.join(config.cells)}", config.settings, config.axes)
-    _flags.use_cores()
-    mesh = lanes.Mesh.local()
-    todo = groups(config, folder.done())
+    todo = groups(config, _runs.done(folder))
+    mesh = _runs.local_mesh()
     if FLAGS.dry_run:
         _dry_run(todo, mesh)
         return 0

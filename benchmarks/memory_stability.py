@@ -9,6 +9,7 @@ seeds, two sequences of 100,000 steps that share all but their first 1,000.
 import dataclasses
 import itertools
 import resource
+import sys
 
 import jax
 from absl import flags
@@ -41,7 +42,9 @@ flags.DEFINE_string("input_sizes", SIZES, "Input sizes.")
 flags.DEFINE_string("steps", "100000", "Steps of each sequence.")
 flags.DEFINE_string("unique_steps", "1000", "Steps at the start in which the two sequences differ.")
 flags.DEFINE_string("criteria", ",".join(stability.DEFAULT_CRITERIA), "identical, cosine, or largest differences such as 1e-3.")
-flags.DEFINE_string("preset", "article", f"Initialisers and biases: {', '.join(PRESETS)}. Single flags override it.")
+flags.DEFINE_string(
+    "preset", "article", f"Initialisers and biases: {', '.join(PRESETS)}. Single flags override it, for every cell that has them."
+)
 flags.DEFINE_string("kernel_init", None, f"Initialiser of the input weights: {', '.join(INITIALIZERS)}.")
 flags.DEFINE_string("recurrent_init", None, "Initialiser of the recurrent weights, one of the same.")
 flags.DEFINE_string("recurrent_gain", None, "Factor of the initial recurrent weights.")
@@ -83,6 +86,18 @@ class Config:
             **dict(self.options),
             "network": FLAGS.network,
         }
+
+    @property
+    def resolved(self) -> dict[str, dict]:
+        """The options each cell ends up with, by name."""
+        named = {id(value): name for table in (INITIALIZERS, ACTIVATIONS) for name, value in table.items()}
+        out = {}
+        for cell in self.cells if not self.networks else ():
+            experiment = self.experiment(cell, 1, 1, 1)
+            values = {name: getattr(experiment.cell, name) for name in OPTIONS if hasattr(experiment.cell, name)}
+            values |= experiment.numbers
+            out[cell] = {name: named.get(id(value), value) for name, value in values.items()}
+        return out
 
     @property
     def axes(self) -> dict[str, list]:
@@ -151,9 +166,8 @@ def config_from_flags() -> Config:
 
 
 def _axes() -> dict[str, tuple]:
-    first, seeds = _flags.whole("first_seed", 0), _flags.whole("seeds")
     sizes = {name: tuple(_flags.wholes(name)) for name in ("input_sizes", "hidden_sizes", "layers")}
-    return {"cells": tuple(_runs.cells(registry.CELLS)), **sizes, "seeds": tuple(range(first, first + seeds))}
+    return {"cells": tuple(_runs.cells(registry.CELLS)), **sizes, "seeds": _flags.seeds()}
 
 
 def _criteria() -> tuple[str, ...]:
@@ -215,12 +229,11 @@ def _seconds(experiment: stability.Stability, seeds: int) -> float:
 
 def main() -> int:
     config = config_from_flags()
-    folder = _runs.open_folder("memory_stability", config.name, config.settings, config.axes)
-    _flags.use_cores()
     if config.dtype == "float64":
         jax.config.update("jax_enable_x64", True)
-    mesh = lanes.Mesh.local()
-    todo = groups(config, folder.done())
+    folder = _runs.open_folder("memory_stability", config.name, config.settings, config.axes, options=config.resolved)
+    todo = groups(config, _runs.done(folder))
+    mesh = _runs.local_mesh()
     if FLAGS.dry_run:
         _dry_run(todo, mesh)
         return 0
@@ -289,9 +302,9 @@ def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
         for group in todo
     )
     compiling = programs * small.compile_seconds / len(ends[0].experiment.programs)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
     print(f"{programs} programs, about {compiling:.0f} s of compiling")
-    print(f"at most about {seconds:.0f} s of running, if no pair merges early")
+    print(f"at most about {seconds + 0.5 * len(todo):.0f} s of running on an idle machine, if no pair merges early")
     print(f"memory of this trial: {peak:.0f} MB, of which the state of the largest group {large.state_bytes / 1e6:.0f} MB")
 
 

@@ -4,7 +4,7 @@ python -m benchmarks.memory_stability --cell=lstm
 python -m benchmarks.memory_stability --cell=gru
 python -m benchmarks.memory_stability --cell=lstm --input_sizes=1 --dtype=float64 --out_dir=results/memory_stability/lstm-float64
 
-python docs/pictures.py
+python -m docs.pictures
 """
 
 import pathlib

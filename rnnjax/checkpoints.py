@@ -16,6 +16,7 @@ from rnnjax.cells import registry as cells
 from rnnjax.tasks import registry as tasks
 
 SCHEMA = 1
+ALLOWED = "a run folder of benchmarks.capacity"
 
 
 def save(folder, description: dict, variables) -> None:
@@ -34,7 +35,7 @@ def describe(folder) -> dict:
         if description["schema"] != SCHEMA or description["cell"] not in cells.CELLS or description["task"] not in tasks.TASKS:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
-        raise records.RefusedError(f"{folder} is no trained network") from None
+        raise records.RefusedError(f"{folder} is no trained network", ALLOWED) from None
     return description
 
 
@@ -54,10 +55,10 @@ def load(folder):
         with ocp.StandardCheckpointer() as checkpointer:
             variables = checkpointer.restore((epath.Path(folder) / "weights").absolute(), shapes)
     except (OSError, ValueError, KeyError) as error:
-        raise records.RefusedError(f"{folder} has weights that cannot be read ({str(error).splitlines()[0]})") from None
+        raise records.RefusedError(f"{folder} has weights that cannot be read ({str(error).splitlines()[0]})", ALLOWED) from None
     variables = jax.tree.map(np.asarray, variables)
     if _digests(variables) != description["sha256"]:
-        raise records.RefusedError(f"{folder} has weights that are not those that were saved")
+        raise records.RefusedError(f"{folder} has weights that are not those that were saved", ALLOWED)
     return variables
 
 

@@ -42,8 +42,8 @@ def get(name: str) -> Criterion:
     if name in CRITERIA:
         return CRITERIA[name]
     tolerance = float(name)
-    if not 0 < tolerance < float("inf"):
-        raise ValueError(f"a tolerance must be positive and finite, not {name}")
+    if not 1e-30 <= tolerance <= 1e30:
+        raise ValueError(f"a tolerance must lie between 1e-30 and 1e30, not at {name}")
     return lambda a, b: distance(a, b) <= tolerance
 
 

@@ -40,9 +40,14 @@ class Mesh:
         return cls(devices, 1 if devices[0].platform == "cpu" else None)
 
     def lanes_for(self, lanes: int) -> int:
-        """`lanes` rounded up to what the devices share out evenly."""
+        """`lanes` rounded up to what the devices share out evenly.
+
+        A looped device gets two lanes at least: XLA would turn a loop over a single one into straight code, which rounds
+        differently, and a seed alone would not be that seed of many.
+        """
         share = len(self.devices) * (self.width or 1)
-        return math.ceil(lanes / share) * share
+        least = 2 * share if self.width == 1 else share
+        return max(least, math.ceil(lanes / share) * share)
 
     def place(self, lanes):
         """Host arrays `[L, ...]` laid out over the devices."""

@@ -110,6 +110,10 @@ def split(variables, *, cell, input_size, dtype):
 def begin(live, disturbance, parameters, *, cell, criteria, samples, dtype, spectrum) -> Pair:
     carry = _cast(cell.apply(parameters, method="initial_carry"), dtype)
     leaves, tree = jax.tree.flatten(carry)
+    if not all(
+        jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(cell.apply(parameters, method="initial_carry"))
+    ):
+        raise ValueError("every array of a cell's state must be of floating point: distances and exponents are taken over all")
     keys = jax.random.split(disturbance, len(leaves))
     tangent = tree.unflatten([jax.random.normal(k, leaf.shape, jnp.float32) for k, leaf in zip(keys, leaves)])
     wide = jnp.promote_types(dtype, jnp.float32)
@@ -171,15 +175,15 @@ def _live_evolve(parameters, pair: Pair, z, phase: Phase, points, cell, criteria
 
     a, b, ya, yb = unroll.unroll_pair(step, pair.a, pair.b, z, phase.offset, phase.length)
     rows = jnp.arange(CHUNK)
-    valid = rows < phase.length
-    seen = valid & phase.shared
+    finite = jnp.all(jnp.isfinite(ya) & jnp.isfinite(yb), axis=-1) | (rows >= phase.length)
+    sound = jnp.cumsum(~finite) == 0
+    seen = (rows < phase.length) & sound & phase.shared
     met = jnp.stack([criteria_lib.get(name)(ya, yb) for name in (*criteria, "identical")])
     distance = criteria_lib.distance(ya, yb)
     index = points - phase.start
     sampled = phase.shared & (index >= 0) & (index < phase.length)
-    finite = jnp.all(jnp.isfinite(ya) & jnp.isfinite(yb), axis=-1)
-    broken = phase.step + jnp.where(jnp.all(finite | ~valid), phase.length - 1, jnp.argmax(~finite & valid))
-    ok = jnp.all(finite | ~valid) & _finite(a) & _finite(b)
+    broken = phase.step + jnp.minimum(jnp.sum(sound), phase.length - 1)
+    ok = jnp.all(finite) & _finite(a) & _finite(b)
     diverged = jnp.where(ok, -1, broken)
     pair = lax.cond(phase.exponent, lambda: _grow(step, pair, z, phase), lambda: pair)
     return pair._replace(

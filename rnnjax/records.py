@@ -1,6 +1,6 @@
 """Run folders: what was asked, what came out, and how it was computed.
 
-    config.json            schema, benchmark, settings, axes, the command, and the provenance of each invocation
+    config.json            schema, benchmark, settings, axes, the commands that made it, and where they ran
     rows/<group>.jsonl     the rows of one finished group; written whole, never changed
     timings/<group>.json   its compile and run seconds, apart from the rows so that these repeat exactly
     rows.jsonl             all rows, sorted
@@ -26,7 +26,11 @@ LABELS = ("cell", "input_size", "hidden_size", "layers", "seed")
 
 
 class RefusedError(ValueError):
-    """The folder cannot take this run; the text says why."""
+    """A folder cannot be used: what the `problem` is, and what is `allowed` instead."""
+
+    def __init__(self, problem: str, allowed: str = "a new or empty folder, or a run folder of this benchmark"):
+        super().__init__(problem)
+        self.problem, self.allowed = problem, allowed
 
 
 def write(path: epath.Path, text: str) -> None:
@@ -41,11 +45,20 @@ def write(path: epath.Path, text: str) -> None:
 
 
 def read_rows(folder) -> list[dict]:
-    """The rows of all finished groups of a run folder, sorted."""
-    rows = []
-    for path in sorted(epath.Path(folder).glob("rows/*.jsonl")):
-        rows += map(json.loads, path.read_text().splitlines())
-    return sorted(rows, key=lambda row: tuple(row.get(label) for label in LABELS))
+    """The rows of all finished groups of a run folder, sorted.
+
+    Raises FileNotFoundError for a folder that is none, and `RefusedError` for damaged rows.
+    """
+    folder, rows = epath.Path(folder), []
+    if not (folder / "config.json").exists():
+        raise FileNotFoundError(f"{folder} is no run folder: it has no config.json")
+    for path in sorted(folder.glob("rows/*.jsonl")):
+        try:
+            rows += map(json.loads, path.read_text().splitlines())
+            keys = [tuple(row[label] for label in LABELS) for row in rows]
+        except (ValueError, KeyError, TypeError, OSError):
+            raise RefusedError(f"{path} is damaged", "to delete that file: its lanes are computed again") from None
+    return [row for _, row in sorted(zip(keys, rows), key=lambda pair: pair[0])] if rows else []
 
 
 def columns(rows: Iterable[dict]) -> dict[str, np.ndarray]:
@@ -73,32 +86,38 @@ def _array(values: list) -> np.ndarray:
 class Folder:
     """The folder of one run, opened for writing."""
 
-    def __init__(self, path, benchmark: str, settings: dict, axes: dict[str, list], overwrite: bool = False):
-        """Checks that the folder can take the run, without writing.
+    def __init__(self, path, benchmark: str, settings: dict, axes: dict[str, list], overwrite: bool = False, **more):
+        """Checks that the folder can take the run, without writing. `more` goes into config.json as it is.
 
         Raises `RefusedError` for a folder that holds something else, another schema, or rows of other settings.
         """
         self.path = epath.Path(path)
-        self.config = {"schema": SCHEMA, "benchmark": benchmark, "settings": settings, "axes": axes, "invocations": []}
+        self.config = {
+            "schema": SCHEMA,
+            "benchmark": benchmark,
+            "settings": settings,
+            "axes": axes,
+            "commands": [],
+            "invocations": [],
+        }
+        self.config |= more
         self._replace = False
         old = self._old_config()
         if old is None:
             return
         for key in ("schema", "benchmark"):
             if old.get(key) != self.config[key]:
-                raise RefusedError(f"{path} holds a run of {key} {old.get(key)!r}, not {self.config[key]!r}")
+                raise RefusedError(f"it holds a run of {key} {old.get(key)!r}, not {self.config[key]!r}", "another folder")
         changed = [key for key in settings.keys() | old["settings"].keys() if settings.get(key) != old["settings"].get(key)]
         if overwrite:
             self._replace = True
         elif changed:
             key = min(changed)
             was, now = old["settings"].get(key), settings.get(key)
-            raise RefusedError(
-                f"{path} holds a run with {key}={_text(was)}, not {_text(now)}; "
-                "allowed: the same settings, another --out_dir, or --overwrite"
-            )
+            allowed = "the same settings, another --out_dir, or --overwrite"
+            raise RefusedError(f"it holds a run with {key}={_text(was)}, not {_text(now)}", allowed)
         else:
-            self.config["invocations"] = old["invocations"]
+            self.config |= {key: old[key] for key in ("commands", "invocations")}
             self.config["axes"] = {
                 name: sorted({*values, *old["axes"].get(name, [])}, key=lambda v: (str(type(v)), v))
                 for name, values in axes.items()
@@ -108,31 +127,29 @@ class Folder:
         try:
             if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
                 return None
-            text = (self.path / "config.json").read_text()
-        except (FileNotFoundError, NotADirectoryError):
-            allowed = "a new or empty folder, or a run folder of this benchmark"
-            raise RefusedError(f"{self.path} is no run folder; allowed: {allowed}") from None
-        try:
-            config = json.loads(text)
-            if not {"schema", "settings", "axes", "invocations"} <= config.keys():
+            config = json.loads((self.path / "config.json").read_text())
+            kinds = {"settings": dict, "axes": dict, "commands": list, "invocations": list}
+            if not all(isinstance(config[key], kind) for key, kind in kinds.items()):
                 raise ValueError
-        except (ValueError, AttributeError):
-            raise RefusedError(f"{self.path}/config.json is not one of ours; allowed: a new or empty folder") from None
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RefusedError("it is no run folder") from None
         return config
 
-    def create(self, command: list[str]) -> None:
-        """Makes the folder and notes this invocation. Raises OSError if it cannot be written."""
+    def create(self, command: str) -> None:
+        """Makes the folder and notes the command and where it runs. Raises OSError if it cannot be written.
+
+        All the commands of a folder together repeat it.
+        """
         if self._replace:
             self._clear()
-        self.config["command"] = command
-        provenance = _provenance()
-        if provenance not in self.config["invocations"]:
-            self.config["invocations"].append(provenance)
+        for key, value in (("commands", command), ("invocations", _provenance())):
+            if value not in self.config[key]:
+                self.config[key].append(value)
         write(self.path / "config.json", json.dumps(self.config, indent=1) + "\n")
 
     def done(self) -> set[tuple]:
         """The labels of the lanes that have a row."""
-        if self._replace:
+        if self._replace or not self.path.exists():
             return set()
         return {tuple(row[label] for label in LABELS) for row in read_rows(self.path)}
 

@@ -19,6 +19,7 @@ import numpy as np
 from rnnjax import criteria as criteria_lib
 from rnnjax import lanes, lyapunov, networks, pairs
 
+DTYPES = ("float32", "float64", "bfloat16")
 DEFAULT_CRITERIA = ("identical", "cosine", "1e-2", "1e-4", "1e-6")
 
 
@@ -57,6 +58,20 @@ class Stability:
     weights: dict | None = None
     inputs: Callable | None = None
     labels: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if isinstance(self.criteria, str):
+            raise ValueError(f"criteria must be a sequence of names, not {self.criteria!r}")
+        object.__setattr__(self, "criteria", tuple(map(str, self.criteria)))
+        for name in self.criteria:
+            criteria_lib.get(name)
+        whole = (self.steps, self.unique_steps, self.input_size)
+        if not all(isinstance(value, int) for value in whole) or not 0 < self.unique_steps < self.steps or self.input_size < 1:
+            raise ValueError(f"need whole numbers 0 < unique_steps < steps and input_size > 0, not {self.unique_steps}, {whole}")
+        if self.dtype not in DTYPES or self.cell.hidden_size < 1:
+            raise ValueError(f"need at least one unit and a dtype of {', '.join(DTYPES)}, not {self.dtype}")
+        if self.dtype == "float64" and not jax.config.jax_enable_x64:
+            raise ValueError("dtype float64 needs jax.config.update('jax_enable_x64', True) before")
 
     @property
     def layers(self) -> int:
@@ -153,8 +168,13 @@ class Stability:
             **(self._spectrum(pair) if self.spectrum and not diverged else {}),
             **self._predictions(exponent, float(pair.distances[0])),
             "floor": float(np.nanmedian(pair.tail)) if apart and not diverged else None,
-            "distance": [float(d) if np.isfinite(d) else None for d in pair.distances],
+            "distance": self._curve(pair.distances, int(pair.diverged)),
         }
+
+    def _curve(self, distances: np.ndarray, diverged: int) -> list[float | None]:
+        """The sampled distances; none from the step on at which the lane diverged."""
+        steps = sample_steps(self.shared_steps) + self.unique_steps
+        return [float(d) if diverged < 0 or step < diverged else None for step, d in zip(steps, distances)]
 
     def _spectrum(self, pair: pairs.Pair) -> dict:
         """All exponents; the number of directions that die out, and how many of these are a gauge of the cell."""
@@ -209,11 +229,8 @@ def measure(
     """
     labels = {"benchmark": "memory_stability", "cell": type(cell).__name__}
     experiment = Stability(cell, input_size, **{"labels": labels, **settings})
-    if not 0 < experiment.unique_steps < experiment.steps or input_size < 1 or seeds < 1:
-        raise ValueError(
-            f"need 0 < unique_steps < steps, input_size > 0 and seeds > 0, not {experiment.unique_steps}, {experiment.steps}, "
-            f"{input_size} and {seeds}"
-        )
+    if seeds < 1:
+        raise ValueError(f"need at least one seed, not {seeds}")
     group = lanes.Group("measure", experiment, tuple(range(first_seed, first_seed + seeds)))
     return lanes.run_group(group, mesh or lanes.Mesh.local())[0]
 

@@ -33,7 +33,8 @@ class Times:
     """Times of which some are only known to be at least `horizon` (type I censoring).
 
     `share` of the lanes have a time. `median` is None where half or more have none. `restricted` is the mean of
-    min(time, horizon) with its interval: where nothing is censored it is the mean, elsewhere a lower bound of it.
+    min(time, horizon) with its interval, which ends at 0 and at the horizon: where nothing is censored it is the mean, elsewhere
+    a lower bound of it.
     """
 
     n: int
@@ -49,4 +50,6 @@ def censored(times, horizon: int) -> Times:
         return Times(0, None, None, mean([]))
     median = float(np.median([np.inf if t is None else t for t in times]))
     restricted = mean([horizon if t is None else t for t in times])
+    if restricted.low is not None:
+        restricted = dataclasses.replace(restricted, low=max(0.0, restricted.low), high=min(float(horizon), restricted.high))
     return Times(len(times), len(known) / len(times), median if np.isfinite(median) else None, restricted)

@@ -118,7 +118,7 @@ def _live_train(lane: Lane, chunk, updates, network, task) -> Lane:
         lane, total = state
         batch = task.sample(jax.random.fold_in(lane.key, first + k))
         loss, gradient = jax.value_and_grad(lambda v: task.loss(forward(network, v, batch.x), batch))(lane.variables)
-        norm = optax.global_norm(gradient)
+        norm = unroll.global_norm(gradient)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         gradient = jax.tree.map(lambda leaf: leaf * jnp.minimum(1.0, lane.clip / jnp.maximum(norm, 1e-12)), gradient)
         direction, moments = optax.scale_by_adam().update(gradient, lane.moments)

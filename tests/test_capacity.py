@@ -65,7 +65,7 @@ def test_dry_run_writes_nothing(binary, tmp_path):
 WRONG = {
     "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: units"),
     "unknown cell": (["--cell=x"], "--cell=x: no such cell 'x'; allowed: all, or a comma list of rnn_tanh"),
-    "no rate": (["--learning_rate=0"], "--learning_rate=0: not such a number; allowed: a positive number"),
+    "no rate": (["--learning_rate=0"], "--learning_rate=0: not such a number; allowed: a number from 1e-30 to 1e30"),
     "no updates": (["--updates=0"], "--updates=0: '0' is no such number"),
     "no size": (["--size=-1"], "--size=-1: '-1' is no such number"),
 }

@@ -100,3 +100,13 @@ def test_precision_draws_bounds_as_triangles(tmp_path):
     }
     figures.precision(runs, ["identical", "cosine"], tmp_path)
     assert "identical outputs, float64" in (tmp_path / "precision.svg").read_text()
+
+
+def test_every_number_of_units_is_in_the_legend(tmp_path):
+    rows = [row(s, hidden_size=h, input_size=i) for s in range(2) for h, i in ((2, 1), (64, 4))]
+    figures.distance(rows, STEPS, tmp_path)
+    text = (tmp_path / "distance.svg").read_text()
+    assert ">64<" in text
+    assert ">2<" in text
+    figures.distance([row(0, status="diverged", first=None)], STEPS, tmp_path)
+    assert "all lanes diverged" in (tmp_path / "distance.svg").read_text()

@@ -2,6 +2,10 @@
 
 import functools
 import json
+import pathlib
+import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -48,8 +52,12 @@ def test_a_repeated_run_has_the_same_bytes_and_a_finished_one_redraws(binary, tm
 
 def test_a_run_can_be_repeated_from_its_config(binary, tmp_path):
     assert binary("--cell=gru", *TINY, "--out_dir=a")[0] == 0
-    command = json.loads((tmp_path / "a/config.json").read_text())["command"]
+    config = json.loads((tmp_path / "a/config.json").read_text())
+    (line,) = config["commands"]
+    command = shlex.split(line)
     assert command[:3] == ["python", "-m", "benchmarks.memory_stability"]
+    assert config["options"]["gru"]["recurrent_init"] == "orthogonal"
+    assert config["options"]["gru"]["keep_bias"] == 0.0
     again = [word for word in command[3:] if not word.startswith("--out_dir")]
     assert binary(*again, "--out_dir=b")[0] == 0
     assert (tmp_path / "a/rows.jsonl").read_bytes() == (tmp_path / "b/rows.jsonl").read_bytes()
@@ -164,19 +172,22 @@ WRONG = {
     "a positional word": (["cell=lstm"], "'cell=lstm' is no flag; allowed: --cell=lstm"),
     "another word": (["lstm"], "'lstm' is no flag; allowed: flags, which begin with --"),
     "unknown flag": (["--cel=lstm"], "Unknown command line flag 'cel'"),
-    "a flag twice": (["--cell=lstm", "--cell=gru"], "--cell=gru: given more than once; allowed: every flag once"),
-    "empty sizes": (["--hidden_sizes="], "--hidden_sizes=: 'an empty entry' is no such number; allowed: whole numbers from 1 on"),
+    "a flag twice": (["--cell=lstm", "--cell=gru"], "--cell=lstm --cell=gru: given more than once; allowed: every flag once"),
+    "empty sizes": (["--hidden_sizes="], "--hidden_sizes=: 'an empty entry' is no such number; allowed: whole numbers from 1 to "),
     "a hole in sizes": (["--hidden_sizes=1,,2"], "--hidden_sizes=1,,2: 'an empty entry'"),
     "negative size": (["--input_sizes=-4"], "--input_sizes=-4: '-4' is no such number"),
     "zero size": (["--input_sizes=0,1"], "--input_sizes=0,1: '0' is no such number"),
     "a size twice": (["--input_sizes=4,4"], "--input_sizes=4,4: an entry is repeated"),
     "a word for a size": (["--hidden_sizes=many"], "--hidden_sizes=many: 'many' is no such number"),
-    "no seeds": (["--seeds=0"], "--seeds=0: '0' is no such number; allowed: whole numbers from 1 on"),
-    "negative seed": (["--first_seed=-1"], "--first_seed=-1: '-1' is no such number; allowed: whole numbers from 0 on"),
+    "no seeds": (["--seeds=0"], "--seeds=0: '0' is no such number; allowed: whole numbers from 1 to "),
+    "negative seed": (["--first_seed=-1"], "--first_seed=-1: '-1' is no such number; allowed: whole numbers from 0 to "),
     "nothing shared": (["--steps=1000"], "--unique_steps=1000: no shared steps are left; allowed: 1 to 999 of --steps=1000"),
     "nothing unique": (["--unique_steps=0"], "--unique_steps=0: '0' is no such number"),
-    "no scale": (["--input_scale=0"], "--input_scale=0: not such a number; allowed: a positive number"),
-    "not a number": (["--keep_bias=nan", "--cell=lstm"], "--keep_bias=nan: not such a number; allowed: a finite number"),
+    "no scale": (["--input_scale=0"], "--input_scale=0: not such a number; allowed: a number from 1e-30 to 1e30"),
+    "not a number": (
+        ["--keep_bias=nan", "--cell=lstm"],
+        "--keep_bias=nan: not such a number; allowed: 0, or a number of size 1e-30 to 1e30",
+    ),
     "an option nobody has": (
         ["--cell=rnn_tanh", "--keep_bias=1"],
         "--keep_bias=1: not an option of rnn_tanh; allowed: with ugrnn, intersection_rnn, gru, gru_flax,",
@@ -188,6 +199,13 @@ WRONG = {
     "no depth": (["--cell=nested_lstm", "--depth=0"], "--depth=0: '0' is no such number"),
     "no layers": (["--layers=0"], "--layers=0: '0' is no such number"),
     "unknown exponents": (["--lyapunov=all"], "--lyapunov=all: no such choice; allowed: largest, spectrum"),
+    "a number with an underscore": (["--hidden_sizes=1_0"], "--hidden_sizes=1_0: '1_0' is no such number"),
+    "a number beyond all bounds": (["--steps=99999999999"], "allowed: whole numbers from 1 to 2147483647"),
+    "too many seeds": (["--seeds=2147483647"], "allowed: whole numbers from 1 to 100000"),
+    "a tolerance that is 0 in float32": (["--criteria=1e-60"], "--criteria=1e-60: no such criterion"),
+    "no folder": (["--out_dir="], "--out_dir=: no folder; allowed: a folder"),
+    "an unknown kind of path": (["--out_dir=foo://x"], "--out_dir=foo://x: such paths cannot be opened here"),
+    "a switch with a value": (["--nosmoke=1"], "nosmoke"),
     "a folder that cannot be": (["--out_dir=/dev/null/x"], "--out_dir=/dev/null/x: "),
 }
 
@@ -208,5 +226,57 @@ def test_a_foreign_folder_is_refused(binary, tmp_path):
     (tmp_path / "mine/notes.txt").write_text("important")
     status, _, err = binary("--cell=lstm", "--out_dir=mine", "--overwrite", *TINY)
     assert status == 2
-    assert "--out_dir=mine: mine is no run folder; allowed: a new or empty folder" in err
+    assert "--out_dir=mine: it is no run folder; allowed: a new or empty folder" in err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_folders_of_another_benchmark_and_damaged_ones_are_refused(binary, tmp_path):
+    assert binary("--cell=lstm", *TINY, "--out_dir=a")[0] == 0
+    text = (tmp_path / "a/config.json").read_text()
+    (tmp_path / "a/config.json").write_text(text.replace('"memory_stability"', '"capacity"', 1))
+    status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "it holds a run of benchmark 'capacity', not 'memory_stability'; allowed: another folder" in err
+    (tmp_path / "a/config.json").write_text(text)
+    group = next((tmp_path / "a/rows").iterdir())
+    whole = group.read_text()
+    group.write_text(whole[:-40])
+    status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "is damaged; allowed: to delete that file" in err
+    before = (tmp_path / "a/rows.jsonl").read_bytes()
+    group.unlink()
+    assert binary("--cell=lstm", *TINY, "--out_dir=a")[0] == 0
+    assert group.read_text() == whole
+    assert (tmp_path / "a/rows.jsonl").read_bytes() == before
+
+
+def test_the_commands_of_a_folder_are_all_kept(binary, tmp_path):
+    assert binary("--cell=lstm", *TINY, "--out_dir=a")[0] == 0
+    fewer = [word.replace("--seeds=2", "--seeds=1") for word in TINY]
+    assert binary("--cell=lstm", *fewer, "--out_dir=a")[0] == 0
+    config = json.loads((tmp_path / "a/config.json").read_text())
+    assert len(config["commands"]) == 2
+    assert config["axes"]["seeds"] == [0, 1]
+    assert binary("--cell=lstm", *fewer, "--out_dir=a", "--overwrite")[0] == 0
+    assert len(records.read_rows(tmp_path / "a")) == 4
+    (command,) = json.loads((tmp_path / "a/config.json").read_text())["commands"]
+    assert "--overwrite" not in command
+
+
+def test_help_is_no_failure():
+    command = [sys.executable, "-m", "benchmarks.memory_stability", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=pathlib.Path(__file__).parent.parent)
+    assert done.returncode == 0
+    assert "--input_sizes" in done.stdout
+
+
+def test_a_full_disk_is_one_line(binary, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records.Folder, "add", full)
+    status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a")
+    assert status == 1
+    assert "No space left on device; what was finished before is kept" in err
+    assert err.count("\n") == 1

@@ -50,7 +50,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (example,) = [text for text in BLOCKS if "stability.measure" in text]
     exec(example.split("columns = records.read_columns")[0], {})  # the rest reads a finished default run
-    assert len(capsys.readouterr().out.split()) == 2
+    assert len(capsys.readouterr().out.split()) == 3
 
 
 def test_every_cell_is_named():

@@ -16,7 +16,7 @@ def row(seed, **more):
 
 def run(path, seeds=(0, 1), settings=SETTINGS, **options):
     folder = records.Folder(path, "memory_stability", settings, {"seeds": list(seeds)}, **options)
-    folder.create(["python"])
+    folder.create("python")
     return folder
 
 

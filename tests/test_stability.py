@@ -2,6 +2,9 @@
 
 import dataclasses
 import functools
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +12,7 @@ import numpy as np
 import oracles
 import pytest
 from conftest import flat
+from flax import linen as nn
 
 from rnnjax import criteria, lanes, pairs, stability, unroll
 from rnnjax.cells import registry
@@ -69,16 +73,30 @@ def test_equals_numpy(name, x64):
     assert 1 - x @ y / np.sqrt((x @ x) * (y @ y)) < 3e-7
 
 
-def test_a_seed_alone_is_that_seed_of_many():
-    rows = stability.measure(lstm(), 2, **{**SMALL, "seeds": 5})
-    assert stability.measure(lstm(), 2, **{**SMALL, "seeds": 1, "first_seed": 3}) == [rows[3]]
+SAME_ROWS = """
+import jax
+from rnnjax import lanes, stability
+from rnnjax.cells import registry
+
+cell = registry.CELLS["{cell}"](hidden_size=32)
+def rows(devices, **seeds):
+    mesh = lanes.Mesh(tuple(jax.devices()[:devices]), 1)
+    return stability.measure(cell, 4, steps=2500, mesh=mesh, **seeds)
+
+expected = rows(1, seeds=9)
+assert all(rows(devices, seeds=9) == expected for devices in (2, 3, 8)), "devices"
+assert all(rows(devices, seeds=1, first_seed=7) == expected[7:8] for devices in (1, 2, 8)), "a seed alone"
+assert rows(1, seeds=3, first_seed=2) == expected[2:5], "some seeds"
+"""
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_any_number_of_devices_gives_the_same_rows(cell):
-    cell = registry.CELLS[cell](hidden_size=16)
-    one, two = (stability.measure(cell, 5, **SMALL, mesh=lanes.Mesh(tuple(jax.devices()[:n]), 1)) for n in (1, 2))
-    assert one == two
+def test_neither_devices_nor_other_seeds_change_a_row(cell):
+    """In an interpreter of its own with eight devices, at sizes where a differently compiled loop would round differently."""
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
+    script = SAME_ROWS.format(cell=cell)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_vmapped_lanes_agree_where_rounding_does_not_decide():
@@ -151,6 +169,7 @@ def test_a_lane_that_turns_nan_leaves_its_neighbours_alone():
     assert [row["status"] == "diverged" for row in rows] == [False, True, False, False]
     assert rows[1]["diverged_step"] == 0
     assert rows[1]["lyapunov"] is rows[1]["floor"] is rows[1]["settled_identical"] is None
+    assert {rows[1]["first_identical"], rows[1]["first_1e-2"], *rows[1]["distance"]} == {None}
     assert [rows[k] for k in (0, 2, 3)] == [clean[k] for k in (0, 2, 3)]
 
 
@@ -159,6 +178,12 @@ def test_growth_without_bound_is_marked_with_its_step():
     rows = stability.measure(cell, 2, **SMALL, numbers={"recurrent_gain": 3.0})
     steps = [row["diverged_step"] for row in rows if row["status"] == "diverged"]
     assert steps
+    for row in rows:
+        if row["status"] == "diverged":
+            shared = row["diverged_step"] - row["unique_steps"]
+            known = stability.sample_steps(1400) < shared
+            assert [d is not None for d in row["distance"]] == known.tolist()
+            assert row["first_1e-2"] is None or row["first_1e-2"] < shared
     assert all(20 < step < 1700 for step in steps), steps
 
 
@@ -212,9 +237,21 @@ def test_every_registered_criterion_can_be_measured():
     assert "settled_cosine" not in row
 
 
-@pytest.mark.parametrize("bad", [{"steps": 100, "unique_steps": 100}, {"unique_steps": 0}, {"seeds": 0}])
-def test_settings_that_leave_nothing_are_refused(bad):
-    with pytest.raises(ValueError, match="need 0 < unique_steps"):
+BAD = [
+    {"steps": 100, "unique_steps": 100},
+    {"unique_steps": 0},
+    {"seeds": 0},
+    {"steps": 2e3},
+    {"criteria": "identical"},
+    {"criteria": ("nearly",)},
+    {"dtype": "int8"},
+    {"dtype": "float64"},
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=str)
+def test_settings_that_make_no_sense_are_refused(bad):
+    with pytest.raises(ValueError):
         stability.measure(lstm(), 1, **{**SMALL, **bad})
 
 
@@ -257,3 +294,37 @@ def test_the_exponent_predicts_first_times():
     for name in ("1e-4", "1e-6"):
         measured, predicted = (np.mean([row[f"{kind}_{name}"] for row in rows]) for kind in ("first", "predicted"))
         assert predicted == pytest.approx(measured, rel=0.15)
+
+
+class Minimal(nn.Module):
+    """The least a cell must have: a leaky sum."""
+
+    hidden_size: int = 3
+
+    def setup(self):
+        self.dense = nn.Dense(self.hidden_size)
+
+    def project(self, x):
+        return self.dense(x)
+
+    def step(self, carry, z):
+        h = 0.5 * carry[0] + z
+        return (h,), h
+
+    def initial_carry(self):
+        return (jnp.zeros(self.hidden_size),)
+
+
+def test_any_module_with_the_contract_can_be_measured():
+    for row in stability.measure(Minimal(), 2, steps=5200, seeds=2):
+        assert row["lyapunov"] == pytest.approx(np.log(0.5), abs=1e-4)
+        assert row["first_1e-4"] == pytest.approx(row["predicted_1e-4"], abs=1.5)
+
+
+def test_a_state_of_whole_numbers_is_refused():
+    class Counting(Minimal):
+        def initial_carry(self):
+            return (jnp.zeros(self.hidden_size), jnp.zeros((), jnp.int32))
+
+    with pytest.raises(ValueError, match="floating point"):
+        stability.measure(Counting(), 2, **SMALL)

@@ -135,7 +135,7 @@ class Cell(nn.RNNCellBase):
 
 
 def _first_step(cell, x):
-    return cell(cell.initial_carry(), x)
+    return cell.step(cell.initial_carry(), cell.project(x))
 
 
 def initialize(cell: nn.Module, key: jax.Array, input_size: int):

@@ -1,6 +1,7 @@
 """Pictures and tables of memory stability."""
 
 import itertools
+import textwrap
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def entry(lanes: list[dict], name: str) -> str:
         return f">={lanes[0]['steps'] - lanes[0]['unique_steps']}"
     if t.share < 1:
         return f">={number(t.restricted.mean)} {round(t.share * t.n)}/{t.n}"
-    half = "" if t.restricted.low is None else f" ±{number(t.restricted.mean - t.restricted.low)}"
+    half = "" if t.restricted.low is None else f" ±{number(t.restricted.high - t.restricted.mean)}"
     return f"{number(t.restricted.mean)}{half}"
 
 
@@ -96,7 +97,7 @@ def heatmap(rows: list[dict], folder) -> None:
     inputs, units = (sorted({row[key] for row in rows}) for key in ("input_size", "hidden_size"))
     panels = list(itertools.product(cells, names))
     across = min(3, len(names)) if len(cells) == 1 else len(names)
-    size = (0.5 * len(units) + 1.2, 0.36 * len(inputs) + 1.1)
+    size = (max(3.0, 0.5 * len(units) + 1.2), max(2.4, 0.36 * len(inputs) + 1.1))
     with canvas.figure(folder, "heatmap", -(-len(panels) // across), across, size) as (fig, axes):
         for axis, (cell, name) in itertools.zip_longest(axes.flat, panels, fillvalue=(None, None)):
             if cell is None:
@@ -105,7 +106,7 @@ def heatmap(rows: list[dict], folder) -> None:
             here = {shape: lanes for shape, lanes in shapes(rows) if (shape[0], shape[3]) == cell}
             _heat(axis, here, f"first_{name}", inputs, units)
             axis.set_title(f"{title(*cell)}: {LABELS.get(name, f'within {name}')}")
-        fig.suptitle(_caption(rows), fontsize=9)
+        fig.suptitle(textwrap.fill(_caption(rows), int(13 * fig.get_figwidth())), fontsize=9)
 
 
 def _heat(axis, lanes_by_shape, key, inputs, units) -> None:
@@ -140,7 +141,8 @@ def _caption(rows: list[dict]) -> str:
     shared = rows[0]["steps"] - rows[0]["unique_steps"]
     return (
         f"First shared step at which both outputs agree: mean over {seeds} seeds of {rows[0]['dtype']} runs with "
-        f"{shared:,} shared steps.\nHatched: some seeds never did (how many did, and a lower bound of the mean)."
+        f"{shared:,} shared steps. Hatched: some seeds never did (how many did, and a lower bound of the mean)."
+        + (" Lanes that diverged are left out; div.: all did." if any(row["status"] == "diverged" for row in rows) else "")
     )
 
 
@@ -171,12 +173,17 @@ def distance(rows: list[dict], sample_steps: np.ndarray, folder) -> None:
                     _band(axis, sample_steps, np.asarray([r["distance"] for r in lanes], float), color, hidden_size)
             axis.set_title(f"{title(cell, layers)}, {input_size} input{'s' * (input_size > 1)}")
             axis.set(xscale="symlog", yscale="log")
-        for axis in axes[-1]:
+            if not any(line.get_label() for line in axis.lines):
+                axis.text(0.5, 0.5, "all lanes diverged", transform=axis.transAxes, ha="center", fontsize=8)
+        lowest = [max((axis for axis in column if axis.get_visible()), key=list(column).index) for column in axes.T]
+        for axis in lowest:
             axis.set_xlabel("shared steps")
+            axis.tick_params(labelbottom=True)
         for axis in axes[:, 0]:
             axis.set_ylabel("largest difference")
-        handles, names = axes[0][0].get_legend_handles_labels()
-        fig.legend(handles, names, title="units", loc="outside right center", frameon=False)
+        found = {name: handle for axis in axes.flat for handle, name in zip(*axis.get_legend_handles_labels())}
+        found = dict(sorted(found.items(), key=lambda item: int(item[0])))
+        fig.legend(found.values(), found.keys(), title="units", loc="outside right center", frameon=False)
 
 
 def _band(axis, steps, curves, color, label) -> None:
@@ -195,12 +202,12 @@ def cells(rows: list[dict], folder) -> None:
     order = sorted(groups, key=lambda one: (found[one, names[-1]].n > 0, found[one, names[-1]].restricted.mean or 0.0))
     with canvas.figure(folder, "cells", 1, 2, (4.6, 0.24 * len(order) + 1.6), sharey=True) as (fig, axes):
         left, right = axes[0]
-        for name, color in zip(names, _palette(len(names))):
-            for y, one in enumerate(order):
-                t = found[one, name]
+        for k, (name, color) in enumerate(zip(names, _palette(len(names)))):
+            for line, one in enumerate(order):
+                t, y = found[one, name], line + 0.5 * ((k + 0.5) / len(names) - 0.5)
                 if t.n:
                     mean = t.restricted
-                    label = LABELS.get(name, f"within {name}") if y == 0 else None
+                    label = LABELS.get(name, f"within {name}") if line == 0 else None
                     left.plot([mean.mean + 1], [y], "o" if t.share == 1 else ">", color=color, ms=5, label=label)
                     if mean.low is not None:
                         left.plot([max(mean.low, 0) + 1, mean.high + 1], [y, y], color=color, lw=1)
@@ -238,7 +245,7 @@ def precision(runs: dict[str, list[dict]], names: list[str], folder) -> None:
             text = f"{LABELS.get(name, f'within {name}')}, {label}"
             axis.plot(units, middle, style, color=color, label=text, lw=1.4)
             axis.fill_between(units, low, high, color=color, alpha=0.15, lw=0)
-            censored = middle >= horizon
+            censored = np.asarray([sum(t is None for t in times) * 2 >= len(times) for times in first])
             axis.plot(np.asarray(units)[censored], middle[censored], "^", color=color)
         axis.set(xscale="log", yscale="log", xlabel="units", ylabel="shared steps until the outputs agree")
         axis.set_xticks(units, units)
