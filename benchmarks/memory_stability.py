@@ -33,12 +33,13 @@ PRESETS = {
     "article": {},
     "flax": {"kernel_init": "lecun_normal", "recurrent_init": "orthogonal_per_gate", "keep_bias": {"lstm": 0.0}},
 }
-DECIDED = ("input_sizes", "hidden_sizes", "layers", "seeds", "first_seed", "preset", "input_scale")
+DECIDED = ("input_sizes", "hidden_sizes", "layers", "seeds", "first_seed", "preset", "input_scale", "budget")
 DEFAULTS = {"cell": "gru", "hidden_sizes": SIZES}
 SMOKE = {"input_sizes": "1,16", "hidden_sizes": "1,8,32", "seeds": "3", "steps": "3000"}
 
 flags.DEFINE_string("network", None, "Run folder of networks trained by benchmarks.capacity: probe them, beside untrained ones.")
 flags.DEFINE_string("input_sizes", SIZES, "Input sizes.")
+flags.DEFINE_string("budget", None, "Instead of --hidden_sizes: the most units of each cell within so many parameters.")
 flags.DEFINE_string("steps", "100000", "Steps of each sequence.")
 flags.DEFINE_string("unique_steps", "1000", "Steps at the start in which the two sequences differ.")
 flags.DEFINE_string("criteria", ",".join(stability.DEFAULT_CRITERIA), "identical, cosine, or largest differences such as 1e-3.")
@@ -76,16 +77,14 @@ class Config:
     input_scale: float
     dtype: str
     full: bool
+    budget: int | None
+    network: str | None
     networks: list[dict] = dataclasses.field(default_factory=list)
 
     @property
     def settings(self) -> dict:
-        names = ("steps", "unique_steps", "preset", "lyapunov", "input_scale", "dtype")
-        return {name: getattr(self, name) for name in names} | {
-            "criteria": list(self.criteria),
-            **dict(self.options),
-            "network": FLAGS.network,
-        }
+        names = ("steps", "unique_steps", "preset", "lyapunov", "input_scale", "dtype", "budget", "network")
+        return {name: getattr(self, name) for name in names} | {"criteria": list(self.criteria), **dict(self.options)}
 
     @property
     def resolved(self) -> dict[str, dict]:
@@ -109,7 +108,20 @@ class Config:
 
     @property
     def shapes(self):
-        return itertools.product(self.cells, self.layers, self.hidden_sizes, self.input_sizes)
+        for cell, layers in itertools.product(self.cells, self.layers):
+            if self.budget:
+                sizes = [(self._units(cell, layers, input_size), input_size) for input_size in self.input_sizes]
+            else:
+                sizes = itertools.product(self.hidden_sizes, self.input_sizes)
+            yield from ((cell, layers, hidden_size, input_size) for hidden_size, input_size in sizes)
+
+    def _units(self, cell: str, layers: int, input_size: int) -> int:
+        try:
+            return networks.largest_units(lambda n: self.experiment(cell, layers, input_size, n).cell, self.budget, input_size)
+        except ValueError:
+            needed = networks.parameter_count(self.experiment(cell, layers, input_size, 1).cell, input_size)
+            problem = f"too small for one unit of {figures.title(cell, layers)} with {input_size} inputs"
+            raise _flags.UsageError("budget", self.budget, problem, f"{needed} or more parameters") from None
 
     def experiment(self, cell: str, layers: int, input_size: int, hidden_size: int) -> stability.Stability:
         values = {name: value.get(cell) if isinstance(value, dict) else value for name, value in self.options}
@@ -145,8 +157,10 @@ def config_from_flags() -> Config:
     if FLAGS.smoke:
         _flags.take(SMOKE)
     _flags.take(DEFAULTS)
-    networks = _probe.networks([*DECIDED, *OPTIONS]) if FLAGS.network else []
-    axes = _probe.axes(networks) if networks else _axes()
+    probed = _probe.networks([*DECIDED, *OPTIONS]) if FLAGS.network else []
+    axes = _probe.axes(probed) if probed else _axes()
+    if FLAGS.budget is not None and _flags.given("hidden_sizes"):
+        raise _flags.UsageError("hidden_sizes", FLAGS.hidden_sizes, f"given with --budget={FLAGS.budget}", "one of the two")
     steps, unique_steps = _flags.whole("steps"), _flags.whole("unique_steps")
     if unique_steps >= steps:
         raise _flags.UsageError("unique_steps", unique_steps, "no shared steps are left", f"1 to {steps - 1} of --steps={steps}")
@@ -156,12 +170,14 @@ def config_from_flags() -> Config:
         unique_steps=unique_steps,
         criteria=_criteria(),
         preset=_flags.choice("preset", PRESETS, "preset"),
-        options=() if networks else tuple(_options(axes["cells"]).items()),
+        options=() if probed else tuple(_options(axes["cells"]).items()),
         lyapunov=_flags.choice("lyapunov", LYAPUNOV, "choice"),
         input_scale=_flags.number("input_scale", positive=True),
         dtype=_flags.choice("dtype", DTYPES, "dtype"),
         full=FLAGS.full,
-        networks=networks,
+        budget=_flags.whole("budget") if FLAGS.budget is not None else None,
+        network=FLAGS.network,
+        networks=probed,
     )
 
 
@@ -240,7 +256,7 @@ def main() -> int:
     rows = _runs.carry_out(folder, todo, mesh, figures.summary)
     if rows is None:
         return 130
-    if len({row["input_size"] for row in rows}) > 1 or len({row["hidden_size"] for row in rows}) > 1:
+    if len(figures.shapes(rows)) > len(figures.series(rows)):
         figures.heatmap(rows, folder.path)
     if len(figures.series(rows)) > 1:
         figures.cells(rows, folder.path)
@@ -250,11 +266,10 @@ def main() -> int:
 
 
 def _tables(rows: list[dict], path) -> None:
-    units, inputs = (sorted({row[key] for row in rows}) for key in ("hidden_size", "input_size"))
-    if len(units) == len(inputs) == 1:
+    if len(figures.shapes(rows)) == len(figures.series(rows)):
         _by_cell(rows)
     else:
-        _by_shape(rows, inputs, units)
+        _by_shape(rows, *(sorted({row[key] for row in rows}) for key in ("input_size", "hidden_size")))
     counts = {status: sum(row["status"] == status for row in rows) for status in ("merged", "apart", "diverged")}
     print(f"{len(rows)} lanes: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
     print("Mean over seeds ± half of its 95 % interval; >= with a share: only so many seeds met it, a bound of the mean.")
@@ -274,14 +289,14 @@ def _by_shape(rows: list[dict], inputs: list[int], units: list[int]) -> None:
 def _by_cell(rows: list[dict]) -> None:
     """One table: cells down, criteria and the exponent across."""
     names, lines = figures.criteria(rows), []
-    for (cell, _, _, layers), group in figures.shapes(rows):
+    for (cell, input_size, units, layers), group in figures.shapes(rows):
         exponent = statistics.mean(row["lyapunov"] for row in group)
         text = (
             f"{exponent.mean:.3f} ±{exponent.mean - exponent.low:.3f}" if exponent.sd is not None else group[0]["lyapunov_status"]
         )
-        lines.append([figures.title(cell, layers), *(figures.entry(group, name) for name in names), text])
-    title = f"first shared step, {rows[0]['input_size']} inputs, {rows[0]['hidden_size']} units"
-    _terminal.table(title, ["cell", *names, "lyapunov"], lines)
+        entries = [figures.entry(group, name) for name in names]
+        lines.append([figures.title(cell, layers), str(input_size), str(units), *entries, text])
+    _terminal.table("first shared step", ["cell", "inputs", "units", *names, "lyapunov"], lines)
 
 
 def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:

@@ -125,12 +125,20 @@ def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_pat
     one = ["--input_sizes=2", "--hidden_sizes=3", "--seeds=2", "--steps=1600", "--unique_steps=300"]
     status, out, err = binary("--cell=gru,intersection_rnn", "--layers=1,2", *one, "--out_dir=a")
     assert status == 0, err
-    assert "first shared step, 2 inputs, 3 units" in out
+    assert out.startswith("first shared step\n cell ")
     for name in ("gru ", "gru x2", "intersection_rnn x2"):
         assert f"\n {name}" in out
     assert (tmp_path / "a/cells.png").exists()
     assert not (tmp_path / "a/heatmap.png").exists()
     assert {row["layers"] for row in records.read_rows(tmp_path / "a")} == {1, 2}
+
+
+def test_a_budget_gives_every_cell_its_units(binary, tmp_path):
+    one = ["--input_sizes=2", "--seeds=2", "--steps=1600", "--unique_steps=300", "--budget=100"]
+    status, out, err = binary("--cell=rnn_tanh,lstm", *one, "--out_dir=a")
+    assert status == 0, err
+    units = {row["cell"]: row["hidden_size"] for row in records.read_rows(tmp_path / "a")}
+    assert units == {"rnn_tanh": 8, "lstm": 3}  # n (2 + n + 1) and 4 n (2 + n + 1) parameters
 
 
 def test_spectrum_and_depth_are_options(binary, tmp_path):
@@ -197,6 +205,14 @@ WRONG = {
         "--depth=2: not an option of lstm; allowed: with nested_lstm",
     ),
     "no depth": (["--cell=nested_lstm", "--depth=0"], "--depth=0: '0' is no such number"),
+    "a budget below one unit": (
+        ["--cell=gru,lstm", "--input_sizes=4", "--budget=20"],
+        "--budget=20: too small for one unit of lstm with 4 inputs; allowed: 24 or more parameters",
+    ),
+    "a budget and sizes": (
+        ["--budget=200", "--hidden_sizes=4"],
+        "--hidden_sizes=4: given with --budget=200; allowed: one of the two",
+    ),
     "no layers": (["--layers=0"], "--layers=0: '0' is no such number"),
     "unknown exponents": (["--lyapunov=all"], "--lyapunov=all: no such choice; allowed: largest, spectrum"),
     "a number with an underscore": (["--hidden_sizes=1_0"], "--hidden_sizes=1_0: '1_0' is no such number"),

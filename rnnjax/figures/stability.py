@@ -48,6 +48,8 @@ def summary(rows: list[dict]) -> list[dict]:
             line |= {f"{key}_share": t.share, f"{key}_median": t.median, f"{key}_mean": t.restricted.mean}
             line |= {f"{key}_low": t.restricted.low, f"{key}_high": t.restricted.high}
         exponent = statistics.mean(row["lyapunov"] for row in lanes)
+        for key in (key for key in lanes[0] if key.startswith("predicted_")):
+            line |= {f"{key}_mean": statistics.mean(row[key] for row in lanes).mean}
         floors = [row["floor"] for row in lanes if row["floor"] is not None]
         line |= {"lyapunov": exponent.mean, "lyapunov_sd": exponent.sd, "lyapunov_n": exponent.n}
         line |= {"floor_median": float(np.median(floors)) if floors else None}
