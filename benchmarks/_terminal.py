@@ -19,7 +19,7 @@ def say(text: str) -> None:
 @contextlib.contextmanager
 def progress(total: float, title: str) -> Iterator[Callable[[float, str], None]]:
     """Yields `report(done, text)`: a bar with the time left on a terminal, elsewhere a line a minute."""
-    if not sys.stderr.isatty():
+    if total == 0 or not sys.stderr.isatty():
         yield _logger(total, title)
         return
     bar = rich.progress.Progress(
@@ -56,7 +56,7 @@ def table(title: str, columns: list[str], lines: list[list[str]]) -> None:
     if not console.is_terminal:
         console = rich.console.Console(highlight=False, width=200)
     console.print(title, style="bold")
-    widths = [max(len(line[k]) for line in [columns, *lines]) + 2 for k in range(len(columns))]
+    widths = [max(len(line[k]) for line in [columns, *lines]) + 3 for k in range(len(columns))]
     first = 1
     while first < len(columns):
         last = first + 1

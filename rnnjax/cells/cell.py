@@ -80,7 +80,8 @@ class Cell(nn.RNNCellBase):
     """Base of all cells: `hidden_size` units, the initialisers of the input and the recurrent weights, and the initial state.
 
     A subclass says how many arrays `[H]` its state has (`carry_arrays`), makes its submodules in `setup` after `super().setup()`,
-    and defines `project` and `step`. With `learn_carry` the initial state is a parameter that starts at 0.
+    and defines `step`, and `project` if it is more than `input`. With `learn_carry` the initial state is a parameter that starts
+    at 0.
     """
 
     hidden_size: int
@@ -98,7 +99,8 @@ class Cell(nn.RNNCellBase):
             self.carry = [Vector(self.hidden_size) for _ in range(self.carry_arrays)]
 
     def project(self, x: jax.Array):
-        raise NotImplementedError
+        """All that does not depend on the state; unless a cell says otherwise, W x + b of its submodule `input`."""
+        return self.input(x)
 
     def step(self, carry, z):
         raise NotImplementedError

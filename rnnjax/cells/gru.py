@@ -26,9 +26,6 @@ class GRU(Cell):
         self.input = self.input_gates(self.keep_bias, 0.0, 0.0)
         self.recurrent = self.recurrent_gates(2, 1)
 
-    def project(self, x):
-        return self.input(x)
-
     def step(self, carry, z):
         (h,) = carry
         gates, candidate = self.recurrent(self.hidden_size)

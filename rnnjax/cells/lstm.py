@@ -29,9 +29,6 @@ class LSTM(Cell):
         self.input = self.input_gates(0.0, self.keep_bias, 0.0, 0.0)
         self.recurrent = self.recurrent_gates(4)
 
-    def project(self, x):
-        return self.input(x)
-
     def step(self, carry, z):
         h, c = carry
         (kernel,) = self.recurrent(self.hidden_size)
@@ -70,9 +67,6 @@ class NestedLSTM(Cell):
         self.input = self.input_gates(*biases)
         self.recurrent = [self.recurrent_gates(4) for _ in range(self.depth)]
         self.inner = [self.input_gates(*biases) for _ in range(self.depth - 1)]
-
-    def project(self, x):
-        return self.input(x)
 
     def step(self, carry, z):
         h, *memories = carry
@@ -133,9 +127,6 @@ class PeepholeLSTM(Cell):
             self.peephole = {gate: Vector(self.hidden_size, _small) for gate in self.gates}
         if self.gate_recurrence:
             self.between_gates = Kernel(self.hidden_size, (len(self.gates),), self.recurrent_init, self.recurrent_gain)
-
-    def project(self, x):
-        return self.input(x)
 
     def step(self, carry, z):
         h, c, *before = carry

@@ -26,9 +26,6 @@ class MGU(Cell):
         self.input = self.input_gates(-self.keep_bias, 0.0)
         self.recurrent = self.recurrent_gates(1, 1)
 
-    def project(self, x):
-        return self.input(x)
-
     def step(self, carry, z):
         (h,) = carry
         gate, candidate = self.recurrent(self.hidden_size)
@@ -58,9 +55,6 @@ class MGUFlax(Cell):
         self.input = self.input_gates(self.keep_bias, 0.0)
         self.recurrent = self.recurrent_gates(2)
         self.candidate_bias = Vector(self.hidden_size)
-
-    def project(self, x):
-        return self.input(x)
 
     def step(self, carry, z):
         (h,) = carry

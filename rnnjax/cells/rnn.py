@@ -21,9 +21,6 @@ class RNN(Cell):
         self.input = self.input_gates(0.0)
         self.recurrent = self.recurrent_gates(1)
 
-    def project(self, x):
-        return self.input(x)
-
     def step(self, carry, z):
         (h,) = carry
         (kernel,) = self.recurrent(self.hidden_size)

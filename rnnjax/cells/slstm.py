@@ -32,9 +32,6 @@ class SLSTM(Cell):
         self.input = self.input_gates(0.0, self.keep_bias, 0.0, 0.0)
         self.recurrent = self.recurrent_gates(4)
 
-    def project(self, x):
-        return self.input(x)
-
     def step(self, carry, z):
         h, c, n, m = carry
         (kernel,) = self.recurrent(self.hidden_size)

@@ -25,9 +25,6 @@ class UGRNN(Cell):
         self.input = self.input_gates(self.keep_bias, 0.0)
         self.recurrent = self.recurrent_gates(2)
 
-    def project(self, x):
-        return self.input(x)
-
     def step(self, carry, z):
         (h,) = carry
         (kernel,) = self.recurrent(self.hidden_size)
