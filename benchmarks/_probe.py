@@ -38,7 +38,10 @@ def networks(fixed: list[str]) -> list[dict]:
 
 def axes(networks: list[dict]) -> dict[str, tuple]:
     """What the networks decide of a config."""
-    tasks = [checkpoints.build(network)[1] for network in networks]
+    try:
+        tasks = [checkpoints.build(network)[1] for network in networks]
+    except records.RefusedError as error:
+        raise _flags.UsageError("network", FLAGS.network, error.problem, error.allowed) from None
     return {
         "cells": tuple(sorted({network["cell"] + kind for network in networks for kind in (TRAINED, FRESH)})),
         "input_sizes": tuple(sorted({task.input_size for task in tasks})),

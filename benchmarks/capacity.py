@@ -3,7 +3,8 @@
     python -m benchmarks.capacity --task=units --cell=rnn_tanh
 
 trains networks of 10 to 100 units to give back a vector of 64 numbers after a delay. With n < 64 units no linear read-out does
-better than a mean squared error of 1 - n/64. The trained networks are kept, for `benchmarks.memory_stability --network`.
+better than a mean squared error of 1 - n/64. `--task=characters` trains them to name the next character of a text. The trained
+networks are kept, for `benchmarks.memory_stability --network`.
 """
 
 import dataclasses
@@ -17,16 +18,21 @@ from rnnjax import checkpoints, lanes, networks, statistics, training
 from rnnjax.cells import registry
 from rnnjax.figures import capacity as figures
 from rnnjax.tasks.registry import TASKS
+from rnnjax.tasks.text import corpus
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
 DEFAULTS = {"cell": "rnn_tanh", "hidden_sizes": "10,20,30,40,50,60,64,70,80,90,100", "seeds": "3"}
-SMOKE = {"hidden_sizes": "8,16", "seeds": "2", "updates": "500", "size": "16"}
+SMOKE = {"hidden_sizes": "8,16", "seeds": "2", "updates": "500", "size": "16", "length": "20", "batch": "16"}
 
 flags.DEFINE_string("task", "units", f"Task: {', '.join(TASKS)}.")
 flags.DEFINE_string("size", "64", "Numbers in the vector to keep.")
 flags.DEFINE_string("delay", "4", "Steps between the vector and the answer.")
-flags.DEFINE_string("batch", "64", "Vectors in an update.")
+flags.DEFINE_string(
+    "text", "embedded", "Text of the task characters: a plain, .gz or .zip file, or embedded (Python's own topics)."
+)
+flags.DEFINE_string("length", "50", "Characters in a window.")
+flags.DEFINE_string("batch", "64", "Vectors or windows in an update.")
 flags.DEFINE_string("updates", "3000", "Updates of each network.")
 flags.DEFINE_string("learning_rate", "3e-3", "Adam's, at the start; it falls to 0 linearly.")
 
@@ -40,7 +46,7 @@ class Config:
     hidden_sizes: tuple[int, ...]
     layers: tuple[int, ...]
     seeds: tuple[int, ...]
-    task_settings: tuple[tuple[str, int], ...]
+    task_settings: tuple[tuple[str, int | str], ...]
     updates: int
     learning_rate: float
 
@@ -75,10 +81,30 @@ def config_from_flags() -> Config:
         hidden_sizes=tuple(_flags.wholes("hidden_sizes")),
         layers=tuple(_flags.wholes("layers")),
         seeds=_flags.seeds(),
-        task_settings=tuple((name, _flags.whole(name)) for name in ("size", "delay", "batch")),
+        task_settings=tuple(_task_settings(_flags.choice("task", TASKS, "task")).items()),
         updates=_flags.whole("updates"),
         learning_rate=_flags.number("learning_rate", positive=True),
     )
+
+
+def _task_settings(task: str) -> dict[str, int | str]:
+    """The values of the task's own flags; a flag of another task is refused."""
+    fields = {name: {field.name for field in dataclasses.fields(TASKS[name])} for name in TASKS}
+    for flag in set().union(*fields.values()) - fields[task] - {"sha256"}:
+        if _flags.given(flag):
+            takers = ", ".join(name for name in TASKS if flag in fields[name])
+            raise _flags.UsageError(flag, FLAGS[flag].value, f"not an option of --task={task}", f"with --task={takers}")
+    settings = {name: _flags.whole(name) for name in ("size", "delay", "length", "batch") if name in fields[task]}
+    if "text" not in fields[task]:
+        return settings
+    try:
+        text = corpus.read(FLAGS.text)
+    except (OSError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) else str(error)
+        raise _flags.UsageError("text", FLAGS.text, problem, "a text file, plain, .gz or .zip, or embedded") from None
+    if settings["length"] >= len(text) // 2:
+        raise _flags.UsageError("length", settings["length"], "too long for the text", f"1 to {len(text) // 2 - 1}")
+    return settings | {"text": FLAGS.text, "sha256": corpus.digest(FLAGS.text)}
 
 
 def groups(config: Config, done: set[tuple]) -> list[lanes.Group]:
@@ -107,7 +133,7 @@ def main() -> int:
     rows = _runs.carry_out(folder, todo, mesh, figures.summary, lambda result: _keep(config, folder.path, result))
     if rows is None:
         return 130
-    figures.units(rows, folder.path)
+    figures.loss(rows, folder.path)
     _table(rows, folder.path)
     return 0
 
@@ -125,12 +151,15 @@ def _keep(config: Config, path, result: lanes.Result) -> None:
 def _table(rows: list[dict], path) -> None:
     shapes = dict(figures.shapes(rows))
     units = sorted({row["hidden_size"] for row in rows})
-    lines = [["bound 1 - n/" + str(rows[0]["input_size"]), *(f"{figures.bound(n, rows[0]['input_size']):.3f}" for n in units)]]
+    lines = []
+    if rows[0]["task"] == "units":
+        size = rows[0]["input_size"]
+        lines.append([f"bound 1 - n/{size}", *(f"{figures.bound(n, size):.3f}" for n in units)])
     for cell, layers in figures.series(rows):
         here = [statistics.mean(row["loss"] for row in shapes.get((cell, n, layers), [])) for n in units]
         lines.append([figures.title(cell, layers), *("-" if m.mean is None else f"{m.mean:.4f}" for m in here)])
         lines.append(["  sd over seeds", *("-" if m.sd is None else f"{m.sd:.4f}" for m in here)])
-    _terminal.table("mean squared error a number, by units", ["cell", *map(str, units)], lines)
+    _terminal.table(f"{rows[0]['measure']}, by units (chance {rows[0]['chance']:.3f})", ["cell", *map(str, units)], lines)
     diverged = sum(row["status"] == "diverged" for row in rows)
     print(f"{len(rows)} networks, {diverged} of them diverged; one setting each, nothing was searched over.")
     print(f"Rows, summary, pictures and trained networks: {path}")

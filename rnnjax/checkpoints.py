@@ -40,10 +40,14 @@ def describe(folder) -> dict:
 
 
 def build(description: dict) -> tuple[networks.Network, object]:
-    """The network and the task that a description names."""
+    """The network and the task that a description names. Raises `records.RefusedError` if its text is gone or another."""
     make = cells.CELLS[description["cell"]]
     cell = networks.stack(lambda: make(hidden_size=description["hidden_size"]), description["layers"])
-    return networks.Network(cell, outputs=description["outputs"]), tasks.TASKS[description["task"]](**description["task_settings"])
+    try:
+        task = tasks.TASKS[description["task"]](**description["task_settings"])
+    except (OSError, ValueError) as error:
+        raise records.RefusedError(f"its task cannot be set up ({error})", "the text it was trained on") from None
+    return networks.Network(cell, outputs=description["outputs"]), task
 
 
 def load(folder):

@@ -18,7 +18,7 @@ from jax import lax
 from rnnjax import lanes, networks, unroll
 
 UPDATES = 250  # in a chunk
-TEST_BATCH = 4096
+TEST_BATCH = 2048
 ROOT = 20170000
 
 
@@ -76,6 +76,7 @@ class Training:
             "diverged_update": diverged if diverged >= 0 else None,
             "loss": loss if math.isfinite(loss) else None,
             "chance": self.task.chance,
+            "measure": self.task.measure,
             "losses": [float(x) if np.isfinite(x) else None for x in state.losses[lane]],
         }
 

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import capacity, memory_stability
 from rnnjax import checkpoints, records
+from rnnjax.tasks.text import corpus
 
 TINY = ["--hidden_sizes=2,4", "--seeds=2", "--size=4", "--delay=1", "--batch=8", "--updates=300"]
 PROBE = ["--steps=1600", "--unique_steps=300"]
@@ -33,7 +34,7 @@ def test_a_run_leaves_rows_networks_and_a_picture(binary, tmp_path):
     assert len(rows) == 8
     assert rows[0].keys() >= {"task", "cell", "hidden_size", "layers", "seed", "parameters", "loss", "chance", "status", "losses"}
     assert all(0 < row["loss"] < 1.5 for row in rows)
-    assert (folder / "units.png").exists()
+    assert (folder / "loss.png").exists()
     summary = (folder / "summary.csv").read_text().splitlines()
     assert summary[0].startswith("cell,depth,units,parameters,seeds,loss,loss_sd")
     assert len(summary) == 5
@@ -63,10 +64,19 @@ def test_dry_run_writes_nothing(binary, tmp_path):
 
 
 WRONG = {
-    "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: units"),
+    "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: units, characters"),
     "unknown cell": (["--cell=x"], "--cell=x: no such cell 'x'; allowed: all, or a comma list of rnn_tanh"),
     "no rate": (["--learning_rate=0"], "--learning_rate=0: not such a number; allowed: a number from 1e-30 to 1e30"),
     "no updates": (["--updates=0"], "--updates=0: '0' is no such number"),
+    "a text that is not there": (
+        ["--task=characters", "--text=no.txt"],
+        "--text=no.txt: No such file or directory; allowed: a text",
+    ),
+    "an option of another task": (
+        ["--task=units", "--length=5"],
+        "--length=5: not an option of --task=units; allowed: with --task=char",
+    ),
+    "too long a window": (["--task=characters", "--length=999999999"], "--length=999999999: too long for the text"),
     "no size": (["--size=-1"], "--size=-1: '-1' is no such number"),
 }
 
@@ -90,6 +100,23 @@ def test_trained_networks_are_probed_beside_untrained_ones(binary, probe, tmp_pa
     by = {(row["cell"], row["hidden_size"], row["seed"]): row for row in rows}
     assert any(by["gru-trained", n, s]["lyapunov"] != by["gru-untrained", n, s]["lyapunov"] for n in (2, 4) for s in (0, 1))
     assert "Nothing to do" in probe("--network=trained", "--cell=gru", *PROBE, "--out_dir=probed")[2]
+
+
+def test_networks_trained_on_a_text_are_probed_on_it(binary, probe, tmp_path):
+    (tmp_path / "text.txt").write_text("To be, or not to be, that is the question. " * 100)
+    train = ["--task=characters", "--text=text.txt", "--length=8", "--batch=8", "--hidden_sizes=6", "--seeds=2", "--updates=300"]
+    status, out, err = binary("--cell=gru", *train, "--out_dir=trained")
+    assert status == 0, err
+    assert "bits per character" in out
+    assert all(row["loss"] < 0.9 * row["chance"] for row in records.read_rows(tmp_path / "trained"))
+    assert probe("--network=trained", *PROBE, "--out_dir=probed")[0] == 0
+    rows = records.read_rows(tmp_path / "probed")
+    assert {(row["cell"], row["input_size"]) for row in rows} == {("gru-trained", 27), ("gru-untrained", 27)}
+    (tmp_path / "text.txt").write_text("Another text altogether. " * 200)
+    corpus.read.cache_clear()
+    status, _, err = probe("--network=trained", *PROBE, "--out_dir=again")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "the text text.txt is not the one it was" in err
 
 
 def test_networks_that_cannot_be_probed_are_refused(binary, probe, tmp_path):

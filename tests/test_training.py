@@ -26,7 +26,7 @@ def test_a_linear_network_reaches_the_closed_form(units):
     """The best that n linear units can do for 4 independent numbers is to drop 4 - n of them."""
     rows, _ = run(training.Training(linear(units), TASK, updates=3000, learning_rate=1e-2))
     for row in rows:
-        assert row["loss"] == pytest.approx(1 - units / 4, abs=0.02)
+        assert row["loss"] == pytest.approx(1 - units / 4, abs=0.04)  # three standard errors of 2,048 tests
         assert row["status"] == "trained"
         assert row["losses"][-1] < row["losses"][0]
 

@@ -8,7 +8,7 @@ from rnnjax import statistics
 from rnnjax.figures import canvas
 from rnnjax.figures.stability import series, title
 
-__all__ = ["bound", "series", "shapes", "summary", "title", "units"]
+__all__ = ["bound", "loss", "series", "shapes", "summary", "title"]
 
 
 def shapes(rows: list[dict]):
@@ -29,21 +29,24 @@ def summary(rows: list[dict]) -> list[dict]:
     """One flat line a shape: parameters, mean and spread of the loss over seeds, the bound, lanes that diverged."""
     lines = []
     for (cell, hidden_size, layers), lanes in shapes(rows):
-        loss = statistics.mean(row["loss"] for row in lanes if row["status"] == "trained")
+        mean = statistics.mean(row["loss"] for row in lanes if row["status"] == "trained")
         line = {"cell": cell, "depth": layers, "units": hidden_size, "parameters": lanes[0]["parameters"], "seeds": len(lanes)}
-        line |= {"loss": loss.mean, "loss_sd": loss.sd, "loss_low": loss.low, "loss_high": loss.high}
-        line |= {"bound": bound(hidden_size, lanes[0]["input_size"]), "chance": lanes[0]["chance"]}
+        line |= {"loss": mean.mean, "loss_sd": mean.sd, "loss_low": mean.low, "loss_high": mean.high}
+        line |= {"chance": lanes[0]["chance"], "measure": lanes[0]["measure"]}
+        if lanes[0]["task"] == "units":
+            line |= {"bound": bound(hidden_size, lanes[0]["input_size"])}
         lines.append(line | {"diverged": sum(row["status"] == "diverged" for row in lanes)})
     return lines
 
 
-def units(rows: list[dict], folder) -> None:
-    """`units.png`: mean squared error against units, mean and range over seeds, with 1 - units / size drawn in."""
-    size = rows[0]["input_size"]
-    with canvas.figure(folder, "units", 1, 1, (5.2, 3.4)) as (fig, axes):
+def loss(rows: list[dict], folder) -> None:
+    """`loss.png`: the loss against units, mean and range over seeds; for the task `units` with 1 - units / size drawn in."""
+    size, task = rows[0]["input_size"], rows[0]["task"]
+    with canvas.figure(folder, "loss", 1, 1, (5.2, 3.4)) as (fig, axes):
         axis = axes[0][0]
         n = np.asarray(sorted({row["hidden_size"] for row in rows}))
-        axis.plot(n, [bound(k, size) for k in n], color="0.7", lw=4, label=f"1 - units/{size}", zorder=0)
+        if task == "units":
+            axis.plot(n, [bound(k, size) for k in n], color="0.7", lw=4, label=f"1 - units/{size}", zorder=0)
         for cell, layers in series(rows):
             here = {
                 k: [r["loss"] for r in lanes if r["loss"] is not None]
@@ -61,7 +64,7 @@ def units(rows: list[dict], folder) -> None:
                 alpha=0.2,
                 lw=0,
             )
-        axis.set(xlabel="units", ylabel="mean squared error a number", ylim=(-0.03, None))
+        axis.set(xlabel="units", ylabel=rows[0]["measure"])
         seeds = len({row["seed"] for row in rows})
-        fig.suptitle(f"{size} numbers given back after a delay; {seeds} seeds, {rows[0]['updates']:,} updates", fontsize=9)
+        fig.suptitle(f"task {task}; {seeds} seeds, {rows[0]['updates']:,} updates, nothing searched over", fontsize=9)
         fig.legend(loc="outside right center", frameon=False, fontsize=8)

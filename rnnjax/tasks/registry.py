@@ -1,5 +1,5 @@
 """All tasks by name. A new task is one file beside this one and one line here."""
 
-from rnnjax.tasks import units
+from rnnjax.tasks import characters, units
 
-TASKS = {"units": units.Units}
+TASKS = {"units": units.Units, "characters": characters.Characters}

@@ -1,15 +1,11 @@
 """How many numbers can a unit keep? (Collins, Sohl-Dickstein and Sussillo 2017, arXiv:1611.09913, section 2.2)"""
 
 import dataclasses
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-
-class Batch(NamedTuple):
-    x: jax.Array  # [T, B, I]
-    target: jax.Array  # [B, O]
+from rnnjax.tasks.batch import Batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +22,7 @@ class Units:
     delay: int = 4
     batch: int = 128
 
+    measure = "mean squared error a number"
     chance = 1.0
 
     @property
