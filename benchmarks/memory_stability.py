@@ -14,8 +14,8 @@ import sys
 import jax
 from absl import flags
 
-from benchmarks import _flags, _probe, _runs, _terminal
-from rnnjax import criteria, lanes, networks, stability, statistics
+from benchmarks import _flags, _probe, _runs, _tables
+from rnnjax import criteria, lanes, networks, stability
 from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.figures import stability as figures
@@ -25,7 +25,6 @@ FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
 SIZES = "1,2,4,8,16,32,64,128"
 LYAPUNOV = ("largest", "spectrum")
-DTYPES = ("float32", "float64", "bfloat16")
 
 # What a preset says of a cell's options; None is the cell's own start, which is the article's.
 OPTIONS = ("kernel_init", "recurrent_init", "recurrent_gain", "keep_bias", "activation", "gate_activation", "depth")
@@ -55,7 +54,7 @@ flags.DEFINE_string("gate_activation", None, "Nonlinearity of the gates, one of 
 flags.DEFINE_string("depth", None, "Levels of a nested LSTM's memory.")
 flags.DEFINE_string("lyapunov", "largest", f"Exponents: {', '.join(LYAPUNOV)}.")
 flags.DEFINE_string("input_scale", "1", "Standard deviation of the inputs.")
-flags.DEFINE_string("dtype", "float32", f"Arithmetic of states and weights: {', '.join(DTYPES)}.")
+flags.DEFINE_string("dtype", "float32", f"Arithmetic of states and weights: {', '.join(stability.DTYPES)}.")
 flags.DEFINE_bool("full", False, "Compute all steps, also those of pairs that have become equal.")
 
 
@@ -173,7 +172,7 @@ def config_from_flags() -> Config:
         options=() if probed else tuple(_options(axes["cells"]).items()),
         lyapunov=_flags.choice("lyapunov", LYAPUNOV, "choice"),
         input_scale=_flags.number("input_scale", positive=True),
-        dtype=_flags.choice("dtype", DTYPES, "dtype"),
+        dtype=_flags.choice("dtype", stability.DTYPES, "dtype"),
         full=FLAGS.full,
         budget=_flags.whole("budget") if FLAGS.budget is not None else None,
         network=FLAGS.network,
@@ -261,42 +260,8 @@ def main() -> int:
     if len(figures.series(rows)) > 1:
         figures.cells(rows, folder.path)
     figures.distance(rows, stability.sample_steps(rows[0]["steps"] - rows[0]["unique_steps"]), folder.path)
-    _tables(rows, folder.path)
+    _tables.show(rows, folder.path)
     return 0
-
-
-def _tables(rows: list[dict], path) -> None:
-    if len(figures.shapes(rows)) == len(figures.series(rows)):
-        _by_cell(rows)
-    else:
-        _by_shape(rows, *(sorted({row[key] for row in rows}) for key in ("input_size", "hidden_size")))
-    counts = {status: sum(row["status"] == status for row in rows) for status in ("merged", "apart", "diverged")}
-    print(f"{len(rows)} lanes: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
-    print("Mean over seeds ± half of its 95 % interval; >= with a share: only so many seeds met it, a bound of the mean.")
-    print(f"Rows, summary and pictures: {path}")
-
-
-def _by_shape(rows: list[dict], inputs: list[int], units: list[int]) -> None:
-    """A table for each cell and criterion: input sizes down, units across."""
-    by_shape = dict(figures.shapes(rows))
-    for (cell, layers), name in itertools.product(figures.series(rows), figures.criteria(rows)):
-        here = [[by_shape.get((cell, input_size, n, layers)) for n in units] for input_size in inputs]
-        lines = [[str(i), *(figures.entry(lanes, name) if lanes else "" for lanes in line)] for i, line in zip(inputs, here)]
-        title = f"{figures.title(cell, layers)}: first shared step, {figures.LABELS.get(name, f'within {name}')}"
-        _terminal.table(title, ["input \\ units", *map(str, units)], lines)
-
-
-def _by_cell(rows: list[dict]) -> None:
-    """One table: cells down, criteria and the exponent across."""
-    names, lines = figures.criteria(rows), []
-    for (cell, input_size, units, layers), group in figures.shapes(rows):
-        exponent = statistics.mean(row["lyapunov"] for row in group)
-        text = (
-            f"{exponent.mean:.3f} ±{exponent.mean - exponent.low:.3f}" if exponent.sd is not None else group[0]["lyapunov_status"]
-        )
-        entries = [figures.entry(group, name) for name in names]
-        lines.append([figures.title(cell, layers), str(input_size), str(units), *entries, text])
-    _terminal.table("first shared step", ["cell", "inputs", "units", *names, "lyapunov"], lines)
 
 
 def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
