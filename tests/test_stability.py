@@ -134,7 +134,7 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
         draws.append([draw((state.pair.done, state.source.streams), (experiment.phase(k),)) for k in range(4)])
     for narrow, wide in zip(*draws):
         np.testing.assert_allclose(narrow, wide[..., :2], rtol=1e-6)
-    assert len({float(chunk[0, 0, 0]) for chunk in draws[1]}) == 4
+    assert len({float(chunk[0, row, 0]) for chunk in draws[1] for row in (0, pairs.CHUNK // 2)}) == 8
 
 
 def test_dtype_changes_the_arithmetic_not_the_network(x64):
