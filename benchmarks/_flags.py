@@ -22,6 +22,19 @@ flags.DEFINE_string("out_dir", None, "Run folder. Default: results/<benchmark>/<
 flags.DEFINE_string("cell", None, f"Cells, a comma list or all: {', '.join(registry.CELLS)}.")
 flags.DEFINE_string("hidden_sizes", None, "Numbers of units; each binary has its own default.")
 flags.DEFINE_string("layers", "1", "Numbers of layers.")
+flags.DEFINE_string(
+    "steps", None, "Steps: of each sequence (memory stability), or from seeing the inputs to the answer (capacity; a comma list)."
+)
+flags.DEFINE_string(
+    "preset",
+    None,
+    "memory_stability: article or flax, initialisers and biases that single flags override. capacity: quick, long, paper.",
+)
+flags.DEFINE_string("recurrent_init", None, "Initialiser of the recurrent weights, by name; capacity takes a comma list.")
+flags.DEFINE_string("recurrent_gain", None, "Factor of the initial recurrent weights; capacity takes a range such as 0.5:1.5.")
+flags.DEFINE_string(
+    "keep_bias", None, "Initial bias of the gate that keeps the state, positive keeps more; capacity takes a range."
+)
 flags.DEFINE_string("seeds", "10", "Number of seeds.")
 flags.DEFINE_string("first_seed", "0", "The first seed; the others follow it.")
 flags.DEFINE_bool("smoke", False, "A tiny run that shows everything works.")
@@ -70,6 +83,23 @@ def number(flag: str, positive: bool = False) -> float | None:
         allowed = "a number from 1e-30 to 1e30" if positive else "0, or a number of size 1e-30 to 1e30"
         raise UsageError(flag, text, "not such a number", allowed)
     return value
+
+
+def span(flag: str, least: float, most: float) -> tuple[float, float] | None:
+    """The range low:high given to a flag, or the number that is both; None if nothing was given."""
+    text = FLAGS[flag].value
+    if text is None:
+        return None
+    allowed = f"a number from {least:g} to {most:g}, or a range low:high of two"
+    try:
+        ends = [float(word) for word in text.split(":")]
+    except ValueError:
+        ends = []
+    if len(ends) not in (1, 2) or not all(least <= end <= most for end in ends):
+        raise UsageError(flag, text, "not such a number or range", allowed)
+    if ends[0] > ends[-1]:
+        raise UsageError(flag, text, "the lower bound is above the upper", allowed)
+    return ends[0], ends[-1]
 
 
 def choice(flag: str, table, what: str) -> str | None:

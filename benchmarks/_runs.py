@@ -1,6 +1,6 @@
 """How every binary runs its groups: open the folder, run what is missing, keep each group as it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax
 from absl import flags
@@ -25,19 +25,19 @@ def open_folder(benchmark: str, name: str, settings: dict, axes: dict, **more) -
         raise _flags.UsageError("out_dir", out_dir, problem, "a local folder, or one that etils.epath can open") from None
 
 
-def done(folder: records.Folder) -> set[tuple]:
-    """The labels of the lanes that the folder already has."""
+def known(folder: records.Folder) -> dict[tuple, dict]:
+    """The rows that the folder already has, by the labels of their lanes."""
     try:
-        return folder.done()
+        return folder.known()
     except records.RefusedError as error:
         raise _flags.UsageError("out_dir", folder.path, error.problem, error.allowed) from None
 
 
-def local_mesh() -> lanes.Mesh:
+def local_mesh(make: Callable[[], lanes.Mesh] = lanes.Mesh.local) -> lanes.Mesh:
     """This machine's devices; each core is one if there is nothing better."""
     _flags.use_cores()
     try:
-        return lanes.Mesh.local()
+        return make()
     except RuntimeError as error:
         problem = f"JAX finds no device ({str(error).splitlines()[0]})"
         raise _flags.UsageError(
@@ -47,14 +47,16 @@ def local_mesh() -> lanes.Mesh:
 
 def carry_out(
     folder: records.Folder,
-    todo: list[lanes.Group],
+    todo: Iterable[lanes.Group],
+    cost: float,
     mesh: lanes.Mesh,
     summary: Callable[[list[dict]], list[dict]],
     keep: Callable[[lanes.Result], None] = lambda result: None,
 ) -> list[dict] | None:
     """Runs the groups, keeping each as it ends, and returns all rows of the folder, or None if the user interrupted it.
 
-    `keep` saves what else is worth keeping of a group, before its rows are.
+    Groups may depend on the rows of those before them; `cost` is what they are expected to cost together. `keep` is handed each
+    result before its rows are written.
     """
     benchmark = folder.config["benchmark"]
     try:
@@ -62,21 +64,19 @@ def carry_out(
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
         raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
-    if not todo:
-        _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
-    finished, cost = 0, 0.0
+    finished, of = 0, f" of {len(todo)}" if isinstance(todo, list) else ""
     try:
-        with _terminal.progress(sum(group.cost for group in todo), benchmark) as report:
-            for result in lanes.run(todo, mesh, lambda cost: report(cost, f"{finished}/{len(todo)} shapes")):  # noqa: B023
+        with _terminal.progress(cost, benchmark) as report:
+            for result in lanes.run(todo, mesh, lambda spent: report(spent, f"{finished}{of} groups")):  # noqa: B023
                 keep(result)
                 folder.add(result.group.name, result.rows, result.timing)
-                finished, cost = finished + 1, cost + result.group.cost
-                report(cost, f"{finished}/{len(todo)} shapes")
+                finished += 1
     except KeyboardInterrupt:
-        kept = f"{finished} of {len(todo)} shapes are kept in {folder.path}"
         again = "the same command without --overwrite" if FLAGS.overwrite else "the same command"
-        _terminal.say(f"Interrupted: {kept}; {again} goes on from there.")
+        _terminal.say(f"Interrupted: {finished}{of} groups are kept in {folder.path}; {again} goes on from there.")
         return None
+    if not finished:
+        _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
     return folder.finish(summary(records.read_rows(folder.path)))
 
 

@@ -44,8 +44,8 @@ def _logger(total: float, title: str) -> Callable[[float, str], None]:
         now = time.monotonic()
         if now - last >= LOG_SECONDS and done > 0:
             last = now
-            left = (now - started) * (total - done) / done
-            say(f"{title} {text}: {done / total:.0%}, about {left:.0f} s left")
+            left = (now - started) * max(0, total - done) / done
+            say(f"{title} {text}: {min(1, done / total):.0%}, about {left:.0f} s left")
 
     return report
 

@@ -1,40 +1,62 @@
 """How much can a recurrent network store? (Collins, Sohl-Dickstein and Sussillo 2017)
 
-    python -m benchmarks.capacity --task=units --cell=rnn_tanh
+    python -m benchmarks.capacity --task=parameters --cell=rnn_tanh --budgets=200
 
-trains networks of 10 to 100 units to give back a vector of 64 numbers after a delay. With n < 64 units no linear read-out does
-better than a mean squared error of 1 - n/64. `--task=characters` trains them to name the next character of a text. The trained
-networks are kept, for `benchmarks.memory_stability --network`.
+searches for the training with which a network of at most 200 parameters learns the most random bits by heart. Every trial is a row;
+the best setting is then trained on fresh draws, and their mean is the result. Other tasks ask how many numbers a unit keeps
+(`units`), or how well a budget of parameters does at a text, a random function, brackets or sums. Where no number of samples is
+searched over, the networks trained on the fresh draws are kept, for `benchmarks.memory_stability --network`.
 """
 
 import dataclasses
+import functools
 import itertools
 
 import jax
 from absl import flags
 
-from benchmarks import _flags, _runs, _terminal
-from rnnjax import checkpoints, lanes, networks, statistics, training
+from benchmarks import _capacity_tables, _flags, _presets, _runs
+from rnnjax import capacity, checkpoints, lanes, networks, search, training
 from rnnjax.cells import registry
 from rnnjax.figures import capacity as figures
+from rnnjax.initializers import INITIALIZERS
+from rnnjax.tasks import characters
 from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.text import corpus
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
-DEFAULTS = {"cell": "rnn_tanh", "hidden_sizes": "10,20,30,40,50,60,64,70,80,90,100", "seeds": "3"}
-SMOKE = {"hidden_sizes": "8,16", "seeds": "2", "updates": "500", "size": "16", "length": "20", "batch": "16"}
+SIZES = ("budgets", "hidden_sizes")
+DEFAULTS = {"cell": "rnn_tanh", "task": "parameters", "preset": "quick", "optimizer": "adam", "factor": "4", "moves": "6"}
+MOST_PARAMETERS = 10**8
 
-flags.DEFINE_string("task", "units", f"Task: {', '.join(TASKS)}.")
-flags.DEFINE_string("size", "64", "Numbers in the vector to keep.")
-flags.DEFINE_string("delay", "4", "Steps between the vector and the answer.")
+flags.DEFINE_string("task", None, f"Task: {', '.join(TASKS)}.")
+flags.DEFINE_string("budgets", None, "Numbers of parameters; the most units that fit are taken.")
+flags.DEFINE_alias("depths", "layers")
+flags.DEFINE_string("optimizer", None, f"Optimisers, a comma list: {', '.join(training.OPTIMIZERS)}.")
+flags.DEFINE_string("trials", None, "Settings that the search starts with.")
+flags.DEFINE_string("rungs", None, "Rounds of the search; each keeps the best settings and trains them longer, afresh.")
+flags.DEFINE_string("factor", None, "How many times fewer settings and more updates the next round has.")
+flags.DEFINE_string("updates", None, "Updates of the last round and of the fresh draws.")
+flags.DEFINE_string("moves", None, "How often the number of samples is moved by a ratio of 1.25, at most.")
+flags.DEFINE_string("learning_rate", None, "Number or range low:high to search, as for all settings that follow.")
+flags.DEFINE_string("decay", None, "Power with which the learning rate falls to 0.")
+flags.DEFINE_string("momentum", None, "Share of the old mean gradient that is kept.")
+flags.DEFINE_string("weight_decay", None, "Share of a weight that a learning rate of 1 would take away.")
+flags.DEFINE_string("clip", None, "Longest gradient.")
+flags.DEFINE_string("kernel_gain", None, "Factor of the initial input weights.")
+flags.DEFINE_string("readout_gain", None, "Factor of the initial weights of the read-out.")
 flags.DEFINE_string(
-    "text", "embedded", "Text of the task characters: a plain, .gz or .zip file, or embedded (Python's own topics)."
+    "samples", None, "Samples to learn by heart: a range to search (parameters), or their number (random_function)."
 )
-flags.DEFINE_string("length", "50", "Characters in a window.")
-flags.DEFINE_string("batch", "64", "Vectors or windows in an update.")
-flags.DEFINE_string("updates", "3000", "Updates of each network.")
-flags.DEFINE_string("learning_rate", "3e-3", "Adam's, at the start; it falls to 0 linearly.")
+flags.DEFINE_string("inputs", None, "Binary inputs of a sample (parameters).")
+flags.DEFINE_string("size", None, "Numbers in the vector to keep (units).")
+flags.DEFINE_string("delay", None, "Steps between the vector and the answer (units).")
+flags.DEFINE_string("text", None, "Text of the task characters: a plain, .gz or .zip file, or embedded (Python's own topics).")
+flags.DEFINE_string("length", None, "Characters in a window or string (characters, parentheses).")
+flags.DEFINE_string("digits", None, "Digits of the numbers that are added (arithmetic).")
+flags.DEFINE_bool("at_once", False, "Show all inputs at the first step (random_function).")
+flags.DEFINE_string("batch", None, "Samples an update sees, where they are not all seen always.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,138 +65,200 @@ class Config:
 
     task: str
     cells: tuple[str, ...]
-    hidden_sizes: tuple[int, ...]
+    recurrent_inits: tuple[str | None, ...]
     layers: tuple[int, ...]
-    seeds: tuple[int, ...]
-    task_settings: tuple[tuple[str, int | str], ...]
-    updates: int
-    learning_rate: float
+    steps: tuple[int | None, ...]
+    budgets: tuple[int, ...]
+    hidden_sizes: tuple[int, ...]
+    task_settings: tuple[tuple[str, int | str | bool], ...]
+    space: tuple[tuple[str, search.Range], ...]
+    study: capacity.Study
 
     @property
     def settings(self) -> dict:
+        plan = dataclasses.asdict(self.study.plan)
+        del plan["draws"]
+        ranges = {name: [r.low, r.high] for name, r in self.space}
         return {
             "task": self.task,
             "task_settings": dict(self.task_settings),
-            "updates": self.updates,
-            "learning_rate": self.learning_rate,
+            "optimizers": list(self.study.optimizers),
+            "ranges": ranges,
+            **plan,
         }
 
     @property
     def axes(self) -> dict[str, list]:
-        return {name: list(getattr(self, name)) for name in ("cells", "hidden_sizes", "layers", "seeds")}
+        names = ("cells", "recurrent_inits", "layers", "steps", "budgets", "hidden_sizes")
+        axes = {name: [value for value in getattr(self, name) if value is not None] for name in names}
+        return axes | {"seeds": list(self.study.plan.draws)}
 
-    def describe(self, cell: str, layers: int, hidden_size: int) -> dict:
-        """A network of this run, as `checkpoints` writes it."""
-        settings = dict(self.task_settings)
-        description = {"cell": cell, "hidden_size": hidden_size, "layers": layers, "task": self.task, "task_settings": settings}
-        return description | {"outputs": TASKS[self.task](**settings).outputs}
+    def points(self) -> list[capacity.Point]:
+        """Every network shape of the run. Raises `_flags.UsageError`."""
+        sizes = self.budgets or self.hidden_sizes
+        return [self._point(*axes) for axes in itertools.product(self.cells, self.recurrent_inits, self.layers, self.steps, sizes)]
+
+    def _point(self, cell: str, recurrent_init: str | None, layers: int, steps: int | None, size: int) -> capacity.Point:
+        task = TASKS[self.task](**self._task_settings(steps))
+        make = self._make(cell, recurrent_init)
+        if self.budgets:
+            try:
+                network, budget = capacity.largest_network(make, task, size, layers), size
+            except ValueError as error:
+                raise _flags.UsageError("budgets", size, f"{error} ({cell})", "more parameters") from None
+        else:
+            network = networks.Network(networks.stack(lambda: make(hidden_size=size), layers), outputs=task.outputs)
+            budget = networks.parameter_count(network, task.input_size)
+        space = {name: r for name, r in self.space if name != "keep_bias" or name in registry.options(cell)}
+        if self.task == "parameters" and "samples" not in space:
+            ends = (min(max(2.0, share * budget), self.study.most_samples) for share in _presets.SAMPLES_PER_PARAMETER)
+            space["samples"] = search.Range(*ends)
+        gains = tuple(name for name in ("kernel_gain", "recurrent_gain", "readout_gain", "keep_bias") if name in space)
+        labels = {"benchmark": "capacity", "task": self.task}
+        labels |= capacity.labels(network, task, cell, budget, recurrent_init)
+        return capacity.Point(network, task, space, labels, gains)
+
+    def _task_settings(self, steps: int | None) -> dict:
+        return dict(self.task_settings) | ({} if steps is None else {"steps": steps})
+
+    @staticmethod
+    def _make(cell: str, recurrent_init: str | None):
+        given = {} if recurrent_init is None else {"recurrent_init": INITIALIZERS[recurrent_init]}
+        return functools.partial(registry.CELLS[cell], **given)
+
+    def describe(self, row: dict) -> dict:
+        """The network of a row, as `checkpoints` writes it."""
+        network = {key: row[key] for key in ("cell", "recurrent_init", "hidden_size", "layers", "seed")}
+        settings = self._task_settings(row["steps"])
+        return network | {"task": self.task, "task_settings": settings, "outputs": TASKS[self.task](**settings).outputs}
 
 
 def config_from_flags() -> Config:
     """Raises `_flags.UsageError`."""
-    if FLAGS.smoke:
-        _flags.take(SMOKE)
     _flags.take(DEFAULTS)
+    task = _flags.choice("task", TASKS, "task")
+    preset = _presets.PRESETS["smoke" if FLAGS.smoke else _flags.choice("preset", _presets.PRESETS, "preset")]
+    given = [name for name in SIZES if _flags.given(name)]
+    if len(given) == 2:
+        raise _flags.UsageError("hidden_sizes", FLAGS.hidden_sizes, f"given with --budgets={FLAGS.budgets}", "one of the two")
+    fields = {field.name for field in dataclasses.fields(TASKS[task])}
+    _refuse_flags_of_other_tasks(task, fields)
+    taken = preset.get(task, preset["other"]).items()
+    _flags.take({name: value for name, value in taken if not (name in SIZES and given) and not (name == "batch" not in fields)})
+    settings = _task_settings(fields)
+    most = 2 ** settings.get("inputs", TASKS[task].inputs) if task == "parameters" else 2**31
     return Config(
-        task=_flags.choice("task", TASKS, "task"),
+        task=task,
         cells=tuple(_runs.cells(registry.CELLS)),
-        hidden_sizes=tuple(_flags.wholes("hidden_sizes")),
-        layers=tuple(_flags.wholes("layers")),
-        seeds=_flags.seeds(),
-        task_settings=tuple(_task_settings(_flags.choice("task", TASKS, "task")).items()),
-        updates=_flags.whole("updates"),
-        learning_rate=_flags.number("learning_rate", positive=True),
+        recurrent_inits=_names("recurrent_init", INITIALIZERS, "initialiser"),
+        layers=tuple(_flags.wholes("layers", 1, 64)),
+        steps=tuple(_flags.wholes("steps", 1, 1000)) if FLAGS.steps is not None else (None,),
+        budgets=tuple(_flags.wholes("budgets", 1, MOST_PARAMETERS)) if FLAGS.budgets else (),
+        hidden_sizes=tuple(_flags.wholes("hidden_sizes")) if FLAGS.hidden_sizes else (),
+        task_settings=tuple(settings.items()),
+        space=tuple(_space(task, most).items()),
+        study=capacity.Study(
+            search.Plan(
+                trials=_flags.whole("trials", 1, 2**20),
+                rungs=_flags.whole("rungs", 1, 20),
+                factor=_flags.whole("factor", 2, 64),
+                updates=_flags.whole("updates"),
+                draws=_flags.seeds(),
+                moves=_flags.whole("moves", 0, 100),
+            ),
+            _names("optimizer", training.OPTIMIZERS, "optimiser"),
+            most,
+        ),
     )
 
 
-def _task_settings(task: str) -> dict[str, int | str]:
-    """The values of the task's own flags; a flag of another task is refused."""
-    fields = {name: {field.name for field in dataclasses.fields(TASKS[name])} for name in TASKS}
-    for flag in set().union(*fields.values()) - fields[task] - {"sha256"}:
+def _refuse_flags_of_other_tasks(task: str, fields: set[str]) -> None:
+    takers = {name: {field.name for field in dataclasses.fields(TASKS[name])} for name in TASKS}
+    takers["parameters"].add("samples")
+    for flag in sorted(set().union(*takers.values()) - takers[task] - {"sha256", "rows"}):
         if _flags.given(flag):
-            takers = ", ".join(name for name in TASKS if flag in fields[name])
-            raise _flags.UsageError(flag, FLAGS[flag].value, f"not an option of --task={task}", f"with --task={takers}")
-    settings = {name: _flags.whole(name) for name in ("size", "delay", "length", "batch") if name in fields[task]}
-    if "text" not in fields[task]:
+            allowed = ", ".join(name for name in TASKS if flag in takers[name])
+            raise _flags.UsageError(flag, FLAGS[flag].value, f"not an option of --task={task}", f"with --task={allowed}")
+
+
+def _names(flag: str, table, what: str) -> tuple[str | None, ...]:
+    """The comma list of names in `table` given to a flag; (None,) if nothing was given."""
+    if FLAGS[flag].value is None:
+        return (None,)
+    for name in _flags.words(flag):
+        if name not in table:
+            raise _flags.UsageError(flag, FLAGS[flag].value, f"no such {what} {name!r}", f"a comma list of {', '.join(table)}")
+    return tuple(_flags.words(flag))
+
+
+def _task_settings(fields: set[str]) -> dict[str, int | str | bool]:
+    """The values of the task's own flags, as far as they are set."""
+    wholes = ("inputs", "size", "delay", "length", "batch", "samples", "digits")
+    settings = {name: _flags.whole(name) for name in wholes if name in fields and FLAGS[name].value is not None}
+    if "inputs" in settings and settings["inputs"] > 31:
+        raise _flags.UsageError("inputs", settings["inputs"], "too many", "whole numbers from 1 to 31")
+    if "at_once" in fields:
+        settings["at_once"] = FLAGS.at_once
+    if "text" not in fields:
         return settings
+    source = FLAGS.text or "embedded"
     try:
-        text = corpus.read(FLAGS.text)
+        text = corpus.read(source)
     except (OSError, ValueError) as error:
-        problem = error.strerror if isinstance(error, OSError) else str(error)
-        raise _flags.UsageError("text", FLAGS.text, problem, "a text file, plain, .gz or .zip, or embedded") from None
-    if settings["length"] >= len(text) // 2:
-        raise _flags.UsageError("length", settings["length"], "too long for the text", f"1 to {len(text) // 2 - 1}")
-    return settings | {"text": FLAGS.text, "sha256": corpus.digest(FLAGS.text)}
+        problem = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        raise _flags.UsageError("text", source, problem, "a text file, plain, .gz or .zip, text8, or embedded") from None
+    longest = int(len(text) * characters.TEST_SHARE) - 2
+    if settings.get("length", characters.Characters.length) > longest:
+        raise _flags.UsageError("length", settings["length"], "too long for the text", f"1 to {longest}")
+    return settings | {"text": source, "sha256": corpus.digest(source)}
 
 
-def groups(config: Config, done: set[tuple]) -> list[lanes.Group]:
-    """A group for each shape, with the seeds that have no row yet."""
-    out = []
-    for cell, layers, hidden_size in itertools.product(config.cells, config.layers, config.hidden_sizes):
-        description = config.describe(cell, layers, hidden_size)
-        network, task = checkpoints.build(description)
-        seeds = _runs.missing(config.seeds, done, cell, task.input_size, hidden_size, layers)
-        if seeds:
-            labels = {"benchmark": "capacity", "task": config.task, "cell": cell, "input_size": task.input_size}
-            experiment = training.Training(network, task, config.updates, config.learning_rate, labels=labels)
-            name = f"{cell}-{config.task}-n{hidden_size}-l{layers}-s{seeds[0]}-{seeds[-1]}"
-            out.append(lanes.Group(name, experiment, seeds, networks.parameter_count(network, task.input_size)))
-    return out
+def _space(task: str, most_samples: int) -> dict[str, search.Range]:
+    """Where each setting may lie: its flag, else the preset's range."""
+    space = dict(_presets.SPACES.get(task, _presets.SPACES["other"]))
+    for name, usual in space.items():
+        ends = _flags.span(name, *_presets.LIMITS[name])
+        if ends and usual.log and ends[0] == 0 < ends[1]:
+            raise _flags.UsageError(name, FLAGS[name].value, "searched by orders of magnitude", "a range that does not begin at 0")
+        if ends:
+            space[name] = search.Range(*ends, log=usual.log)
+    if task == "parameters" and FLAGS.samples is not None:
+        space["samples"] = search.Range(*_flags.span("samples", 2, most_samples))
+    return space
 
 
 def main() -> int:
     config = config_from_flags()
-    folder = _runs.open_folder("capacity", f"{config.task}/{'+'.join(config.cells)}", config.settings, config.axes)
-    todo = groups(config, _runs.done(folder))
-    mesh = _runs.local_mesh()
+    name = f"{config.task}/{'+'.join(config.cells)}"
+    points = config.points()
+    folder = _runs.open_folder("capacity", name, config.settings, config.axes, labels=capacity.LABELS)
+    known = _runs.known(folder)
+    mesh = _runs.local_mesh(capacity.local_mesh)
     if FLAGS.dry_run:
-        _dry_run(todo, mesh)
+        _capacity_tables.dry_run(points, config.study, known, mesh)
         return 0
-    rows = _runs.carry_out(folder, todo, mesh, figures.summary, lambda result: _keep(config, folder.path, result))
+
+    def keep(result: lanes.Result) -> None:
+        known.update((capacity.row_label(row), row) for row in result.rows)
+        if config.task != "parameters":
+            _save_networks(config, folder.path, result)
+
+    todo = capacity.groups(points, config.study, known, mesh)
+    rows = _runs.carry_out(folder, todo, capacity.expected_cost(points, config.study), mesh, figures.summary, keep)
     if rows is None:
         return 130
-    figures.loss(rows, folder.path)
-    _table(rows, folder.path)
+    figures.draw(rows, folder.path)
+    _capacity_tables.show(rows, folder.path)
     return 0
 
 
-def _keep(config: Config, path, result: lanes.Result) -> None:
-    """Saves the trained networks of a group."""
+def _save_networks(config: Config, path, result: lanes.Result) -> None:
+    """Keeps the networks of the fresh draws."""
     for lane, row in enumerate(result.rows):
-        if row["status"] == "trained":
+        if row["stage"] == search.DRAWS and row["status"] == "trained":
             variables = jax.tree.map(lambda leaf: leaf[lane], result.state.variables)  # noqa: B023
             name = f"{row['cell']}-n{row['hidden_size']}-l{row['layers']}-s{row['seed']}"
-            description = config.describe(row["cell"], row["layers"], row["hidden_size"]) | {"seed": row["seed"]}
-            checkpoints.save(path / "networks" / name, description, variables)
-
-
-def _table(rows: list[dict], path) -> None:
-    shapes = dict(figures.shapes(rows))
-    units = sorted({row["hidden_size"] for row in rows})
-    lines = []
-    if rows[0]["task"] == "units":
-        size = rows[0]["input_size"]
-        lines.append([f"bound 1 - n/{size}", *(f"{figures.bound(n, size):.3f}" for n in units)])
-    for cell, layers in figures.series(rows):
-        here = [statistics.mean(row["loss"] for row in shapes.get((cell, n, layers), [])) for n in units]
-        lines.append([figures.title(cell, layers), *("-" if m.mean is None else f"{m.mean:.4f}" for m in here)])
-        lines.append(["  sd over seeds", *("-" if m.sd is None else f"{m.sd:.4f}" for m in here)])
-    _terminal.table(f"{rows[0]['measure']}, by units (chance {rows[0]['chance']:.3f})", ["cell", *map(str, units)], lines)
-    diverged = sum(row["status"] == "diverged" for row in rows)
-    print(f"{len(rows)} networks, {diverged} of them diverged; one setting each, nothing was searched over.")
-    print(f"Rows, summary, pictures and trained networks: {path}")
-
-
-def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
-    count = sum(len(group.seeds) for group in todo)
-    print(f"{count} lanes in {len(todo)} groups on {len(mesh.devices)} {mesh.devices[0].platform} devices")
-    if todo:
-        largest = max(todo, key=lambda group: group.cost)
-        trial = lanes.trial(largest, mesh)
-        seconds = sum(len(g.seeds) * g.experiment.chunks * trial.lane_chunk_seconds * g.cost / largest.cost for g in todo)
-        print(f"{2 * len(todo)} programs, about {len(todo) * trial.compile_seconds:.0f} s of compiling")
-        print(f"about {seconds:.0f} s of running, going by the largest group and its number of parameters")
-        print(f"state of the largest group: {trial.state_bytes / 1e6:.1f} MB")
+            checkpoints.save(path / "networks" / name, config.describe(row), variables)
 
 
 if __name__ == "__main__":

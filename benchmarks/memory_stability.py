@@ -33,22 +33,15 @@ PRESETS = {
     "flax": {"kernel_init": "lecun_normal", "recurrent_init": "orthogonal_per_gate", "keep_bias": {"lstm": 0.0}},
 }
 DECIDED = ("input_sizes", "hidden_sizes", "layers", "seeds", "first_seed", "preset", "input_scale", "budget")
-DEFAULTS = {"cell": "gru", "hidden_sizes": SIZES}
+DEFAULTS = {"cell": "gru", "hidden_sizes": SIZES, "steps": "100000", "preset": "article"}
 SMOKE = {"input_sizes": "1,16", "hidden_sizes": "1,8,32", "seeds": "3", "steps": "3000"}
 
 flags.DEFINE_string("network", None, "Run folder of networks trained by benchmarks.capacity: probe them, beside untrained ones.")
 flags.DEFINE_string("input_sizes", SIZES, "Input sizes.")
 flags.DEFINE_string("budget", None, "Instead of --hidden_sizes: the most units of each cell within so many parameters.")
-flags.DEFINE_string("steps", "100000", "Steps of each sequence.")
 flags.DEFINE_string("unique_steps", "1000", "Steps at the start in which the two sequences differ.")
 flags.DEFINE_string("criteria", ",".join(stability.DEFAULT_CRITERIA), "identical, cosine, or largest differences such as 1e-3.")
-flags.DEFINE_string(
-    "preset", "article", f"Initialisers and biases: {', '.join(PRESETS)}. Single flags override it, for every cell that has them."
-)
 flags.DEFINE_string("kernel_init", None, f"Initialiser of the input weights: {', '.join(INITIALIZERS)}.")
-flags.DEFINE_string("recurrent_init", None, "Initialiser of the recurrent weights, one of the same.")
-flags.DEFINE_string("recurrent_gain", None, "Factor of the initial recurrent weights.")
-flags.DEFINE_string("keep_bias", None, "Initial bias of the gate that keeps the state; positive keeps more.")
 flags.DEFINE_string("activation", None, f"Nonlinearity of the state: {', '.join(ACTIVATIONS)}.")
 flags.DEFINE_string("gate_activation", None, "Nonlinearity of the gates, one of the same.")
 flags.DEFINE_string("depth", None, "Levels of a nested LSTM's memory.")
@@ -247,12 +240,12 @@ def main() -> int:
     if config.dtype == "float64":
         jax.config.update("jax_enable_x64", True)
     folder = _runs.open_folder("memory_stability", config.name, config.settings, config.axes, options=config.resolved)
-    todo = groups(config, _runs.done(folder))
+    todo = groups(config, set(_runs.known(folder)))
     mesh = _runs.local_mesh()
     if FLAGS.dry_run:
         _dry_run(todo, mesh)
         return 0
-    rows = _runs.carry_out(folder, todo, mesh, figures.summary)
+    rows = _runs.carry_out(folder, todo, sum(group.cost for group in todo), mesh, figures.summary)
     if rows is None:
         return 130
     if len(figures.shapes(rows)) > len(figures.series(rows)):

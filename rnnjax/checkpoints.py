@@ -3,6 +3,7 @@
 Orbax commits a checkpoint as a whole but does not notice a flipped byte, so `network.json` keeps a SHA-256 of every leaf.
 """
 
+import functools
 import hashlib
 import json
 
@@ -13,6 +14,7 @@ from etils import epath
 
 from rnnjax import networks, records
 from rnnjax.cells import registry as cells
+from rnnjax.initializers import INITIALIZERS
 from rnnjax.tasks import registry as tasks
 
 SCHEMA = 1
@@ -41,7 +43,8 @@ def describe(folder) -> dict:
 
 def build(description: dict) -> tuple[networks.Network, object]:
     """The network and the task that a description names. Raises `records.RefusedError` if its text is gone or another."""
-    make = cells.CELLS[description["cell"]]
+    given = {"recurrent_init": INITIALIZERS[description["recurrent_init"]]} if description.get("recurrent_init") else {}
+    make = functools.partial(cells.CELLS[description["cell"]], **given)
     cell = networks.stack(lambda: make(hidden_size=description["hidden_size"]), description["layers"])
     try:
         task = tasks.TASKS[description["task"]](**description["task_settings"])

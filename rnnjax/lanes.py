@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import jax
@@ -120,7 +120,7 @@ class Result:
     timing: dict
 
 
-def run(groups: list[Group], mesh: Mesh, report: Callable[[float], None] = lambda cost: None) -> Iterator[Result]:
+def run(groups: Iterable[Group], mesh: Mesh, report: Callable[[float], None] = lambda cost: None) -> Iterator[Result]:
     """Runs groups one after another and yields each as it ends. `report` is called with the sum of costs done so far."""
     before = 0.0
     for group in groups:

@@ -43,7 +43,7 @@ class Stack(nn.Module):
         return tuple(layer.initial_carry() for layer in self.layers)
 
     def with_numbers(self, **numbers) -> "Stack":
-        return Stack(tuple(layer.with_numbers(**numbers) for layer in self.layers))
+        return self.clone(layers=tuple(layer.with_numbers(**numbers) for layer in self.layers))
 
 
 def stack(make: Callable[[], nn.Module], layers: int) -> nn.Module:
@@ -61,13 +61,15 @@ class Network(nn.Module):
     """A cell or stack between an optional embedding and an optional read-out.
 
     With `embedding` = (classes, size) inputs are whole numbers `[...]` below `classes`, and a table [classes, size] maps them to
-    vectors; otherwise they are vectors `[..., I]`. With `outputs`, `read` maps y [H] to y W + b, W [H, outputs] starting
-    Glorot-uniform and b at 0; otherwise to y itself. The network is a cell too; its output y is the hidden one, before `read`.
+    vectors; otherwise they are vectors `[..., I]`. With `outputs`, `read` maps y [H] to y W + b, W [H, outputs] starting as
+    `readout_gain` times a Glorot-uniform draw and b at 0; otherwise to y itself. The network is a cell too; its output y is the
+    hidden one, before `read`.
     """
 
     cell: nn.Module
     embedding: tuple[int, int] | None = None
     outputs: int | None = None
+    readout_gain: float | jax.Array = 1.0
 
     @property
     def hidden_size(self) -> int:
@@ -81,7 +83,8 @@ class Network(nn.Module):
         if self.embedding:
             self.embed = nn.Embed(*self.embedding)
         if self.outputs:
-            self.readout = nn.Dense(self.outputs, kernel_init=nn.initializers.glorot_uniform())
+            glorot = nn.initializers.glorot_uniform()
+            self.readout = nn.Dense(self.outputs, kernel_init=lambda *shape: self.readout_gain * glorot(*shape))
 
     def project(self, x: jax.Array):
         return self.cell.project(self.embed(x) if self.embedding else x)
@@ -97,6 +100,10 @@ class Network(nn.Module):
 
     def initial_carry(self):
         return self.cell.initial_carry()
+
+    def with_numbers(self, readout_gain: float | jax.Array = 1.0, **numbers) -> "Network":
+        """This network with another `readout_gain`, and its cells with other numbers; all may be traced."""
+        return self.clone(cell=self.cell.with_numbers(**numbers), readout_gain=readout_gain)
 
 
 def initialize(network: Network, key: jax.Array, input_size: int | None = None):

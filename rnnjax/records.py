@@ -52,10 +52,11 @@ def read_rows(folder) -> list[dict]:
     folder, rows = epath.Path(folder), []
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} is no run folder: it has no config.json")
+    labels = json.loads((folder / "config.json").read_text()).get("labels", LABELS)
     for path in sorted(folder.glob("rows/*.jsonl")):
         try:
             rows += map(json.loads, path.read_text().splitlines())
-            keys = [tuple(row[label] for label in LABELS) for row in rows]
+            keys = [tuple(row[label] for label in labels) for row in rows]
         except (ValueError, KeyError, TypeError, OSError):
             raise RefusedError(f"{path} is damaged", "to delete that file: its lanes are computed again") from None
     return [row for _, row in sorted(zip(keys, rows), key=lambda pair: pair[0])] if rows else []
@@ -86,8 +87,12 @@ def _array(values: list) -> np.ndarray:
 class Folder:
     """The folder of one run, opened for writing."""
 
-    def __init__(self, path, benchmark: str, settings: dict, axes: dict[str, list], overwrite: bool = False, **more):
+    def __init__(
+        self, path, benchmark: str, settings: dict, axes: dict[str, list], overwrite: bool = False, labels: tuple = LABELS, **more
+    ):
         """Checks that the folder can take the run, without writing. `more` goes into config.json as it is.
+
+        `labels` are the keys that tell every row from all others, and by which rows are sorted.
 
         Raises `RefusedError` for a folder that holds something else, another schema, or rows of other settings.
         """
@@ -97,6 +102,7 @@ class Folder:
             "benchmark": benchmark,
             "settings": settings,
             "axes": axes,
+            "labels": list(labels),
             "commands": [],
             "invocations": [],
         }
@@ -149,9 +155,13 @@ class Folder:
 
     def done(self) -> set[tuple]:
         """The labels of the lanes that have a row."""
+        return set(self.known())
+
+    def known(self) -> dict[tuple, dict]:
+        """The rows there are, by their labels."""
         if self._replace or not self.path.exists():
-            return set()
-        return {tuple(row[label] for label in LABELS) for row in read_rows(self.path)}
+            return {}
+        return {tuple(row[label] for label in self.config["labels"]): row for row in read_rows(self.path)}
 
     def add(self, group: str, rows: list[dict], timing: dict) -> None:
         """Keeps the rows of a finished group."""

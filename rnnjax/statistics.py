@@ -53,3 +53,10 @@ def censored(times, horizon: int) -> Times:
     if restricted.low is not None:
         restricted = dataclasses.replace(restricted, low=max(0.0, restricted.low), high=min(float(horizon), restricted.high))
     return Times(len(times), len(known) / len(times), median if np.isfinite(median) else None, restricted)
+
+
+def share(count: int, of: int) -> Mean:
+    """The share `count / of` with Wilson's 95 % interval; its `sd` is that of a single one."""
+    p = count / of
+    interval = stats.binomtest(count, of).proportion_ci(method="wilson")
+    return Mean(of, p, (p * (1 - p)) ** 0.5, min(float(interval.low), p), max(float(interval.high), p))

@@ -1,8 +1,11 @@
 """The experiment: one training of one network on one task, as a lane.
 
-Adam (Kingma and Ba 2015) on the task's own loss, the learning rate falling linearly to 0, the gradient clipped to a length; the
-learning rate and the clip are traced. A lane whose loss or gradient stops being finite is marked with the update and trains no
-further; what it had learned before is kept. All of this happens inside the lane.
+The gradient of the task's own loss is clipped to a length and handed to an optimiser; then
+
+    v <- v - rate_k (direction + weight_decay v),    rate_k = learning_rate (1 - k / updates)^decay.
+
+All of a lane's settings but the optimiser's kind are traced, so one program trains a population of settings. A lane whose loss or
+gradient stops being finite is marked with the update and trains no further. All of this happens inside the lane.
 """
 
 import dataclasses
@@ -16,32 +19,61 @@ import optax
 from jax import lax
 
 from rnnjax import lanes, networks, unroll
+from rnnjax.tasks.task import Task
 
 UPDATES = 250  # in a chunk
 TEST_BATCH = 2048
+CURVE = 64  # most points of a training's loss that are kept
 ROOT = 20170000
+
+# What turns a gradient into a direction, by name; `momentum` is the share of the old mean that is kept, and may be traced.
+OPTIMIZERS = {
+    "adam": lambda momentum: optax.scale_by_adam(b1=momentum),
+    "rmsprop": lambda momentum: optax.chain(optax.scale_by_rms(decay=0.99), optax.trace(momentum)),
+    "sgd": lambda momentum: optax.trace(momentum),
+}
+
+
+class Settings(NamedTuple):
+    """The numbers of one training, each traced; a cell that has no keep bias ignores `keep_bias`."""
+
+    learning_rate: float = 3e-3
+    decay: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    kernel_gain: float = 1.0
+    recurrent_gain: float = 1.0
+    readout_gain: float = 1.0
+    keep_bias: float = 0.0
+    samples: float = 0.0  # that count of those drawn once, for tasks that do
 
 
 class Lane(NamedTuple):
     done: jax.Array  # bool
-    key: jax.Array  # of the samples
-    learning_rate: jax.Array
-    clip: jax.Array
+    key: jax.Array  # of the updates
+    settings: Settings
+    data: object  # drawn once
     variables: dict
     moments: optax.OptState
-    losses: jax.Array  # [chunks], mean over the updates of a chunk
+    losses: jax.Array  # [CURVE], mean over the updates of a chunk; the last of the chunks that share a place
+    scores: dict[str, jax.Array]  # NaN until the end
     diverged: jax.Array  # int32, update at which the loss or the gradient was not finite; -1
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """The experiment for one network and one task; see `lanes.Experiment`."""
+    """The experiment for one network and one task; see `lanes.Experiment`.
+
+    Lane k is trained with `settings[k]`; with a single entry, all lanes are.
+    """
 
     network: networks.Network
-    task: object
+    task: Task
     updates: int = 4000
-    learning_rate: float = 3e-3
-    clip: float = 1.0
+    settings: tuple[Settings, ...] = (Settings(),)
+    optimizer: str = "adam"
+    gains: tuple[str, ...] = ("kernel_gain", "recurrent_gain", "readout_gain")  # the settings that the network takes
     labels: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -49,99 +81,118 @@ class Training:
         return math.ceil(self.updates / UPDATES)
 
     def init(self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray) -> Lane:
-        numbers = [np.full(len(seeds), number, np.float32) for number in (self.learning_rate, self.clip)]
-        begin = mesh.each(_begin, network=self.network, task=self.task, chunks=self.chunks)
-        return begin(mesh.place((seeds, live, *numbers)), ())
+        columns = Settings(*(np.resize(np.asarray(column, np.float32), len(seeds)) for column in zip(*self.settings)))
+        static = {"network": self.network, "task": self.task, "optimizer": self.optimizer}
+        begin = mesh.each(_begin, gains=self.gains, **static)
+        return begin(mesh.place((seeds, live, columns)), ())
 
     def advance(self, mesh: lanes.Mesh, state: Lane, chunk: int) -> Lane:
-        train = mesh.each(_train, network=self.network, task=self.task)
-        return train((state,), (np.int32(chunk), np.int32(self.updates)))
+        train = mesh.each(_train, network=self.network, task=self.task, optimizer=self.optimizer)
+        return train((state,), (np.int32(chunk), np.int32(self.updates), np.int32(self._place(chunk))))
+
+    def _place(self, chunk: int) -> int:
+        return chunk * min(CURVE, self.chunks) // self.chunks
 
     def done(self, state: Lane) -> jax.Array:
         return state.done
 
     def finish(self, state: Lane, lane: int) -> dict:
         diverged = int(state.diverged[lane])
-        variables = jax.tree.map(lambda leaf: leaf[lane], state.variables)
-        loss = float(_test(self.network, self.task, variables))
-        count = sum(leaf.size for leaf in jax.tree.leaves(variables))
+        scores = {name: _number(score[lane]) for name, score in state.scores.items()}
+        settings = dict(zip(Settings._fields, (float(column[lane]) for column in state.settings)))
         return {
             **self.labels,
             "hidden_size": self.network.hidden_size,
             "layers": networks.layer_count(self.network.cell),
-            "parameters": count,
+            "parameters": sum(leaf[lane].size for leaf in jax.tree.leaves(state.variables)),
             "updates": self.updates,
-            "learning_rate": self.learning_rate,
+            "optimizer": self.optimizer,
+            **settings,
+            "samples": int(settings["samples"]),
             "status": "diverged" if diverged >= 0 else "trained",
             "diverged_update": diverged if diverged >= 0 else None,
-            "loss": loss if math.isfinite(loss) else None,
+            **(scores if diverged < 0 else dict.fromkeys(scores)),
             "chance": self.task.chance,
             "measure": self.task.measure,
-            "losses": [float(x) if np.isfinite(x) else None for x in state.losses[lane]],
+            "losses": [_number(x) for x in state.losses[lane][: min(CURVE, self.chunks)]],
         }
 
 
-def forward(network: networks.Network, variables, x: jax.Array) -> jax.Array:
-    """Outputs `[T, B, O]` for inputs x `[T, B, ...]`, from the initial state."""
-    z = network.apply(variables, x, method="project")
-    carry = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf, (x.shape[1], *leaf.shape)), network.apply(variables, method="initial_carry")
-    )
-    _, y = unroll.unroll(lambda carry, row: network.apply(variables, carry, row, method="step"), carry, z)
-    return network.apply(variables, y, method="read")
+def _number(x) -> float | None:
+    return float(x) if np.isfinite(x) else None
 
 
-def _begin(seed, live, learning_rate, clip, *, network, task, chunks) -> Lane:
+def forward(network: networks.Network, variables, task: Task, x: jax.Array) -> jax.Array:
+    """What the task asks for, given inputs x `[T, B, ...]`, from the initial state.
+
+    Outputs `[T + silence, B, O]` if it asks at every step, else those after the last, `[B, O]`.
+    """
+
+    def step(carry, z):
+        return network.apply(variables, carry, z, method="step")
+
+    start = network.apply(variables, method="initial_carry")
+    carry = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (x.shape[1], *leaf.shape)), start)
+    carry, y = unroll.unroll(step, carry, network.apply(variables, x, method="project"))
+    if task.silence:
+        z = network.apply(variables, jnp.zeros_like(x[0]), method="project")
+        _, silent = unroll.repeat(step, carry, z, task.silence)
+        y = jnp.concatenate([y, silent]) if task.every_step else silent
+    return network.apply(variables, y if task.every_step else y[-1], method="read")
+
+
+def _begin(seed, live, settings: Settings, *, network, task, optimizer, gains) -> Lane:
     root = jax.random.fold_in(jax.random.key(ROOT, impl="threefry2x32"), seed)
-    weights, samples = (jax.random.fold_in(root, k) for k in range(2))
-    variables = networks.initialize(network, weights, task.input_size)
+    weights, updates, drawn = (jax.random.fold_in(root, k) for k in range(3))
+    numbers = {name: getattr(settings, name) for name in gains}
+    variables = networks.initialize(network.with_numbers(**numbers), weights, task.input_size)
+    data = task.draw(drawn, settings.samples)
+    scores = jax.eval_shape(lambda: _scores(network, task, variables, data))
     return Lane(
         done=~live,
-        key=samples,
-        learning_rate=learning_rate,
-        clip=clip,
+        key=updates,
+        settings=settings,
+        data=data,
         variables=variables,
-        moments=optax.scale_by_adam().init(variables),
-        losses=jnp.full(chunks, jnp.nan),
+        moments=OPTIMIZERS[optimizer](settings.momentum).init(variables),
+        losses=jnp.full(CURVE, jnp.nan),
+        scores={name: jnp.float32(jnp.nan) for name in scores},
         diverged=jnp.int32(-1),
     )
 
 
-def _train(lane: Lane, chunk, updates, *, network, task) -> Lane:
-    return lax.cond(lane.done, lambda: lane, lambda: _live_train(lane, chunk, updates, network, task))
+def _train(lane: Lane, chunk, updates, place, *, network, task, optimizer) -> Lane:
+    return lax.cond(lane.done, lambda: lane, lambda: _live_train(lane, chunk, updates, place, network, task, optimizer))
 
 
-def _live_train(lane: Lane, chunk, updates, network, task) -> Lane:
+def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> Lane:
     first = chunk * UPDATES
     count = jnp.minimum(UPDATES, updates - first)
+    settings = lane.settings
 
     def update(k, state):
         lane, total = state
-        batch = task.sample(jax.random.fold_in(lane.key, first + k))
-        loss, gradient = jax.value_and_grad(lambda v: task.loss(forward(network, v, batch.x), batch))(lane.variables)
+        batch = task.sample(lane.data, jax.random.fold_in(lane.key, first + k))
+        loss, gradient = jax.value_and_grad(lambda v: task.loss(forward(network, v, task, batch.x), batch))(lane.variables)
         norm = unroll.global_norm(gradient)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-        gradient = jax.tree.map(lambda leaf: leaf * jnp.minimum(1.0, lane.clip / jnp.maximum(norm, 1e-12)), gradient)
-        direction, moments = optax.scale_by_adam().update(gradient, lane.moments)
-        rate = lane.learning_rate * (1 - (first + k) / updates)
-        variables = jax.tree.map(lambda leaf, change: leaf - rate * change, lane.variables, direction)
         go = finite & (lane.diverged < 0)
-        kept, old = (variables, moments), (lane.variables, lane.moments)
-        variables, moments = jax.tree.map(lambda new, before: jnp.where(go, new, before), kept, old)
+        shrink = jnp.where(go, jnp.minimum(1.0, settings.clip / jnp.maximum(norm, 1e-12)), 0)
+        gradient = jax.tree.map(lambda leaf: jnp.where(go, leaf * shrink, 0), gradient)
+        direction, moments = OPTIMIZERS[optimizer](settings.momentum).update(gradient, lane.moments)
+        rate = jnp.where(go, settings.learning_rate * (1 - (first + k) / updates) ** settings.decay, 0)
+        variables = jax.tree.map(lambda v, d: v - rate * (d + settings.weight_decay * v), lane.variables, direction)
         diverged = jnp.where(finite | (lane.diverged >= 0), lane.diverged, first + k)
         return lane._replace(variables=variables, moments=moments, diverged=diverged), total + loss
 
     lane, total = lax.fori_loop(0, count, update, (lane, jnp.float32(0)))
-    return lane._replace(losses=lane.losses.at[chunk].set(total / count), done=lane.diverged >= 0)
+    ended = first + count >= updates
+    scores = lax.cond(ended, lambda: _scores(network, task, lane.variables, lane.data), lambda: lane.scores)
+    return lane._replace(losses=lane.losses.at[place].set(total / count), done=lane.diverged >= 0, scores=scores)
 
 
-def _test(network, task, variables) -> jax.Array:
-    batch = task.sample(jax.random.fold_in(jax.random.key(ROOT), 2**31 - 1), TEST_BATCH)
-    return _test_loss(network, task, variables, batch)
-
-
-def _loss(network, task, variables, batch):
-    return task.loss(forward(network, variables, batch.x), batch)
-
-
-_test_loss = jax.jit(_loss, static_argnums=(0, 1))
+def _scores(network, task, variables, data) -> dict[str, jax.Array]:
+    """What the trained network scores, float32."""
+    batch = task.test(data, jax.random.fold_in(jax.random.key(ROOT), 2**31 - 1), TEST_BATCH)
+    scores = task.score(forward(network, variables, task, batch.x), batch)
+    return {name: jnp.float32(score) for name, score in scores.items()}

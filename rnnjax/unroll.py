@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import flatten_util, lax
 
 Step = Callable
+STRAIGHT = 12  # steps
 
 
 def _at(z, t):
@@ -20,8 +21,13 @@ def _at(z, t):
 
 
 def unroll(step: Step, carry, z):
-    """All steps of z `[T, ...]`: the last carry, and the outputs y `[T, H]`."""
-    return lax.scan(step, carry, z)
+    """All steps of z `[T, ...]`: the last carry, and the outputs y `[T, H]`. A short loop is written out."""
+    return lax.scan(step, carry, z, unroll=jax.tree.leaves(z)[0].shape[0] <= STRAIGHT)
+
+
+def repeat(step: Step, carry, z, steps: int):
+    """`steps` steps that all see the same z `[...]`: the last carry, and the outputs y `[steps, H]`."""
+    return lax.scan(lambda carry, _: step(carry, z), carry, None, length=steps, unroll=steps <= STRAIGHT)
 
 
 def affine_scan(a, b, h):

@@ -1,15 +1,20 @@
 """The binary, in-process, and the probing of the networks it trained."""
 
+import csv
 import functools
 import json
 
+import numpy as np
 import pytest
 
 from benchmarks import capacity, memory_stability
 from rnnjax import checkpoints, records
+from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.text import corpus
 
-TINY = ["--hidden_sizes=2,4", "--seeds=2", "--size=4", "--delay=1", "--batch=8", "--updates=300"]
+TINY = ["--hidden_sizes=2,4", "--seeds=2", "--size=4", "--delay=1", "--batch=8", "--updates=300", "--trials=2", "--rungs=1"]
+TINY = ["--task=units", *TINY]
+BITS = ["--task=parameters", "--budgets=30,60", "--inputs=8", "--trials=8", "--rungs=2", "--updates=500", "--seeds=3", "--moves=2"]
 PROBE = ["--steps=1600", "--unique_steps=300"]
 
 
@@ -23,25 +28,108 @@ def probe(command):
     return functools.partial(command, memory_stability)
 
 
+def lines(path) -> list[dict]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_bits_a_parameter(binary, tmp_path):
+    """Rows of every trial, a summary that follows from them, and pictures."""
+    status, out, err = binary("--cell=rnn_tanh", *BITS, "--out_dir=bits")
+    assert status == 0, err
+    assert err == ""
+    assert "bits a parameter" in out
+    rows = records.read_rows(tmp_path / "bits")
+    summary = lines(tmp_path / "bits/summary.csv")
+    assert list(summary[0])[:3] == ["cell", "depth", "budget"]
+    assert summary[0].keys() >= {"parameters", "units", "samples", "bits", "bracketed", "trials", "diverged"}
+    for line in summary:
+        trials = [row for row in rows if row["budget"] == int(line["budget"])]
+        assert int(line["parameters"]) == trials[0]["parameters"] <= int(line["budget"])
+        assert [sum(row["stage"] == stage for row in trials) for stage in ("rung0", "rung1")] == [8, 2]
+        assert int(line["trials"]) == len(trials)
+        draws = {}
+        for row in trials:
+            if row["stage"] == "draws":
+                draws.setdefault(row["samples"], []).append(row["bits"] / row["parameters"])
+        assert all(len(values) == 3 for values in draws.values())
+        means = {samples: np.mean(values) for samples, values in draws.items()}
+        best = max(means, key=means.get)
+        assert int(line["samples"]) == best
+        assert float(line["bits_per_parameter"]) == pytest.approx(means[best], rel=1e-4)
+        assert float(line["max_bits_per_parameter"]) == pytest.approx(max(r["bits"] / r["parameters"] for r in trials), rel=1e-4)
+        around = sorted(means)
+        assert (line["bracketed"] == "True") == (0 < around.index(best) < len(around) - 1)
+        for row in trials:
+            p = max(row["right"], 0.5)
+            stored = row["samples"] * (1 + p * np.log2(p) + (1 - p) * np.log2(1 - p) if p < 1 else 1)
+            assert row["bits"] == pytest.approx(stored, rel=1e-3, abs=1e-2)
+    for name in ("bits", "bits_per_parameter", "search"):
+        assert (tmp_path / f"bits/{name}.png").exists()
+
+
+def test_a_killed_search_goes_on_to_the_same_rows(binary, tmp_path):
+    """Every group of a finished run is taken away in turn, alone or with all that follow: the same rows come back."""
+    arguments = ["--cell=rnn_tanh", *BITS, "--budgets=30", "--trials=4"]
+    arguments = [word for word in arguments if word not in ("--budgets=30,60", "--trials=8")]
+    assert binary(*arguments, "--out_dir=a")[0] == 0
+    whole = (tmp_path / "a/rows.jsonl").read_bytes()
+    files = sorted((tmp_path / "a/rows").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert len(files) >= 3
+    for gone in ([files[0]], [files[-1]], files[1:], files[2:]):
+        for path in gone:
+            path.unlink()
+        assert binary(*arguments, "--out_dir=a")[0] == 0
+        assert (tmp_path / "a/rows.jsonl").read_bytes() == whole
+    assert "Nothing to do" in binary(*arguments, "--out_dir=a")[2]
+
+
 def test_a_run_leaves_rows_networks_and_a_picture(binary, tmp_path):
     status, out, err = binary("--cell=rnn_tanh,gru", *TINY)
     folder = tmp_path / "results/capacity/units/rnn_tanh+gru"
     assert status == 0, err
     assert err == ""
-    assert "bound 1 - n/4" in out
-    assert "8 networks, 0 of them diverged" in out
+    assert "bound" in out
+    assert "16 trainings, 0 of them diverged" in out
     rows = records.read_rows(folder)
-    assert len(rows) == 8
+    assert len(rows) == 16
     assert rows[0].keys() >= {"task", "cell", "hidden_size", "layers", "seed", "parameters", "loss", "chance", "status", "losses"}
     assert all(0 < row["loss"] < 1.5 for row in rows)
     assert (folder / "loss.png").exists()
-    summary = (folder / "summary.csv").read_text().splitlines()
-    assert summary[0].startswith("cell,depth,units,parameters,seeds,loss,loss_sd")
-    assert len(summary) == 5
+    summary = lines(folder / "summary.csv")
+    assert len(summary) == 4
+    for line in summary:
+        draws = [r for r in rows if (r["cell"], str(r["hidden_size"]), r["stage"]) == (line["cell"], line["units"], "draws")]
+        assert [row["seed"] for row in draws] == [0, 1]
+        assert float(line["loss"]) == pytest.approx(np.mean([row["loss"] for row in draws]), rel=1e-4)
+        assert float(line["bound"]) == 1 - int(line["units"]) / 4
     for row in rows:
-        name = f"networks/{row['cell']}-n{row['hidden_size']}-l1-s{row['seed']}"
-        assert checkpoints.describe(folder / name)["seed"] == row["seed"]
-        checkpoints.load(folder / name)
+        if row["stage"] == "draws":
+            name = f"networks/{row['cell']}-n{row['hidden_size']}-l1-s{row['seed']}"
+            assert checkpoints.describe(folder / name)["seed"] == row["seed"]
+            checkpoints.load(folder / name)
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if name not in ("parameters", "units")])
+def test_every_task_runs(binary, tmp_path, task):
+    status, out, err = binary(f"--task={task}", "--smoke", "--updates=3", "--cell=gru", "--depths=2", "--out_dir=run")
+    assert status == 0, err
+    assert (tmp_path / "run/loss.png").exists()
+    rows = records.read_rows(tmp_path / "run")
+    assert {row["layers"] for row in rows} == {2}
+    assert all(row["parameters"] <= row["budget"] for row in rows)
+    assert rows[0]["measure"] in out
+
+
+def test_designs_are_axes(binary, tmp_path):
+    """Two starts of the recurrent weights and two lengths at one depth: four lines."""
+    tiny = ["--budgets=30", "--inputs=6", "--trials=2", "--rungs=1", "--updates=20", "--seeds=2", "--moves=0"]
+    arguments = ["--cell=rnn_relu", "--recurrent_init=orthogonal,identity", "--steps=1,3", *tiny, "--out_dir=run"]
+    status, out, err = binary(*arguments)
+    assert status == 0, err
+    summary = lines(tmp_path / "run/summary.csv")
+    shapes = {(line["recurrent_init"], line["steps"]) for line in summary}
+    assert shapes == {("orthogonal", "1"), ("orthogonal", "3"), ("identity", "1"), ("identity", "3")}
+    assert "identity, 3 steps" in out
 
 
 def test_a_run_repeats_extends_and_refuses(binary, tmp_path):
@@ -53,20 +141,48 @@ def test_a_run_repeats_extends_and_refuses(binary, tmp_path):
     assert "Nothing to do" in binary("--cell=gru", *three, "--out_dir=a")[2]
     status, _, err = binary("--cell=gru", *TINY, "--out_dir=a", "--learning_rate=1e-3")
     assert status == 2
-    assert "learning_rate=0.003, not 0.001; allowed: the same settings" in err
+    assert "ranges={'learning_rate': [0.001, 0.02]" in err
+    assert "allowed: the same settings" in err
 
 
 def test_dry_run_writes_nothing(binary, tmp_path):
     status, out, _ = binary("--cell=gru", *TINY, "--dry_run")
     assert status == 0
-    assert out.startswith("4 lanes in 2 groups on 2 cpu devices")
+    assert out.startswith("2 networks; for each a search (2 x 300 updates), then its best on 2 fresh draws")
+    assert "8 lanes or more (at most 8), of which 0 are done; 16 at once on 2 cpu devices" in out
     assert not list(tmp_path.iterdir())
 
 
 WRONG = {
-    "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: units, characters"),
+    "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: parameters, units, characters"),
     "unknown cell": (["--cell=x"], "--cell=x: no such cell 'x'; allowed: all, or a comma list of rnn_tanh"),
-    "no rate": (["--learning_rate=0"], "--learning_rate=0: not such a number; allowed: a number from 1e-30 to 1e30"),
+    "unknown preset": (["--preset=huge"], "--preset=huge: no such preset; allowed: smoke, quick, long, paper"),
+    "unknown optimiser": (["--optimizer=adam,magic"], "--optimizer=adam,magic: no such optimiser 'magic'; allowed: a comma list"),
+    "unknown start": (
+        ["--recurrent_init=warm"],
+        "--recurrent_init=warm: no such initialiser 'warm'; allowed: a comma list of glorot",
+    ),
+    "no rate": (["--learning_rate=0"], "--learning_rate=0: not such a number or range; allowed: a number from 1e-12 to 1e+06"),
+    "a negative rate": (["--learning_rate=-1:1"], "--learning_rate=-1:1: not such a number or range"),
+    "an empty range": (["--clip="], "--clip=: not such a number or range; allowed: a number from 1e-12"),
+    "half a range": (["--clip=1:"], "--clip=1:: not such a number or range"),
+    "a range upside down": (["--clip=2:1"], "--clip=2:1: the lower bound is above the upper"),
+    "a range from 0": (["--weight_decay=0:1"], "--weight_decay=0:1: searched by orders of magnitude"),
+    "a budget below one unit": (
+        ["--budgets=20"],
+        "--budgets=20: a budget of 20 parameters is too small for one unit",
+    ),
+    "no budget": (["--budgets=0"], "--budgets=0: '0' is no such number"),
+    "two kinds of size": (
+        ["--budgets=99", "--hidden_sizes=4"],
+        "--hidden_sizes=4: given with --budgets=99; allowed: one",
+    ),
+    "one sample": (["--samples=1:9"], "--samples=1:9: not such a number or range; allowed: a number from 2 to 1.67772e+07"),
+    "more rows than inputs": (
+        ["--inputs=5", "--samples=20:40"],
+        "--samples=20:40: not such a number or range; allowed: a number from 2 to 32",
+    ),
+    "too many inputs": (["--inputs=32"], "--inputs=32: too many"),
     "no updates": (["--updates=0"], "--updates=0: '0' is no such number"),
     "a text that is not there": (
         ["--task=characters", "--text=no.txt"],
@@ -77,7 +193,7 @@ WRONG = {
         "--length=5: not an option of --task=units; allowed: with --task=char",
     ),
     "too long a window": (["--task=characters", "--length=999999999"], "--length=999999999: too long for the text"),
-    "no size": (["--size=-1"], "--size=-1: '-1' is no such number"),
+    "no size": (["--task=units", "--size=-1"], "--size=-1: '-1' is no such number"),
 }
 
 
@@ -104,7 +220,8 @@ def test_trained_networks_are_probed_beside_untrained_ones(binary, probe, tmp_pa
 
 def test_networks_trained_on_a_text_are_probed_on_it(binary, probe, tmp_path):
     (tmp_path / "text.txt").write_text("To be, or not to be, that is the question. " * 100)
-    train = ["--task=characters", "--text=text.txt", "--length=8", "--batch=8", "--hidden_sizes=6", "--seeds=2", "--updates=300"]
+    train = ["--task=characters", "--text=text.txt", "--length=8", "--batch=8", "--hidden_sizes=6", "--trials=1", "--rungs=1"]
+    train += ["--seeds=2", "--updates=300", "--learning_rate=1e-2"]
     status, out, err = binary("--cell=gru", *train, "--out_dir=trained")
     assert status == 0, err
     assert "bits per character" in out

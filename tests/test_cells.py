@@ -312,7 +312,7 @@ def _tree(cell, by_path):
 
 
 def test_options_are_what_the_cell_leaves_open():
-    assert registry.options("irnn") == {"recurrent_gain", "learn_carry"}
-    assert registry.options("rnn_tanh") == {"kernel_init", "recurrent_init", "recurrent_gain", "learn_carry"}
+    assert registry.options("irnn") == {"kernel_gain", "recurrent_gain", "learn_carry"}
+    assert registry.options("rnn_tanh") == {"kernel_init", "kernel_gain", "recurrent_init", "recurrent_gain", "learn_carry"}
     assert "depth" in registry.options("nested_lstm")
     assert {"keep_bias", "activation", "gate_activation"} < registry.options("lstm")

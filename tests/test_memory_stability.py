@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(binary, tmp_path, monk
     monkeypatch.setattr(lanes, "run_group", interrupted)
     status, out, err = binary("--cell=lstm", *TINY, "--out_dir=parts")
     assert status == 130
-    assert "2 of 4 shapes are kept in parts; the same command goes on from there" in err
+    assert "2 of 4 groups are kept in parts; the same command goes on from there" in err
     assert out == ""
     ran.clear()
     monkeypatch.setattr(lanes, "run_group", lambda group, *arguments: (ran.append(group.name), real(group, *arguments))[1])

@@ -46,7 +46,7 @@ class Kernel(nn.Module):
 
 
 class Projection(nn.Module):
-    """x W + b with W `[I, gates * size]` and b `[gates * size]`; gate k starts with the bias `biases[k]`.
+    """x W + b with W `[I, gates * size]` and b `[gates * size]`; W is one draw times `gain`, gate k starts with bias `biases[k]`.
 
     Without `use_bias`, x W.
     """
@@ -55,10 +55,11 @@ class Projection(nn.Module):
     biases: tuple
     init: Initializer
     use_bias: bool = True
+    gain: float | jax.Array = 1.0
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", lambda key: self.init(key, x.shape[-1], len(self.biases), self.size))
+        kernel = self.param("kernel", lambda key: self.gain * self.init(key, x.shape[-1], len(self.biases), self.size))
         if not self.use_bias:
             return x @ kernel
         biases = jnp.repeat(jnp.stack([jnp.float32(b) for b in self.biases]), self.size)
@@ -86,6 +87,7 @@ class Cell(nn.RNNCellBase):
 
     hidden_size: int
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
+    kernel_gain: float | jax.Array = 1.0
     recurrent_init: Initializer = INITIALIZERS["orthogonal"]
     recurrent_gain: float | jax.Array = 1.0
     learn_carry: bool = False
@@ -129,7 +131,7 @@ class Cell(nn.RNNCellBase):
 
     def input_gates(self, *biases) -> Projection:
         """W x + b for as many gates as there are `biases`, which b starts at."""
-        return Projection(self.hidden_size, biases, self.kernel_init)
+        return Projection(self.hidden_size, biases, self.kernel_init, gain=self.kernel_gain)
 
     def recurrent_gates(self, *parts: int) -> Kernel:
         """U for the gates of the state, in matrices of so many gates each."""

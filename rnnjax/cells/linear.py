@@ -85,8 +85,8 @@ class LRU(Cell):
         super().setup()
         self.spectrum = [Vector(self.hidden_size, init) for init in (_decay, _frequency)]
         self.scale = Vector(self.hidden_size, self._scale)
-        self.input = [Projection(self.hidden_size, (0.0,), _normal(2), use_bias=False) for _ in range(2)]
-        self.direct = Projection(self.hidden_size, (0.0,), self.kernel_init, use_bias=False)
+        self.input = [Projection(self.hidden_size, (0.0,), _normal(2), use_bias=False, gain=self.kernel_gain) for _ in range(2)]
+        self.direct = Projection(self.hidden_size, (0.0,), self.kernel_init, use_bias=False, gain=self.kernel_gain)
         self.read = [Projection(self.hidden_size, (0.0,), _normal(1), use_bias=False) for _ in range(2)]
 
     def _scale(self, key, size):

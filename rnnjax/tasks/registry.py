@@ -1,5 +1,5 @@
 """All tasks by name. A new task is one file beside this one and one line here."""
 
-from rnnjax.tasks import characters, units
+from rnnjax.tasks import characters, parameters, units
 
-TASKS = {"units": units.Units, "characters": characters.Characters}
+TASKS = {"parameters": parameters.Parameters, "units": units.Units, "characters": characters.Characters}
