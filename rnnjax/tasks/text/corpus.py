@@ -1,59 +1,85 @@
 """Texts as arrays of characters, reduced as text8 was: a to z and single spaces, digits spelled out.
 
-A source is the path of a plain, .gz or .zip file, or `embedded`: the English prose that every CPython carries as the topics of its
-`pydoc_data`, about 500,000 characters. It differs between Python versions, so its SHA-256 is recorded with every run.
+A source is one of
+    text8       the first 100,000,000 characters of Wikipedia (Mahoney 2006), fetched once from its public address: see fetch.py
+    embedded    the English prose that every CPython carries as the topics of its `pydoc_data`, about 500,000 characters; it differs
+                between Python versions
+    a path      of a plain, .gz or .zip file; of an archive, its first file
+The SHA-256 of the reduced text is recorded with every run.
 """
 
 import functools
 import gzip
 import hashlib
 import io
-import re
 import zipfile
+import zlib
 
 import numpy as np
 from etils import epath
 
+from rnnjax.tasks.text import fetch
+
 CLASSES = 27  # space, a to z
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+LETTERS = b"abcdefghijklmnopqrstuvwxyz"
+DIGITS = (b"zero", b"one", b"two", b"three", b"four", b"five", b"six", b"seven", b"eight", b"nine")
+LEAST = 2000  # characters
+
+_KEPT = bytes(code if code in LETTERS + b"0123456789" else ord(" ") for code in range(256))
+_CLASSES = bytes(LETTERS.index(code) + 1 if code in LETTERS else 0 for code in range(256))
 
 
 def reduce(text: str) -> str:
     """Lower case, digits spelled out, everything but letters a single space."""
-    text = re.sub("[0-9]", lambda digit: f" {DIGITS[int(digit.group())]} ", text.lower())
-    return re.sub("[^a-z]+", " ", text).strip()
+    return _reduce(text).decode("ascii")
 
 
 @functools.cache
 def read(source: str) -> np.ndarray:
-    """The text as uint8 classes `[N]`, 0 for a space and 1 to 26 for a to z.
+    """The text as uint8 classes `[N]`, 0 for a space and 1 to 26 for a to z, read-only.
 
-    Raises OSError for a file that cannot be read, and ValueError for one without usable text.
+    Raises OSError for a file that cannot be read or fetched, and ValueError for one that is damaged or has no usable text.
     """
-    text = reduce(_raw(source))
-    if len(text) < 2000:
-        raise ValueError(f"it has {len(text)} usable characters, and 2,000 are needed")
-    codes = np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.where(codes == ord(" "), 0, codes - (ord("a") - 1)).astype(np.uint8)
+    if source == "text8":
+        text = _unpack(fetch.fetch(fetch.TEXT8).read_bytes(), ".zip").strip()
+    elif source == "embedded":
+        text = _reduce(_embedded())
+    else:
+        text = _reduce(_unpack(epath.Path(source).read_bytes(), source).decode("utf-8", "replace"))
+    if len(text) < LEAST:
+        raise ValueError(f"it has {len(text)} usable characters, and {LEAST:,} are needed")
+    return np.frombuffer(text.translate(_CLASSES), np.uint8)
 
 
 def digest(source: str) -> str:
     """The SHA-256 of the reduced text."""
-    return hashlib.sha256(read(source).tobytes()).hexdigest()
+    return hashlib.sha256(read(source)).hexdigest()
 
 
-def _raw(source: str) -> str:
-    if source == "embedded":
-        from pydoc_data import topics
+def _reduce(text: str) -> bytes:
+    data = text.lower().encode("ascii", "replace").translate(_KEPT)
+    for digit, name in enumerate(DIGITS):
+        data = data.replace(b"%d" % digit, b" %s " % name)
+    codes = np.frombuffer(data, np.uint8)
+    letters = codes != ord(" ")
+    kept = letters.copy()
+    kept[1:] |= letters[:-1]
+    return codes[kept].tobytes().rstrip()
 
-        return "\n".join(topics.topics[name] for name in sorted(topics.topics))
-    data = epath.Path(source).read_bytes()
+
+def _embedded() -> str:
+    from pydoc_data import topics
+
+    return "\n".join(topics.topics[name] for name in sorted(topics.topics))
+
+
+def _unpack(data: bytes, name: str) -> bytes:
     try:
-        if source.endswith(".gz"):
-            data = gzip.decompress(data)
-        elif source.endswith(".zip"):
+        if name.endswith(".gz"):
+            return gzip.decompress(data)
+        if name.endswith(".zip"):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                data = archive.read(archive.namelist()[0])
-    except (EOFError, zipfile.BadZipFile, gzip.BadGzipFile, IndexError) as error:
+                return archive.read(archive.namelist()[0])
+    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, IndexError, RuntimeError) as error:
         raise ValueError(f"it is damaged ({error})") from None
-    return data.decode("utf-8", "replace")
+    return data
