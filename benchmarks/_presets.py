@@ -22,7 +22,7 @@ PRESETS = {
         "other": {"budgets": "1000,2000", "trials": "16", "rungs": "2", "updates": "2000", "seeds": "3"},
     },
     "long": {
-        "parameters": {"budgets": "100,200,400,800", "trials": "1024", "rungs": "4", "updates": "48000", "seeds": "8"},
+        "parameters": {"budgets": "100,200,400", "trials": "1024", "rungs": "4", "updates": "48000", "seeds": "8"},
         "units": {
             "hidden_sizes": "10,20,30,40,50,60,64,70,80,90,100",
             "trials": "32",

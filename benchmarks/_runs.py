@@ -33,11 +33,11 @@ def known(folder: records.Folder) -> dict[tuple, dict]:
         raise _flags.UsageError("out_dir", folder.path, error.problem, error.allowed) from None
 
 
-def local_mesh(make: Callable[[], lanes.Mesh] = lanes.Mesh.local) -> lanes.Mesh:
+def local_mesh() -> lanes.Mesh:
     """This machine's devices; each core is one if there is nothing better."""
     _flags.use_cores()
     try:
-        return make()
+        return lanes.Mesh.local()
     except RuntimeError as error:
         problem = f"JAX finds no device ({str(error).splitlines()[0]})"
         raise _flags.UsageError(

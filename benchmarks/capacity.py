@@ -233,7 +233,7 @@ def main() -> int:
     points = config.points()
     folder = _runs.open_folder("capacity", name, config.settings, config.axes, labels=capacity.LABELS)
     known = _runs.known(folder)
-    mesh = _runs.local_mesh(capacity.local_mesh)
+    mesh = _runs.local_mesh()
     if FLAGS.dry_run:
         _capacity_tables.dry_run(points, config.study, known, mesh)
         return 0

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from rnnjax import lanes, networks, search, training
 from rnnjax.tasks.task import Task
 
-WIDTH = 8  # lanes of a CPU core that advance together
 MOST_LANES = 1024  # of an accelerator, at once
+CORE_LANES = 8  # of a CPU core, in one program
+# Networks whose states for a batch are at most so many numbers are dominated by overhead, which lanes that advance together share.
+SMALL = 1024
 LABELS = ("cell", "recurrent_init", "layers", "steps", "budget", "stage", "trial", "seed")
 
 
@@ -40,7 +42,7 @@ class Study:
 
 
 def lanes_at_once(mesh: lanes.Mesh) -> int:
-    return len(mesh.devices) * (mesh.width or MOST_LANES)
+    return len(mesh.devices) * CORE_LANES if mesh.width else MOST_LANES
 
 
 def groups(points: list[Point], study: Study, known: dict[tuple, dict], mesh: lanes.Mesh) -> Iterator[lanes.Group]:
@@ -104,19 +106,13 @@ def measure(make: Callable, task: Task, budget: int, study: Study, space: dict[s
 
     Raises ValueError if the budget is too small for one unit.
     """
-    mesh = mesh or local_mesh()
+    mesh = mesh or lanes.Mesh.local()
     network = largest_network(make, task, budget)
     point = Point(network, task, space, labels(network, task, make(hidden_size=1).__class__.__name__, budget))
     known = {}
     for result in lanes.run(groups([point], study, known, mesh), mesh):
         known.update((row_label(row), row) for row in result.rows)
     return list(known.values())
-
-
-def local_mesh() -> lanes.Mesh:
-    """This machine's devices, as populations use them."""
-    mesh = lanes.Mesh.local()
-    return dataclasses.replace(mesh, width=WIDTH) if mesh.width == 1 else mesh
 
 
 def largest_network(make: Callable, task: Task, budget: int, layers: int = 1) -> networks.Network:
@@ -164,7 +160,9 @@ def _groups(point: Point, trials: list[search.Trial], room: int | None, most: in
             named = point.labels | {"stage": stage}
             experiment = Trials(point.network, task, updates, settings, optimizer, point.gains, named, some)
             name = f"{point.name}-{stage}-{some[0].number}-{seeds[0]}"
-            yield lanes.Group(name, experiment, seeds, cost(task, point.labels["parameters"], updates, len(some)))
+            width = CORE_LANES if task.batch * point.network.hidden_size <= SMALL else 1
+            price = cost(task, point.labels["parameters"], updates, len(some))
+            yield lanes.Group(name, experiment, seeds, price, width, slots=most if most < MOST_LANES else 0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,8 +87,11 @@ class Experiment(Protocol):
 
     chunks: int
 
-    def init(self, mesh: Mesh, seeds: np.ndarray, live: np.ndarray) -> Any:
-        """The state of a group before its first chunk; lanes that are not `live` are padding and born done."""
+    def init(self, mesh: Mesh, seeds: np.ndarray, live: np.ndarray, order: np.ndarray) -> Any:
+        """The state of a group before its first chunk. Slot k holds the lane `order[k]` of the group, of seed `seeds[k]`.
+
+        Slots that are not `live` are padding and born done.
+        """
 
     def advance(self, mesh: Mesh, state: Any, chunk: int) -> Any:
         """One chunk further; done lanes stay as they are."""
@@ -102,17 +105,23 @@ class Experiment(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Lanes of one shape: an experiment, and the seeds it is run with. `cost` weighs it against other groups."""
+    """Lanes of one shape: an experiment, and the seeds it is run with. `cost` weighs it against other groups.
+
+    `width` overrules a looping mesh's; `slots` is how many lanes the program has room for at least, so that groups of several sizes
+    share it.
+    """
 
     name: str
     experiment: Experiment
     seeds: tuple[int, ...]
     cost: float = 1.0
+    width: int | None = None
+    slots: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """A group that has ended: its rows, the last state on the host (arrays `[L, ...]`, padding lanes last), and seconds."""
+    """A group that has ended: its rows, the last state of its lanes on the host (arrays `[L, ...]`), and seconds."""
 
     group: Group
     rows: list[dict]
@@ -134,14 +143,13 @@ def run(groups: Iterable[Group], mesh: Mesh, report: Callable[[float], None] = l
 
 
 def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda share: None) -> tuple[list[dict], Any]:
-    """The rows of one group, a lane for each seed in that order, and the last state on the host.
+    """The rows of one group, a lane for each seed in that order, and the last state of these lanes on the host.
 
     `report` is called with the share of chunks done.
     """
-    experiment, seeds = group.experiment, np.asarray(group.seeds, np.uint32)
-    lanes = mesh.lanes_for(len(seeds))
-    width = mesh.width or lanes // len(mesh.devices)
-    state = experiment.init(mesh, np.resize(seeds, lanes), np.arange(lanes) < len(seeds))
+    experiment, (mesh, slots, start) = group.experiment, _start(group, mesh)
+    width = mesh.width or len(start[0]) // len(mesh.devices)
+    state = experiment.init(mesh, *start)
     done = np.False_
     for chunk in range(experiment.chunks):
         following = experiment.advance(mesh, state, chunk)  # in flight while the host waits for the chunk before it
@@ -149,8 +157,21 @@ def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda
             break
         state, done = following, experiment.done(following)
         report(chunk / experiment.chunks)
-    host = jax.device_get(state)
-    return [{**experiment.finish(host, lane), "seed": int(seed), "width": width} for lane, seed in enumerate(seeds)], host
+    host = jax.tree.map(lambda leaf: leaf[slots], jax.device_get(state))
+    rows = [{**experiment.finish(host, lane), "seed": seed, "width": width} for lane, seed in enumerate(group.seeds)]
+    return rows, host
+
+
+def _start(group: Group, mesh: Mesh) -> tuple[Mesh, np.ndarray, tuple]:
+    """The mesh of a group, the slot of each of its lanes, dealt out to the devices in turn, and what `init` takes."""
+    if mesh.width and group.width:
+        mesh = dataclasses.replace(mesh, width=group.width)
+    count, devices = len(group.seeds), len(mesh.devices)
+    room = mesh.lanes_for(max(count, group.slots))
+    slots = np.arange(room).reshape(devices, -1).T.ravel()[:count]
+    lanes, live = np.zeros(room, int), np.zeros(room, bool)
+    lanes[slots], live[slots] = np.arange(count), True
+    return mesh, slots, (np.asarray(group.seeds, np.uint32)[lanes], live, lanes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,15 +186,17 @@ class Trial:
 def trial(group: Group, mesh: Mesh) -> Trial:
     """Runs the start of a group and measures it."""
     compiled = _COMPILE_SECONDS[0]
-    experiment, seeds = group.experiment, np.asarray(group.seeds, np.uint32)
-    state = experiment.init(mesh, np.resize(seeds, mesh.lanes_for(len(seeds))), np.ones(mesh.lanes_for(len(seeds)), bool))
+    experiment, (mesh, _, start) = group.experiment, _start(group, mesh)
+    state = experiment.init(mesh, *start)
     jax.block_until_ready(experiment.advance(mesh, state, 0))
     compiled = _COMPILE_SECONDS[0] - compiled
     last = experiment.chunks - 1
     started = time.perf_counter()
     jax.block_until_ready(experiment.advance(mesh, state, last))
     seconds = time.perf_counter() - started
-    return Trial(seconds / len(seeds), compiled, sum(leaf.nbytes for leaf in jax.tree.leaves(state) if hasattr(leaf, "nbytes")))
+    return Trial(
+        seconds / len(group.seeds), compiled, sum(leaf.nbytes for leaf in jax.tree.leaves(state) if hasattr(leaf, "nbytes"))
+    )
 
 
 _COMPILE_SECONDS = [0.0]

@@ -113,7 +113,7 @@ class Stability:
         own = {("draw", size), ("weigh", cell, size), ("project", cell, size)}
         return frozenset(own | {("streams",), ("begin", cell), ("evolve", cell)})
 
-    def init(self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray) -> State:
+    def init(self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray, order: np.ndarray) -> State:
         numbers = {name: np.full(len(seeds), value, np.float32) for name, value in self.numbers.items()}
         live, numbers, scale = mesh.place((live, numbers, np.full(len(seeds), self.input_scale, np.float32)))
         streams = mesh.each(pairs.streams)((mesh.place(seeds),), ())

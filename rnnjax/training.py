@@ -80,8 +80,8 @@ class Training:
     def chunks(self) -> int:
         return math.ceil(self.updates / UPDATES)
 
-    def init(self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray) -> Lane:
-        columns = Settings(*(np.resize(np.asarray(column, np.float32), len(seeds)) for column in zip(*self.settings)))
+    def init(self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray, order: np.ndarray) -> Lane:
+        columns = Settings(*(np.asarray(column, np.float32)[order % len(column)] for column in zip(*self.settings)))
         static = {"network": self.network, "task": self.task, "optimizer": self.optimizer}
         begin = mesh.each(_begin, gains=self.gains, **static)
         return begin(mesh.place((seeds, live, columns)), ())

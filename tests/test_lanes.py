@@ -39,7 +39,7 @@ class Countdown:
     chunks: int
     log: list
 
-    def init(self, mesh, seeds, live):
+    def init(self, mesh, seeds, live, order):
         self.log.append(len(seeds))
         return {
             "left": mesh.place(np.where(live, seeds, 0).astype(np.int32)),

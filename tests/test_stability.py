@@ -154,8 +154,8 @@ def test_bfloat16_merges_sooner():
 class Poisoned(stability.Stability):
     """Lane 1 has a weight that is not a number."""
 
-    def init(self, mesh, seeds, live):
-        state = super().init(mesh, seeds, live)
+    def init(self, mesh, seeds, live, order):
+        state = super().init(mesh, seeds, live, order)
         kernel = np.array(state.parameters["params"]["recurrent"]["kernel"][0])
         kernel[1, 0, 0] = np.nan
         return state._replace(parameters={"params": {"recurrent": {"kernel": (mesh.place(kernel),)}}})

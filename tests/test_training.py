@@ -56,7 +56,7 @@ def test_updates_are_those_of_optax(optimizer):
         network, updates=updates, optimizer=optimizer, learning_rate=0.05, clip=0.1, decay=0.5, momentum=0.8, weight_decay=0.1
     )
     mesh = lanes.Mesh.local()
-    start = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
+    start = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2))
     _, state = run(experiment)
     schedule = optax.polynomial_schedule(0.05, 0.0, 0.5, updates)
     optimiser = optax.chain(optax.clip_by_global_norm(0.1), OPTAX[optimizer](schedule))
@@ -109,9 +109,11 @@ def test_gains_and_the_keep_bias_scale_the_start():
     names = ("kernel_gain", "recurrent_gain", "readout_gain", "keep_bias")
     settings = tuple(training.Settings(kernel_gain=k, recurrent_gain=3.0, readout_gain=0.5, keep_bias=k) for k in (1.0, 2.0))
     start = training.Training(network, TASK, 1, settings, gains=names).init(
-        lanes.Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool)
+        lanes.Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool), np.arange(2)
     )
-    plain = training.Training(network, TASK, 1, gains=()).init(lanes.Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool))
+    plain = training.Training(network, TASK, 1, gains=()).init(
+        lanes.Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool), np.arange(2)
+    )
     ours, theirs = (flat(jax.tree.map(lambda leaf: leaf[1], s.variables)) for s in (start, plain))
     factors = {"input/kernel": 2.0, "recurrent/kernel": 3.0, "readout/kernel": 0.5}
     seen = set()

@@ -171,7 +171,7 @@ def _draw_bits(rows: list[dict], folder) -> None:
 
 def _draw_bits_per_parameter(rows: list[dict], folder) -> None:
     """`bits_per_parameter.png`: by cell and depth; a dot a budget with its interval, a cross the best single training."""
-    with canvas.figure(folder, "bits_per_parameter", 1, 1, (max(3.6, 0.8 * len(series(rows)) + 1.6), 3.6)) as (fig, axes):
+    with canvas.figure(folder, "bits_per_parameter", 1, 1, (max(4.2, 0.8 * len(series(rows)) + 1.6), 3.6)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         budgets = sorted({row["budget"] for row in rows})
         for k, budget in enumerate(budgets):
@@ -189,7 +189,7 @@ def _draw_bits_per_parameter(rows: list[dict], folder) -> None:
         axis.set(xticks=range(len(lines)), ylabel="bits a parameter", ylim=(0, None))
         axis.set_xticklabels([title(line, lines) for line in lines], rotation=30 if len(lines) > 3 else 0)
         axis.legend(frameon=False, fontsize=8)
-        fig.suptitle("dots: mean of fresh draws, 95 % interval; crosses: best single training", fontsize=8)
+        fig.suptitle("dots: mean of fresh draws, 95 % interval\ncrosses: best single training", fontsize=8)
 
 
 def _draw_loss(rows: list[dict], folder) -> None:
