@@ -7,7 +7,6 @@ and each turn gives a ratio.
 """
 
 import contextlib
-import dataclasses
 import json
 import os
 import subprocess
@@ -24,7 +23,6 @@ from rnnjax.tasks.parameters import Parameters
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_torch_worker.py")
-WIDTH = 128  # small networks of a core that advance together
 
 flags.DEFINE_string("torch_python", None, "A Python interpreter that has PyTorch.")
 flags.DEFINE_string("rounds", "5", "Turns that each side takes.")
@@ -59,7 +57,6 @@ def population(torch: Torch, mesh: lanes.Mesh, rounds: int) -> list[float]:
     network = networks.Network(registry.CELLS["rnn_tanh"](hidden_size=sizes["units"]), outputs=1)
     experiment = training.Training(network, task, 1000, (training.Settings(samples=sizes["samples"]),))
     group = lanes.Group("population", experiment, tuple(range(256)))
-    mesh = dataclasses.replace(mesh, width=WIDTH)
     lanes.run_group(group, mesh)
     ratios = []
     for _ in range(rounds):

@@ -10,8 +10,7 @@ from rnnjax.tasks.task import Task
 
 MOST_LANES = 1024  # of an accelerator, at once
 CORE_LANES = 8  # of a CPU core, in one program
-# Networks whose states for a batch are at most so many numbers are dominated by overhead, which lanes that advance together share.
-SMALL = 1024
+
 LABELS = ("cell", "recurrent_init", "layers", "steps", "budget", "stage", "trial", "seed")
 
 
@@ -160,9 +159,8 @@ def _groups(point: Point, trials: list[search.Trial], room: int | None, most: in
             named = point.labels | {"stage": stage}
             experiment = Trials(point.network, task, updates, settings, optimizer, point.gains, named, some)
             name = f"{point.name}-{stage}-{some[0].number}-{seeds[0]}"
-            width = CORE_LANES if task.batch * point.network.hidden_size <= SMALL else 1
             price = cost(task, point.labels["parameters"], updates, len(some))
-            yield lanes.Group(name, experiment, seeds, price, width, slots=most if most < MOST_LANES else 0)
+            yield lanes.Group(name, experiment, seeds, price, slots=most if most < MOST_LANES else 0)
 
 
 @dataclasses.dataclass(frozen=True)

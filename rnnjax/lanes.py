@@ -107,15 +107,13 @@ class Experiment(Protocol):
 class Group:
     """Lanes of one shape: an experiment, and the seeds it is run with. `cost` weighs it against other groups.
 
-    `width` overrules a looping mesh's; `slots` is how many lanes the program has room for at least, so that groups of several sizes
-    share it.
+    The program has room for `slots` lanes at least, so that groups of several sizes share it.
     """
 
     name: str
     experiment: Experiment
     seeds: tuple[int, ...]
     cost: float = 1.0
-    width: int | None = None
     slots: int = 0
 
 
@@ -147,7 +145,7 @@ def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda
 
     `report` is called with the share of chunks done.
     """
-    experiment, (mesh, slots, start) = group.experiment, _start(group, mesh)
+    experiment, (slots, start) = group.experiment, _start(group, mesh)
     width = mesh.width or len(start[0]) // len(mesh.devices)
     state = experiment.init(mesh, *start)
     done = np.False_
@@ -162,16 +160,14 @@ def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda
     return rows, host
 
 
-def _start(group: Group, mesh: Mesh) -> tuple[Mesh, np.ndarray, tuple]:
-    """The mesh of a group, the slot of each of its lanes, dealt out to the devices in turn, and what `init` takes."""
-    if mesh.width and group.width:
-        mesh = dataclasses.replace(mesh, width=group.width)
+def _start(group: Group, mesh: Mesh) -> tuple[np.ndarray, tuple]:
+    """The slot of each lane of a group, dealt out to the devices in turn, and what `init` takes."""
     count, devices = len(group.seeds), len(mesh.devices)
     room = mesh.lanes_for(max(count, group.slots))
     slots = np.arange(room).reshape(devices, -1).T.ravel()[:count]
     lanes, live = np.zeros(room, int), np.zeros(room, bool)
     lanes[slots], live[slots] = np.arange(count), True
-    return mesh, slots, (np.asarray(group.seeds, np.uint32)[lanes], live, lanes)
+    return slots, (np.asarray(group.seeds, np.uint32)[lanes], live, lanes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +182,7 @@ class Trial:
 def trial(group: Group, mesh: Mesh) -> Trial:
     """Runs the start of a group and measures it."""
     compiled = _COMPILE_SECONDS[0]
-    experiment, (mesh, _, start) = group.experiment, _start(group, mesh)
+    experiment, (_, start) = group.experiment, _start(group, mesh)
     state = experiment.init(mesh, *start)
     jax.block_until_ready(experiment.advance(mesh, state, 0))
     compiled = _COMPILE_SECONDS[0] - compiled

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
+from jax import flatten_util, lax
 
 from rnnjax import lanes, networks, unroll
 from rnnjax.tasks.task import Task
@@ -154,7 +154,7 @@ def _begin(seed, live, settings: Settings, *, network, task, optimizer, gains) -
         settings=settings,
         data=data,
         variables=variables,
-        moments=OPTIMIZERS[optimizer](settings.momentum).init(variables),
+        moments=OPTIMIZERS[optimizer](settings.momentum).init(flatten_util.ravel_pytree(variables)[0]),
         losses=jnp.full(CURVE, jnp.nan),
         scores={name: jnp.float32(jnp.nan) for name in scores},
         diverged=jnp.int32(-1),
@@ -170,22 +170,24 @@ def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> 
     count = jnp.minimum(UPDATES, updates - first)
     settings = lane.settings
 
-    def update(k, state):
-        lane, total = state
-        batch = task.sample(lane.data, jax.random.fold_in(lane.key, first + k))
-        loss, gradient = jax.value_and_grad(lambda v: task.loss(forward(network, v, task, batch.x), batch))(lane.variables)
-        norm = unroll.global_norm(gradient)
-        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-        go = finite & (lane.diverged < 0)
-        shrink = jnp.where(go, jnp.minimum(1.0, settings.clip / jnp.maximum(norm, 1e-12)), 0)
-        gradient = jax.tree.map(lambda leaf: jnp.where(go, leaf * shrink, 0), gradient)
-        direction, moments = OPTIMIZERS[optimizer](settings.momentum).update(gradient, lane.moments)
-        rate = jnp.where(go, settings.learning_rate * (1 - (first + k) / updates) ** settings.decay, 0)
-        variables = jax.tree.map(lambda v, d: v - rate * (d + settings.weight_decay * v), lane.variables, direction)
-        diverged = jnp.where(finite | (lane.diverged >= 0), lane.diverged, first + k)
-        return lane._replace(variables=variables, moments=moments, diverged=diverged), total + loss
+    flat, unravel = flatten_util.ravel_pytree(lane.variables)
+    optimize = OPTIMIZERS[optimizer](settings.momentum).update
 
-    lane, total = lax.fori_loop(0, count, update, (lane, jnp.float32(0)))
+    def update(k, state):
+        flat, moments, diverged, total = state
+        batch = task.sample(lane.data, jax.random.fold_in(lane.key, first + k))
+        loss, gradient = jax.value_and_grad(lambda v: task.loss(forward(network, unravel(v), task, batch.x), batch))(flat)
+        norm = jnp.linalg.norm(gradient)
+        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+        go = finite & (diverged < 0)
+        gradient = jnp.where(go, gradient * jnp.minimum(1.0, settings.clip / jnp.maximum(norm, 1e-12)), 0)
+        direction, moments = optimize(gradient, moments)
+        rate = jnp.where(go, settings.learning_rate * (1 - (first + k) / updates) ** settings.decay, 0)
+        flat = flat - rate * (direction + settings.weight_decay * flat)
+        return flat, moments, jnp.where(finite | (diverged >= 0), diverged, first + k), total + loss
+
+    flat, moments, diverged, total = lax.fori_loop(0, count, update, (flat, lane.moments, lane.diverged, jnp.float32(0)))
+    lane = lane._replace(variables=unravel(flat), moments=moments, diverged=diverged)
     ended = first + count >= updates
     scores = lax.cond(ended, lambda: _scores(network, task, lane.variables, lane.data), lambda: lane.scores)
     return lane._replace(losses=lane.losses.at[place].set(total / count), done=lane.diverged >= 0, scores=scores)

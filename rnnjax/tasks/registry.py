@@ -1,5 +1,12 @@
 """All tasks by name. A new task is one file beside this one and one line here."""
 
-from rnnjax.tasks import characters, parameters, units
+from rnnjax.tasks import arithmetic, characters, parameters, parentheses, random_function, units
 
-TASKS = {"parameters": parameters.Parameters, "units": units.Units, "characters": characters.Characters}
+TASKS = {
+    "parameters": parameters.Parameters,
+    "units": units.Units,
+    "random_function": random_function.RandomFunction,
+    "characters": characters.Characters,
+    "parentheses": parentheses.Parentheses,
+    "arithmetic": arithmetic.Arithmetic,
+}
