@@ -30,6 +30,10 @@ flags.DEFINE_string(
     None,
     "memory_stability: article or flax, initialisers and biases that single flags override. capacity: quick, long, paper.",
 )
+flags.DEFINE_string("text", None, "A plain, .gz or .zip file, text8, or embedded (the English that comes with Python).")
+flags.DEFINE_string("batch", None, "Samples or windows that an update sees.")
+flags.DEFINE_string("updates", None, "Updates of a training; of the longest, where they are searched over.")
+flags.DEFINE_string("learning_rate", None, "Of a training; capacity takes a range low:high to search.")
 flags.DEFINE_string("recurrent_init", None, "Initialiser of the recurrent weights, by name; capacity takes a comma list.")
 flags.DEFINE_string("recurrent_gain", None, "Factor of the initial recurrent weights; capacity takes a range such as 0.5:1.5.")
 flags.DEFINE_string(

@@ -10,7 +10,7 @@ PRESETS = {
         "other": {"budgets": "400", "trials": "2", "rungs": "1", "updates": "250", "seeds": "2", "batch": "8"},
     },
     "quick": {
-        "parameters": {"budgets": "100,200,300", "trials": "256", "rungs": "3", "updates": "12000", "seeds": "5"},
+        "parameters": {"budgets": "100,200,300", "trials": "256", "rungs": "3", "updates": "8000", "seeds": "5"},
         "units": {
             "hidden_sizes": "10,20,30,40,50,60,64,70,80,90,100",
             "trials": "8",

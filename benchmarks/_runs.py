@@ -6,7 +6,7 @@ import jax
 from absl import flags
 
 from benchmarks import _flags, _terminal
-from rnnjax import lanes, records
+from rnnjax import checkpoints, lanes, records
 
 FLAGS = flags.FLAGS
 
@@ -64,12 +64,14 @@ def carry_out(
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
         raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
+    store = checkpoints.States(folder.path / "states")
     finished, of = 0, f" of {len(todo)}" if isinstance(todo, list) else ""
     try:
         with _terminal.progress(cost, benchmark) as report:
-            for result in lanes.run(todo, mesh, lambda spent: report(spent, f"{finished}{of} groups")):  # noqa: B023
+            for result in lanes.run(todo, mesh, lambda spent: report(spent, f"{finished}{of} groups"), store):  # noqa: B023
                 keep(result)
                 folder.add(result.group.name, result.rows, result.timing)
+                store.drop(result.group.name)
                 finished += 1
     except KeyboardInterrupt:
         again = "the same command without --overwrite" if FLAGS.overwrite else "the same command"

@@ -37,10 +37,8 @@ flags.DEFINE_string("optimizer", None, f"Optimisers, a comma list: {', '.join(tr
 flags.DEFINE_string("trials", None, "Settings that the search starts with.")
 flags.DEFINE_string("rungs", None, "Rounds of the search; each keeps the best settings and trains them longer, afresh.")
 flags.DEFINE_string("factor", None, "How many times fewer settings and more updates the next round has.")
-flags.DEFINE_string("updates", None, "Updates of the last round and of the fresh draws.")
 flags.DEFINE_string("moves", None, "How often the number of samples is moved by a ratio of 1.25, at most.")
-flags.DEFINE_string("learning_rate", None, "Number or range low:high to search, as for all settings that follow.")
-flags.DEFINE_string("decay", None, "Power with which the learning rate falls to 0.")
+flags.DEFINE_string("decay", None, "Power with which the learning rate falls to 0: a number or range, like all that follow.")
 flags.DEFINE_string("momentum", None, "Share of the old mean gradient that is kept.")
 flags.DEFINE_string("weight_decay", None, "Share of a weight that a learning rate of 1 would take away.")
 flags.DEFINE_string("clip", None, "Longest gradient.")
@@ -52,11 +50,9 @@ flags.DEFINE_string(
 flags.DEFINE_string("inputs", None, "Binary inputs of a sample (parameters).")
 flags.DEFINE_string("size", None, "Numbers in the vector to keep (units).")
 flags.DEFINE_string("delay", None, "Steps between the vector and the answer (units).")
-flags.DEFINE_string("text", None, "Text of the task characters: a plain, .gz or .zip file, or embedded (Python's own topics).")
 flags.DEFINE_string("length", None, "Characters in a window or string (characters, parentheses).")
 flags.DEFINE_string("digits", None, "Digits of the numbers that are added (arithmetic).")
 flags.DEFINE_bool("at_once", False, "Show all inputs at the first step (random_function).")
-flags.DEFINE_string("batch", None, "Samples an update sees, where they are not all seen always.")
 
 
 @dataclasses.dataclass(frozen=True)

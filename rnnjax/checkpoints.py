@@ -1,11 +1,13 @@
-"""Trained networks on disk: what they are (`network.json`) and their weights (an Orbax checkpoint).
+"""Trained networks and unfinished trainings on disk: what they are (JSON) and their numbers (an Orbax checkpoint).
 
-Orbax commits a checkpoint as a whole but does not notice a flipped byte, so `network.json` keeps a SHA-256 of every leaf.
+Orbax commits a checkpoint as a whole but does not notice a flipped byte, so the JSON beside it keeps a SHA-256 of every leaf.
 """
 
+import dataclasses
 import functools
 import hashlib
 import json
+import warnings
 
 import jax
 import numpy as np
@@ -23,11 +25,69 @@ ALLOWED = "a run folder of benchmarks.capacity"
 
 def save(folder, description: dict, variables) -> None:
     """Writes a network. `description` names `cell`, `hidden_size`, `layers`, `outputs`, `task`, its `task_settings` and `seed`."""
-    folder = epath.Path(folder)
+    _write(epath.Path(folder), "network", {"schema": SCHEMA, **description}, variables)
+
+
+def restore(folder, shapes):
+    """The weights of a saved network whose `shapes` are known, as NumPy arrays. Raises `records.RefusedError`."""
+    try:
+        digests = json.loads((epath.Path(folder) / "network.json").read_text())["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise records.RefusedError(f"{folder} is no trained network", ALLOWED) from None
+    return _read(epath.Path(folder), shapes, digests)
+
+
+def _write(folder: epath.Path, name: str, description: dict, tree) -> None:
     with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save((folder / "weights").absolute(), variables, force=True)
-    text = json.dumps({"schema": SCHEMA, **description, "sha256": _digests(variables)}, indent=1)
-    records.write(folder / "network.json", text + "\n")
+        checkpointer.save((folder / "weights").absolute(), tree, force=True)
+    records.write(folder / f"{name}.json", json.dumps({**description, "sha256": _digests(tree)}, indent=1) + "\n")
+
+
+def _read(folder: epath.Path, shapes, digests: dict[str, str]):
+    """The numbers of a checkpoint as NumPy arrays. Raises `records.RefusedError` if they are not those that were saved."""
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            tree = checkpointer.restore((folder / "weights").absolute(), shapes)
+    except (OSError, ValueError, KeyError) as error:
+        raise records.RefusedError(f"{folder} has weights that cannot be read ({str(error).splitlines()[0]})", ALLOWED) from None
+    tree = jax.tree.map(np.asarray, tree)
+    if _digests(tree) != digests:
+        raise records.RefusedError(f"{folder} has weights that are not those that were saved", ALLOWED)
+    return tree
+
+
+@dataclasses.dataclass(frozen=True)
+class States:
+    """The states of unfinished groups, see `lanes.Store`: in `folder`/<group>/<chunks>, of which the newest two are kept."""
+
+    folder: epath.Path
+
+    def load(self, group: str) -> tuple[int, list[np.ndarray]] | None:
+        """The newest state that is whole; one that is damaged is passed over, with a warning, for the one before it."""
+        for chunks in reversed(self._kept(group)):
+            folder = self.folder / group / str(chunks)
+            try:
+                description = json.loads((folder / "state.json").read_text())
+                shapes = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in description["leaves"].items()}
+                leaves = _read(folder, shapes, description["sha256"])
+                return chunks, [leaves[f"{k:04}"] for k in range(len(leaves))]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                warnings.warn(f"{folder} is damaged ({error}); going on from what was kept before it", stacklevel=2)
+        return None
+
+    def save(self, group: str, chunks: int, leaves: list[np.ndarray]) -> None:
+        tree = {f"{k:04}": leaf for k, leaf in enumerate(leaves)}
+        shapes = {name: (leaf.shape, leaf.dtype.name) for name, leaf in tree.items()}
+        _write(self.folder / group / str(chunks), "state", {"schema": SCHEMA, "leaves": shapes}, tree)
+        for old in self._kept(group)[:-2]:
+            (self.folder / group / str(old)).rmtree(missing_ok=True)
+
+    def drop(self, group: str) -> None:
+        """Forgets a group."""
+        (self.folder / group).rmtree(missing_ok=True)
+
+    def _kept(self, group: str) -> list[int]:
+        return sorted(int(path.parent.name) for path in (self.folder / group).glob("*/state.json"))
 
 
 def describe(folder) -> dict:
@@ -57,16 +117,7 @@ def load(folder):
     """The weights of a saved network, as NumPy arrays. Raises `records.RefusedError` if they are not those that were saved."""
     description = describe(folder)
     network, task = build(description)
-    shapes = jax.eval_shape(lambda: networks.initialize(network, jax.random.key(0), task.input_size))
-    try:
-        with ocp.StandardCheckpointer() as checkpointer:
-            variables = checkpointer.restore((epath.Path(folder) / "weights").absolute(), shapes)
-    except (OSError, ValueError, KeyError) as error:
-        raise records.RefusedError(f"{folder} has weights that cannot be read ({str(error).splitlines()[0]})", ALLOWED) from None
-    variables = jax.tree.map(np.asarray, variables)
-    if _digests(variables) != description["sha256"]:
-        raise records.RefusedError(f"{folder} has weights that are not those that were saved", ALLOWED)
-    return variables
+    return _read(epath.Path(folder), networks.shapes(network, task.input_size), description["sha256"])
 
 
 def _digests(variables) -> dict[str, str]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax, monitoring
 from jax.sharding import NamedSharding, PartitionSpec
@@ -127,12 +128,29 @@ class Result:
     timing: dict
 
 
-def run(groups: Iterable[Group], mesh: Mesh, report: Callable[[float], None] = lambda cost: None) -> Iterator[Result]:
-    """Runs groups one after another and yields each as it ends. `report` is called with the sum of costs done so far."""
+class Store(Protocol):
+    """Where the states of unfinished groups are kept, as lists of NumPy arrays `[L, ...]`."""
+
+    def load(self, group: str) -> tuple[int, list[np.ndarray]] | None:
+        """How many chunks were done and the leaves of the state after them, or None."""
+
+    def save(self, group: str, chunks: int, leaves: list[np.ndarray]) -> None: ...
+
+
+SAVE_SECONDS = 30.0
+
+
+def run(
+    groups: Iterable[Group], mesh: Mesh, report: Callable[[float], None] = lambda cost: None, store: Store | None = None
+) -> Iterator[Result]:
+    """Runs groups one after another and yields each as it ends. `report` is called with the sum of costs done so far.
+
+    With a `store`, the state of a group is kept every `SAVE_SECONDS`, and a group of which it has one goes on from there.
+    """
     before = 0.0
     for group in groups:
         started, compiled = time.perf_counter(), _COMPILE_SECONDS[0]
-        rows, state = run_group(group, mesh, lambda share: report(before + share * group.cost))  # noqa: B023
+        rows, state = run_group(group, mesh, lambda share: report(before + share * group.cost), store)  # noqa: B023
         compiled = _COMPILE_SECONDS[0] - compiled
         run_seconds = time.perf_counter() - started - compiled
         before += group.cost
@@ -140,24 +158,55 @@ def run(groups: Iterable[Group], mesh: Mesh, report: Callable[[float], None] = l
         yield Result(group, rows, state, {"compile_seconds": round(compiled, 3), "run_seconds": round(run_seconds, 3)})
 
 
-def run_group(group: Group, mesh: Mesh, report: Callable[[float], None] = lambda share: None) -> tuple[list[dict], Any]:
+def run_group(
+    group: Group, mesh: Mesh, report: Callable[[float], None] = lambda share: None, store: Store | None = None
+) -> tuple[list[dict], Any]:
     """The rows of one group, a lane for each seed in that order, and the last state of these lanes on the host.
 
-    `report` is called with the share of chunks done.
+    `report` is called with the share of chunks done; for `store` see `run`.
     """
     experiment, (slots, start) = group.experiment, _start(group, mesh)
     width = mesh.width or len(start[0]) // len(mesh.devices)
     state = experiment.init(mesh, *start)
-    done = np.False_
-    for chunk in range(experiment.chunks):
+    first, state = _resumed(store and store.load(group.name), state, slots)
+    done, saved = np.False_, time.monotonic()
+    for chunk in range(first, experiment.chunks):
         following = experiment.advance(mesh, state, chunk)  # in flight while the host waits for the chunk before it
         if np.all(done):
             break
         state, done = following, experiment.done(following)
         report(chunk / experiment.chunks)
+        if store and time.monotonic() - saved > SAVE_SECONDS:
+            store.save(group.name, chunk + 1, [_numbers(leaf)[slots] for leaf in jax.tree.leaves(state)])
+            saved = time.monotonic()
     host = jax.tree.map(lambda leaf: leaf[slots], jax.device_get(state))
     rows = [{**experiment.finish(host, lane), "seed": seed, "width": width} for lane, seed in enumerate(group.seeds)]
     return rows, host
+
+
+def _resumed(kept: tuple[int, list[np.ndarray]] | None, state: Any, slots: np.ndarray) -> tuple[int, Any]:
+    """The first chunk to do, and the state before it: what was kept of the lanes, in the place of a fresh start."""
+    if kept is None:
+        return 0, state
+    first, rows = kept
+    leaves, tree = jax.tree.flatten(state)
+    out = []
+    for leaf, row in zip(leaves, rows, strict=True):
+        numbers = np.array(_numbers(leaf))
+        numbers[slots] = row
+        if not isinstance(leaf, jax.Array):
+            out.append(numbers)
+        elif jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            out.append(jax.device_put(jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf)), leaf.sharding))
+        else:
+            out.append(jax.device_put(numbers, leaf.sharding))
+    return first, jax.tree.unflatten(tree, out)
+
+
+def _numbers(leaf) -> np.ndarray:
+    """A leaf on the host; keys as the numbers they are made of."""
+    key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if key else leaf)
 
 
 def _start(group: Group, mesh: Mesh) -> tuple[np.ndarray, tuple]:

@@ -116,11 +116,15 @@ def initialize(network: Network, key: jax.Array, input_size: int | None = None):
     return nn.init(every_part, network)(key, x)
 
 
+def shapes(network: Network | nn.Module, input_size: int | None = None):
+    """The variables of a network or a cell as shapes. Nothing is allocated."""
+    make = initialize if isinstance(network, Network) else cell_lib.initialize
+    return jax.eval_shape(lambda: make(network, jax.random.key(0), input_size))
+
+
 def parameter_count(network: Network | nn.Module, input_size: int | None = None) -> int:
     """The number of parameters of a network or a cell, learned initial states included. Nothing is allocated."""
-    make = initialize if isinstance(network, Network) else cell_lib.initialize
-    shapes = jax.eval_shape(lambda: make(network, jax.random.key(0), input_size))
-    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes(network, input_size)))
 
 
 def largest_units(make: Callable[[int], nn.Module], budget: int, input_size: int | None = None) -> int:
@@ -140,3 +144,9 @@ def largest_units(make: Callable[[int], nn.Module], budget: int, input_size: int
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
+
+
+def readout(variables) -> tuple[jax.Array, jax.Array]:
+    """The matrix [H, outputs] and the vector [outputs] that a network's `read` applies."""
+    weights = variables["params"]["readout"]
+    return weights["kernel"], weights["bias"]

@@ -189,6 +189,8 @@ class Folder:
         ):
             for path in self.path.glob(pattern):
                 path.unlink()
+        for name in ("states", "networks"):
+            (self.path / name).rmtree(missing_ok=True)
 
 
 def csv(rows: list[dict]) -> str:
