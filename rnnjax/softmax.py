@@ -21,8 +21,8 @@ def cross_entropy(
 
     y [N, H], `kernel` W [H, V], `bias` b [V], `target` whole numbers [N], `weight` w [N], which is held constant. With
     d_nv = w_n (softmax(z_n)_v - [v = target(n)]) the gradients are d W^T, y^T d and sum_n d_n. Where they are asked for, the
-    pass that finds the loss finds them too: three products in all, and what is kept has the shapes of y, W and b. At most `chunk`
-    positions are looked at together.
+    pass that finds the loss finds them too (as in Hsu et al. 2024, "Liger Kernel"): three products in all, and what is kept has the
+    shapes of y, W and b. At most `chunk` positions are looked at together.
     """
     y, kernel, bias, target, weight = _converted(y, kernel, bias, target, weight)
     return _total(y, kernel, bias, target, weight, chunk), jnp.sum(weight)
@@ -105,7 +105,7 @@ def _most(count):
 
 
 @_most.def_vmap
-def _(size, batched, count):
+def _most_of_lanes(size, batched, count):
     return _most(jnp.max(count)), False
 
 
