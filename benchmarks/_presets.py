@@ -10,7 +10,7 @@ PRESETS = {
         "other": {"budgets": "400", "trials": "2", "rungs": "1", "updates": "250", "seeds": "2", "batch": "8"},
     },
     "quick": {
-        "parameters": {"budgets": "100,200,300", "trials": "256", "rungs": "3", "updates": "8000", "seeds": "5"},
+        "parameters": {"budgets": "100,200,300", "trials": "256", "rungs": "3", "updates": "8000", "finalists": "3", "seeds": "5"},
         "units": {
             "hidden_sizes": "10,20,30,40,50,60,64,70,80,90,100",
             "trials": "8",
@@ -22,7 +22,14 @@ PRESETS = {
         "other": {"budgets": "1000,2000", "trials": "16", "rungs": "2", "updates": "2000", "seeds": "3"},
     },
     "long": {
-        "parameters": {"budgets": "100,200,400", "trials": "1024", "rungs": "4", "updates": "48000", "seeds": "8"},
+        "parameters": {
+            "budgets": "100,200,400",
+            "trials": "1024",
+            "rungs": "4",
+            "updates": "48000",
+            "finalists": "6",
+            "seeds": "8",
+        },
         "units": {
             "hidden_sizes": "10,20,30,40,50,60,64,70,80,90,100",
             "trials": "32",
@@ -31,10 +38,17 @@ PRESETS = {
             "seeds": "5",
             "batch": "64",
         },
-        "other": {"budgets": "1000,3000,10000", "trials": "64", "rungs": "3", "updates": "8000", "seeds": "5"},
+        "other": {"budgets": "1000,3000,10000", "trials": "64", "rungs": "3", "updates": "8000", "finalists": "3", "seeds": "5"},
     },
     "paper": {
-        "parameters": {"budgets": "1000,3000,10000", "trials": "1024", "rungs": "4", "updates": "256000", "seeds": "10"},
+        "parameters": {
+            "budgets": "1000,3000,10000",
+            "trials": "1024",
+            "rungs": "4",
+            "updates": "256000",
+            "finalists": "10",
+            "seeds": "10",
+        },
         "units": {
             "hidden_sizes": "10,20,30,40,50,60,64,70,80,90,100",
             "trials": "256",

@@ -27,7 +27,15 @@ from rnnjax.tasks.text import corpus
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
 SIZES = ("budgets", "hidden_sizes")
-DEFAULTS = {"cell": "rnn_tanh", "task": "parameters", "preset": "quick", "optimizer": "adam", "factor": "4", "moves": "6"}
+DEFAULTS = {
+    "cell": "rnn_tanh",
+    "task": "parameters",
+    "preset": "quick",
+    "optimizer": "adam",
+    "factor": "4",
+    "finalists": "1",
+    "moves": "6",
+}
 MOST_PARAMETERS = 10**8
 
 flags.DEFINE_string("task", None, f"Task: {', '.join(TASKS)}.")
@@ -37,6 +45,9 @@ flags.DEFINE_string("optimizer", None, f"Optimisers, a comma list: {', '.join(tr
 flags.DEFINE_string("trials", None, "Settings that the search starts with.")
 flags.DEFINE_string("rungs", None, "Rounds of the search; each keeps the best settings and trains them longer, afresh.")
 flags.DEFINE_string("factor", None, "How many times fewer settings and more updates the next round has.")
+flags.DEFINE_string(
+    "finalists", None, "Settings of the last round that are trained on several draws, to choose the best in the mean."
+)
 flags.DEFINE_string("moves", None, "How often the number of samples is moved by a ratio of 1.25, at most.")
 flags.DEFINE_string("decay", None, "Power with which the learning rate falls to 0: a number or range, like all that follow.")
 flags.DEFINE_string("momentum", None, "Share of the old mean gradient that is kept.")
@@ -160,6 +171,7 @@ def config_from_flags() -> Config:
                 factor=_flags.whole("factor", 2, 64),
                 updates=_flags.whole("updates"),
                 draws=_flags.seeds(),
+                finalists=_flags.whole("finalists", 1, 1000),
                 moves=_flags.whole("moves", 0, 100),
             ),
             _names("optimizer", training.OPTIMIZERS, "optimiser"),

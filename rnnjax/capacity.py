@@ -95,7 +95,8 @@ def expected_cost(points: list[Point], study: Study) -> float:
         moved = "samples" in point.space
         many = 1 + 3 * moved
         task = dataclasses.replace(point.task, rows=bucket(round(point.space["samples"].high))) if moved else point.task
-        for trials, updates in [*rungs, (many * len(plan.draws), plan.updates)]:
+        finals = plan.finalists if plan.finalists > 1 else 0
+        for trials, updates in [*rungs, ((finals + many) * len(plan.draws), plan.updates)]:
             total += cost(task, point.labels["parameters"], updates, trials)
     return total
 

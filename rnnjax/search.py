@@ -35,8 +35,9 @@ class Plan:
     """How much is tried.
 
     Rung r = 0 ... `rungs` - 1 trains the best `trials / factor^r` settings afresh, each from a start and on data of its own, with
-    `updates / factor^(rungs - 1 - r)` updates. The best of the last rung is trained on each of the `draws`; its number of samples,
-    if it has one, is moved by steps of 1.25 at most `moves` times.
+    `updates / factor^(rungs - 1 - r)` updates. As one training says little, the best `finalists` of the last rung are trained on as
+    many draws of their own as there are `draws`, and the best in the mean goes on. It is trained on each of the `draws`; its number
+    of samples, if it has one, is moved by steps of 1.25 at most `moves` times.
     """
 
     trials: int
@@ -44,6 +45,7 @@ class Plan:
     factor: int
     updates: int
     draws: tuple[int, ...]
+    finalists: int = 1
     moves: int = 6
 
     def rung(self, r: int) -> tuple[int, int]:
@@ -77,7 +79,18 @@ def search(space: dict[str, Range], optimizers: tuple[str, ...], plan: Plan, mos
         scores = yield trials
         order = sorted(range(len(trials)), key=lambda k: -_score(scores[k]))  # noqa: B023
         candidates = {trials[k].number: candidates[trials[k].number] for k in order}
+    if plan.finalists > 1:
+        candidates = yield from _finals(dict(list(candidates.items())[: plan.finalists]), plan)
     yield from _bracket(*next(iter(candidates.values())), plan, most_samples)
+
+
+def _finals(candidates: dict[int, tuple[str, dict[str, float]]], plan: Plan):
+    """The candidates in the order of their mean scores on draws of their own, the best first."""
+    seeds = [(plan.rungs + 1) * SEEDS_OF_A_RUNG + k for k in range(len(plan.draws))]
+    scores = yield [Trial("finals", k, seed, plan.updates, *candidates[k]) for k in candidates for seed in seeds]
+    sums = [sum(map(_score, scores[k * len(seeds) : (k + 1) * len(seeds)])) for k in range(len(candidates))]
+    order = sorted(range(len(candidates)), key=lambda k: -sums[k])
+    return {number: candidates[number] for number in (list(candidates)[k] for k in order)}
 
 
 def _bracket(optimizer: str, settings: dict[str, float], plan: Plan, most_samples: int) -> Search:

@@ -14,7 +14,17 @@ from rnnjax.tasks.text import corpus
 
 TINY = ["--hidden_sizes=2,4", "--seeds=2", "--size=4", "--delay=1", "--batch=8", "--updates=300", "--trials=2", "--rungs=1"]
 TINY = ["--task=units", *TINY]
-BITS = ["--task=parameters", "--budgets=30,60", "--inputs=8", "--trials=8", "--rungs=2", "--updates=500", "--seeds=3", "--moves=2"]
+BITS = [
+    "--task=parameters",
+    "--budgets=30,60",
+    "--inputs=8",
+    "--trials=8",
+    "--rungs=2",
+    "--updates=500",
+    "--seeds=3",
+    "--finalists=2",
+    "--moves=2",
+]
 PROBE = ["--steps=1600", "--unique_steps=300"]
 
 
@@ -45,7 +55,7 @@ def test_bits_a_parameter(binary, tmp_path):
     for line in summary:
         trials = [row for row in rows if row["budget"] == int(line["budget"])]
         assert int(line["parameters"]) == trials[0]["parameters"] <= int(line["budget"])
-        assert [sum(row["stage"] == stage for row in trials) for stage in ("rung0", "rung1")] == [8, 2]
+        assert [sum(row["stage"] == stage for row in trials) for stage in ("rung0", "rung1", "finals")] == [8, 2, 6]
         assert int(line["trials"]) == len(trials)
         draws = {}
         for row in trials:
@@ -148,7 +158,7 @@ def test_a_run_repeats_extends_and_refuses(binary, tmp_path):
 def test_dry_run_writes_nothing(binary, tmp_path):
     status, out, _ = binary("--cell=gru", *TINY, "--dry_run")
     assert status == 0
-    assert out.startswith("2 networks; for each a search (2 x 300 updates), then its best on 2 fresh draws")
+    assert out.startswith("2 networks; for each a search (2 x 300 updates), finals of 1, then its best on 2 fresh draws")
     assert "8 lanes or more (at most 8), of which 0 are done; 16 at once on 2 cpu devices" in out
     assert not list(tmp_path.iterdir())
 

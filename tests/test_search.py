@@ -75,6 +75,20 @@ def test_a_bracket_ends_at_its_moves_and_its_limits():
     assert [t.number for r in rounds[1:] for t in r] == [-1, 0, 1]
 
 
+def test_finalists_are_compared_in_the_mean():
+    """The best of the last round in a single lucky training does not win."""
+    plan = Plan(trials=4, rungs=1, factor=2, updates=10, draws=(0, 1, 2), finalists=2)
+
+    def judge(trial):
+        lucky = trial.stage == "rung0" and trial.number == 3
+        return 10.0 if lucky else -float(trial.number)
+
+    rounds = follow(search.search(SPACE, ("adam",), plan), judge)
+    assert [(t.stage, t.number) for t in rounds[1]] == [("finals", 3)] * 3 + [("finals", 0)] * 3
+    assert len({t.seed for t in rounds[1]} | {t.seed for t in rounds[0]} | {0, 1, 2}) == 3 + 4 + 3
+    assert {t.settings["decay"] for t in rounds[2]} == {rounds[0][0].settings["decay"]}
+
+
 def test_without_samples_the_best_setting_is_drawn_once_each():
     space = {name: SPACE[name] for name in ("learning_rate", "decay")}
     rounds = follow(search.search(space, ("adam",), PLAN), lambda t: -abs(math.log10(t.settings["learning_rate"]) + 2))
