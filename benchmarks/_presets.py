@@ -24,9 +24,9 @@ PRESETS = {
     "long": {
         "parameters": {
             "budgets": "100,200,400",
-            "trials": "1024",
-            "rungs": "4",
-            "updates": "48000",
+            "trials": "512",
+            "rungs": "3",
+            "updates": "24000",
             "finalists": "6",
             "seeds": "8",
         },
