@@ -7,16 +7,19 @@ and each turn gives a ratio.
 """
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
 import time
 
 import jax
+import numpy as np
+import optax
 from absl import flags
 
 from benchmarks import _flags, _runs, _terminal
-from rnnjax import lanes, networks, training
+from rnnjax import autocomplete, lanes, networks, training
 from rnnjax.cells import registry
 from rnnjax.tasks.parameters import Parameters
 
@@ -36,18 +39,19 @@ class Torch:
             subprocess.Popen([python, WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
         ]
 
-    def time(self, what: str, **sizes) -> float:
-        """Seconds of `what` in every process at once: the slowest of them."""
-        for process in self._processes:
+    def time(self, what: str, processes: int | None = None, **sizes) -> float:
+        """Seconds of `what` in every process at once, or in so many of them: the slowest."""
+        for process in self._processes[:processes]:
             process.stdin.write(json.dumps({"what": what, **sizes}) + "\n")
             process.stdin.flush()
-        return max(json.loads(process.stdout.readline())["seconds"] for process in self._processes)
+        return max(json.loads(process.stdout.readline())["seconds"] for process in self._processes[:processes])
 
     def close(self) -> None:
         for process in self._processes:
             with contextlib.suppress(OSError):
                 process.stdin.close()
             process.wait()
+            process.stdout.close()
 
 
 def population(torch: Torch, mesh: lanes.Mesh, rounds: int) -> list[float]:
@@ -68,7 +72,36 @@ def population(torch: Torch, mesh: lanes.Mesh, rounds: int) -> list[float]:
     return ratios
 
 
-COMPARISONS = {"256 small trainings (rnn, 8 units, 64 samples, 5 steps), updates a second": population}
+def autocomplete_step(torch: Torch, mesh: lanes.Mesh, rounds: int) -> list[float]:
+    """Ratios of seconds an update of the published LSTM, both with all cores: one network, random characters and words."""
+    sizes = {"units": 600, "layers": 2, "words": 16386, "batch": 64, "steps": 200}
+    lstm = networks.stack(lambda: registry.CELLS["lstm"](hidden_size=sizes["units"]), sizes["layers"])
+    network = networks.Network(lstm, embedding=(autocomplete.LETTERS, sizes["units"]), outputs=sizes["words"])
+    shape, rng = (sizes["batch"], sizes["steps"]), np.random.default_rng(0)
+    source = rng.integers(1, autocomplete.LETTERS + 1, shape).astype(np.uint8)
+    target = rng.integers(2, sizes["words"], shape).astype(np.int32)
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def update(variables, moments, target):
+        gradient = jax.grad(lambda v: autocomplete.loss(network, v, source, target, np.ones(shape, np.float32)))(variables)
+        direction, moments = optax.scale_by_adam().update(gradient, moments)
+        return jax.tree.map(lambda v, d: v - 1e-3 * d, variables, direction), moments
+
+    variables = jax.jit(lambda key: networks.initialize(network, key))(jax.random.key(0))
+    state = jax.block_until_ready(update(variables, optax.scale_by_adam().init(variables), target))
+    ratios = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        state = jax.block_until_ready(update(*state, target))
+        ours = time.perf_counter() - started
+        ratios.append(torch.time("autocomplete", 1, updates=1, threads=len(mesh.devices), **sizes) / ours)
+    return ratios
+
+
+COMPARISONS = {
+    "256 small trainings (rnn, 8 units, 64 samples, 5 steps), updates a second": population,
+    "autocomplete (lstm, 2 x 600 units, 64 x 200 characters, 16,386 words), one update": autocomplete_step,
+}
 
 
 def main() -> int:

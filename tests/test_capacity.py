@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from benchmarks import capacity, memory_stability
-from rnnjax import checkpoints, records
+from rnnjax import capacity as capacity_library
+from rnnjax import checkpoints, records, search
+from rnnjax.cells import registry
 from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.text import corpus
+from rnnjax.tasks.units import Units
 
 TINY = ["--hidden_sizes=2,4", "--seeds=2", "--size=4", "--delay=1", "--batch=8", "--updates=300", "--trials=2", "--rungs=1"]
 TINY = ["--task=units", *TINY]
@@ -128,6 +131,19 @@ def test_every_task_runs(binary, tmp_path, task):
     assert {row["layers"] for row in rows} == {2}
     assert all(row["parameters"] <= row["budget"] for row in rows)
     assert rows[0]["measure"] in out
+
+
+def test_any_cell_is_measured_from_python():
+    """As in the binary, with a cell of one's own: here a linear one, whose best is known."""
+    make = functools.partial(registry.CELLS["rnn_tanh"], activation=lambda x: x)
+    plan = search.Plan(trials=2, rungs=1, factor=2, updates=1500, draws=(0, 1))
+    space = {"learning_rate": search.Range(1e-2, 1e-2), "clip": search.Range(1.0, 1.0)}
+    rows = capacity_library.measure(make, Units(size=4, delay=1, batch=32), 30, capacity_library.Study(plan), space)
+    assert len(rows) == 4
+    assert {row["hidden_size"] for row in rows} == {2}
+    assert all(row["loss"] == pytest.approx(0.5, abs=0.06) for row in rows)
+    with pytest.raises(ValueError, match="too small for one unit"):
+        capacity_library.measure(make, Units(size=4), 5, capacity_library.Study(plan), space)
 
 
 def test_designs_are_axes(binary, tmp_path):

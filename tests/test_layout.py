@@ -38,9 +38,14 @@ def test_only_cells_networks_and_initialisers_know_flax():
     assert {room(path) for path in LIBRARY if uses(path, "flax")} <= {"cells", "networks", "initializers"}
 
 
-def test_loops_over_time_live_in_unroll_and_over_updates_in_training():
+def test_loops_are_over_time_in_unroll_over_updates_in_trainings_and_over_positions_in_softmax():
     loops = ("lax.scan", "lax.fori_loop", "lax.while_loop")
-    assert {room(path) for path in LIBRARY if any(loop in path.read_text() for loop in loops)} <= {"unroll", "training"}
+    assert {room(path) for path in LIBRARY if any(loop in path.read_text() for loop in loops)} <= {
+        "unroll",
+        "training",
+        "autocomplete",
+        "softmax",
+    }
 
 
 def test_files_are_written_by_records_and_figures_alone():

@@ -40,7 +40,7 @@ def test_the_worked_example_of_a_new_cell_passes_every_test(tmp_path):
     registry.write_text(text.replace("CELLS = {\n", f"CELLS = {{\n{line}"))
     with (tmp_path / "tests/oracles.py").open("a") as oracles:
         oracles.write(ORACLE)
-    selected = [sys.executable, "-m", "pytest", "-q", "-k", "leaky or oracle or library", "tests"]
+    selected = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "leaky or oracle or library", "tests"]
     done = subprocess.run(selected, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert int(re.search(r"(\d+) passed", done.stdout).group(1)) >= 30
