@@ -127,6 +127,13 @@ def given(flag: str) -> bool:
     return FLAGS[flag].present > 0
 
 
+def refuse(*names: str) -> None:
+    """Raises `UsageError` if one of these shared flags, of which a binary makes no use, stands on the command line."""
+    for name in names:
+        if given(name):
+            raise UsageError(name, FLAGS[name].value, "not a flag of this benchmark", "see --help")
+
+
 def seeds() -> tuple[int, ...]:
     """The seeds that `--seeds` and `--first_seed` ask for."""
     first = whole("first_seed", 0)

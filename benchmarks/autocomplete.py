@@ -104,6 +104,7 @@ class Config:
 
 def config_from_flags() -> Config:
     """Raises `_flags.UsageError`."""
+    _flags.refuse("steps", "recurrent_init", "recurrent_gain", "keep_bias")
     _flags.take(DEFAULTS)
     preset = SMOKE if FLAGS.smoke else PRESETS[_flags.choice("preset", PRESETS, "preset")]
     if _flags.given("updates") and _flags.given("epochs"):

@@ -72,7 +72,7 @@ class Config:
 
     task: str
     cells: tuple[str, ...]
-    recurrent_inits: tuple[str | None, ...]
+    recurrent_inits: tuple[str, ...]
     layers: tuple[int, ...]
     steps: tuple[int | None, ...]
     budgets: tuple[int, ...]
@@ -105,7 +105,7 @@ class Config:
         sizes = self.budgets or self.hidden_sizes
         return [self._point(*axes) for axes in itertools.product(self.cells, self.recurrent_inits, self.layers, self.steps, sizes)]
 
-    def _point(self, cell: str, recurrent_init: str | None, layers: int, steps: int | None, size: int) -> capacity.Point:
+    def _point(self, cell: str, recurrent_init: str, layers: int, steps: int | None, size: int) -> capacity.Point:
         task = TASKS[self.task](**self._task_settings(steps))
         make = self._make(cell, recurrent_init)
         if self.budgets:
@@ -129,8 +129,8 @@ class Config:
         return dict(self.task_settings) | ({} if steps is None else {"steps": steps})
 
     @staticmethod
-    def _make(cell: str, recurrent_init: str | None):
-        given = {} if recurrent_init is None else {"recurrent_init": INITIALIZERS[recurrent_init]}
+    def _make(cell: str, recurrent_init: str):
+        given = {} if recurrent_init == capacity.OWN else {"recurrent_init": INITIALIZERS[recurrent_init]}
         return functools.partial(registry.CELLS[cell], **given)
 
     def describe(self, row: dict) -> dict:
@@ -157,7 +157,7 @@ def config_from_flags() -> Config:
     return Config(
         task=task,
         cells=tuple(_runs.cells(registry.CELLS)),
-        recurrent_inits=_names("recurrent_init", INITIALIZERS, "initialiser"),
+        recurrent_inits=_names("recurrent_init", INITIALIZERS, "initialiser", (capacity.OWN,)),
         layers=tuple(_flags.wholes("layers", 1, 64)),
         steps=tuple(_flags.wholes("steps", 1, 1000)) if FLAGS.steps is not None else (None,),
         budgets=tuple(_flags.wholes("budgets", 1, MOST_PARAMETERS)) if FLAGS.budgets else (),
@@ -174,7 +174,7 @@ def config_from_flags() -> Config:
                 finalists=_flags.whole("finalists", 1, 1000),
                 moves=_flags.whole("moves", 0, 100),
             ),
-            _names("optimizer", training.OPTIMIZERS, "optimiser"),
+            _names("optimizer", training.OPTIMIZERS, "optimiser", ()),
             most,
         ),
     )
@@ -189,10 +189,10 @@ def _refuse_flags_of_other_tasks(task: str, fields: set[str]) -> None:
             raise _flags.UsageError(flag, FLAGS[flag].value, f"not an option of --task={task}", f"with --task={allowed}")
 
 
-def _names(flag: str, table, what: str) -> tuple[str | None, ...]:
-    """The comma list of names in `table` given to a flag; (None,) if nothing was given."""
+def _names(flag: str, table, what: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    """The comma list of names in `table` given to a flag, or `otherwise`."""
     if FLAGS[flag].value is None:
-        return (None,)
+        return otherwise
     for name in _flags.words(flag):
         if name not in table:
             raise _flags.UsageError(flag, FLAGS[flag].value, f"no such {what} {name!r}", f"a comma list of {', '.join(table)}")

@@ -146,6 +146,7 @@ _TABLES = {
 
 def config_from_flags() -> Config:
     """Raises `_flags.UsageError`."""
+    _flags.refuse("text", "batch", "updates", "learning_rate")
     if FLAGS.smoke:
         _flags.take(SMOKE)
     _flags.take(DEFAULTS)

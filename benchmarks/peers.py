@@ -105,6 +105,7 @@ COMPARISONS = {
 
 
 def main() -> int:
+    _flags.refuse(*(flag.name for flag in FLAGS.flags_by_module_dict()[_flags.__name__]))
     python = FLAGS.torch_python
     if python is None:
         raise _flags.UsageError("torch_python", None, "no interpreter", "the path of a Python that has PyTorch")

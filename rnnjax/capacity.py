@@ -11,6 +11,7 @@ from rnnjax.tasks.task import Task
 MOST_LANES = 1024  # of an accelerator, at once
 CORE_LANES = 8  # of a CPU core, in one program
 
+OWN = "own"
 LABELS = ("cell", "recurrent_init", "layers", "steps", "budget", "stage", "trial", "seed")
 
 
@@ -28,7 +29,7 @@ class Point:
     def name(self) -> str:
         """What its files are called."""
         keys = ("cell", "recurrent_init", "layers", "steps", "budget")
-        return "-".join(str(self.labels[key]) for key in keys if self.labels[key] is not None)
+        return "-".join(str(self.labels[key]) for key in keys if self.labels[key] not in (None, OWN))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +125,8 @@ def largest_network(make: Callable, task: Task, budget: int, layers: int = 1) ->
     return sized(networks.largest_units(sized, budget, task.input_size))
 
 
-def labels(network: networks.Network, task: Task, cell: str, budget: int, recurrent_init: str | None = None) -> dict:
-    """The names of a point in rows."""
+def labels(network: networks.Network, task: Task, cell: str, budget: int, recurrent_init: str = OWN) -> dict:
+    """The names of a point in rows; `recurrent_init` is the initialiser that took the place of the cell's own."""
     return {
         "cell": cell,
         "recurrent_init": recurrent_init,

@@ -103,7 +103,9 @@ def describe(folder) -> dict:
 
 def build(description: dict) -> tuple[networks.Network, object]:
     """The network and the task that a description names. Raises `records.RefusedError` if its text is gone or another."""
-    given = {"recurrent_init": INITIALIZERS[description["recurrent_init"]]} if description.get("recurrent_init") else {}
+    given = (
+        {"recurrent_init": INITIALIZERS[description["recurrent_init"]]} if description.get("recurrent_init", "own") != "own" else {}
+    )
     make = functools.partial(cells.CELLS[description["cell"]], **given)
     cell = networks.stack(lambda: make(hidden_size=description["hidden_size"]), description["layers"])
     try:

@@ -185,12 +185,15 @@ def run_group(
 
 
 def _resumed(kept: tuple[int, list[np.ndarray]] | None, state: Any, slots: np.ndarray) -> tuple[int, Any]:
-    """The first chunk to do, and the state before it: what was kept of the lanes, in the place of a fresh start."""
-    if kept is None:
-        return 0, state
-    first, rows = kept
+    """The first chunk to do, and the state before it: what was kept of the lanes, in the place of a fresh start.
+
+    What was kept of another number of lanes, as a group of the same name may have on other devices, is of no use.
+    """
     leaves, tree = jax.tree.flatten(state)
-    out = []
+    wanted = [(len(slots), *_numbers(leaf).shape[1:]) for leaf in leaves] if kept else []
+    if kept is None or [row.shape for row in kept[1]] != wanted:
+        return 0, state
+    (first, rows), out = kept, []
     for leaf, row in zip(leaves, rows, strict=True):
         numbers = np.array(_numbers(leaf))
         numbers[slots] = row

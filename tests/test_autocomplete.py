@@ -160,6 +160,7 @@ def test_a_resumed_run_has_the_same_rows(text, monkeypatch, tmp_path, devices):
     states.save("g", *store.kept)
     again, _ = run(trained, mesh=lanes.Mesh(tuple(jax.devices()[:devices]), 1), store=states)
     assert again == whole
+    assert run(trained, seeds=(0,), store=states)[0] == whole[:1]
 
 
 def test_a_damaged_state_is_passed_over(tmp_path):
@@ -230,6 +231,7 @@ WRONG = {
     "updates and epochs": (["--updates=3", "--epochs=2"], "--epochs=2: given with --updates=3; allowed: one of the two"),
     "an unknown preset": (["--preset=huge"], "--preset=huge: no such preset; allowed: small, article"),
     "an unknown precision": (["--precision=int8"], "--precision=int8: no such precision; allowed: float32, bfloat16"),
+    "a flag of others": (["--keep_bias=1"], "--keep_bias=1: not a flag of this benchmark"),
     "a foreign folder": (["--out_dir=other"], "--out_dir=other: it is no run folder"),
 }
 

@@ -156,6 +156,9 @@ def test_designs_are_axes(binary, tmp_path):
     shapes = {(line["recurrent_init"], line["steps"]) for line in summary}
     assert shapes == {("orthogonal", "1"), ("orthogonal", "3"), ("identity", "1"), ("identity", "3")}
     assert "identity, 3 steps" in out
+    status, out, err = binary("--cell=rnn_relu", "--steps=1", *tiny, "--out_dir=run")
+    assert status == 0, err
+    assert "own, 1 steps" in out
 
 
 def test_a_run_repeats_extends_and_refuses(binary, tmp_path):
@@ -180,7 +183,7 @@ def test_dry_run_writes_nothing(binary, tmp_path):
 
 
 WRONG = {
-    "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: parameters, units, characters"),
+    "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: parameters, units, random_function"),
     "unknown cell": (["--cell=x"], "--cell=x: no such cell 'x'; allowed: all, or a comma list of rnn_tanh"),
     "unknown preset": (["--preset=huge"], "--preset=huge: no such preset; allowed: smoke, quick, long, paper"),
     "unknown optimiser": (["--optimizer=adam,magic"], "--optimizer=adam,magic: no such optimiser 'magic'; allowed: a comma list"),

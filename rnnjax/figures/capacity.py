@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from rnnjax import search, statistics
-from rnnjax.capacity import score
+from rnnjax.capacity import OWN, score
 from rnnjax.figures import canvas
 from rnnjax.figures.stability import title as cell_title
 from rnnjax.tasks.registry import TASKS
@@ -67,7 +67,7 @@ def summary(rows: list[dict]) -> list[dict]:
     for ((cell, recurrent_init, layers, steps), budget), trials in points(rows):
         line = {"cell": cell, "depth": layers, "budget": budget}
         line |= {"parameters": trials[0]["parameters"], "units": trials[0]["hidden_size"]}
-        line |= {"recurrent_init": recurrent_init} if recurrent_init else {}
+        line |= {"recurrent_init": recurrent_init} if recurrent_init != OWN else {}
         line |= {"steps": steps} if steps else {}
         best, bracketed = winner(trials)
         describe = _bits if trials[0]["task"] == "parameters" else _loss
