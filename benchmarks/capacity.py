@@ -27,15 +27,7 @@ from rnnjax.tasks.text import corpus
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
 SIZES = ("budgets", "hidden_sizes")
-DEFAULTS = {
-    "cell": "rnn_tanh",
-    "task": "parameters",
-    "preset": "quick",
-    "optimizer": "adam",
-    "factor": "4",
-    "finalists": "1",
-    "moves": "6",
-}
+DEFAULTS = {"cell": "rnn_tanh", "task": "parameters", "preset": "quick", "optimizer": "adam", "factor": "4", "moves": "6"}
 MOST_PARAMETERS = 10**8
 
 flags.DEFINE_string("task", None, f"Task: {', '.join(TASKS)}.")
@@ -152,6 +144,7 @@ def config_from_flags() -> Config:
     _refuse_flags_of_other_tasks(task, fields)
     taken = preset.get(task, preset["other"]).items()
     _flags.take({name: value for name, value in taken if not (name in SIZES and given) and not (name == "batch" not in fields)})
+    _flags.take({"finalists": "1"})
     settings = _task_settings(fields)
     most = 2 ** settings.get("inputs", TASKS[task].inputs) if task == "parameters" else 2**31
     return Config(

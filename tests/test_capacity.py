@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import capacity, memory_stability
+from benchmarks import _presets, capacity, memory_stability
 from rnnjax import capacity as capacity_library
 from rnnjax import checkpoints, records, search
 from rnnjax.cells import registry
@@ -172,6 +172,25 @@ def test_a_run_repeats_extends_and_refuses(binary, tmp_path):
     assert status == 2
     assert "ranges={'learning_rate': [0.001, 0.02]" in err
     assert "allowed: the same settings" in err
+
+
+@pytest.mark.parametrize("preset", _presets.PRESETS)
+@pytest.mark.parametrize("task", ["parameters", "units", "characters"])
+def test_presets_are_what_their_table_says(command, monkeypatch, task, preset):
+    """Every value of a preset reaches the plan or the axes; a flag overrules it."""
+    seen = []
+    monkeypatch.setattr(capacity, "main", lambda: seen.append(capacity.config_from_flags()))
+    arguments = ["--smoke"] if preset == "smoke" else [f"--preset={preset}"]
+    assert command(capacity, f"--task={task}", *arguments)[0] == 0
+    assert command(capacity, f"--task={task}", *arguments, "--trials=77", "--seeds=4")[0] == 0
+    values = _presets.PRESETS[preset].get(task, _presets.PRESETS[preset]["other"])
+    plan = seen[0].study.plan
+    for name in ("trials", "rungs", "updates", "finalists"):
+        assert getattr(plan, name) == int(values.get(name, 1)), name
+    assert len(plan.draws) == int(values["seeds"])
+    for name in ("budgets", "hidden_sizes"):
+        assert list(getattr(seen[0], name)) == [int(n) for n in values.get(name, "").split(",") if n]
+    assert (seen[1].study.plan.trials, len(seen[1].study.plan.draws)) == (77, 4)
 
 
 def test_dry_run_writes_nothing(binary, tmp_path):
