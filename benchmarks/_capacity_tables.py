@@ -63,12 +63,14 @@ def dry_run(points: list[capacity.Point], study: capacity.Study, known: dict, me
     """Says what a run would do; tries the first group of the largest point and scales by cost."""
     plan = study.plan
     trials = [plan.rung(r) for r in range(plan.rungs)]
-    searched = sum(count for count, _ in trials) + (plan.finalists if plan.finalists > 1 else 0) * len(plan.draws)
+    searched = sum(count for count, _ in trials) + (plan.finalists if plan.finalists > 1 else 0) * plan.judges
     rounds = ", ".join(f"{count} x {updates:,} updates" for count, updates in trials)
     print(f"{len(points)} networks; for each a search ({rounds}), finals of {plan.finalists},", end=" ")
     print(f"then its best on {len(plan.draws)} fresh draws")
     most = any("samples" in point.space for point in points)
-    draws = len(plan.draws) * (3 + plan.moves if most else 1)
+    bracket = plan.judges * 3 if most else 0
+    draws = len(plan.draws) + (plan.judges * plan.moves if most else 0)
+    searched += bracket
     print(
         f"{len(points) * (searched + len(plan.draws))} lanes or more (at most {len(points) * (searched + draws)}), of which",
         end=" ",

@@ -10,7 +10,15 @@ PRESETS = {
         "other": {"budgets": "400", "trials": "2", "rungs": "1", "updates": "250", "seeds": "2", "batch": "8"},
     },
     "quick": {
-        "parameters": {"budgets": "100,200,300", "trials": "256", "rungs": "3", "updates": "8000", "finalists": "3", "seeds": "5"},
+        "parameters": {
+            "budgets": "100,200,300",
+            "trials": "256",
+            "rungs": "3",
+            "updates": "8000",
+            "finalists": "3",
+            "judges": "5",
+            "seeds": "5",
+        },
         "units": {
             "hidden_sizes": "10,20,30,40,50,60,64,70,80,90,100",
             "trials": "8",
@@ -28,6 +36,7 @@ PRESETS = {
             "rungs": "3",
             "updates": "24000",
             "finalists": "6",
+            "judges": "8",
             "seeds": "8",
         },
         "units": {
@@ -38,7 +47,15 @@ PRESETS = {
             "seeds": "5",
             "batch": "64",
         },
-        "other": {"budgets": "1000,3000,10000", "trials": "64", "rungs": "3", "updates": "8000", "finalists": "3", "seeds": "5"},
+        "other": {
+            "budgets": "1000,3000,10000",
+            "trials": "64",
+            "rungs": "3",
+            "updates": "8000",
+            "finalists": "3",
+            "judges": "5",
+            "seeds": "5",
+        },
     },
     "paper": {
         "parameters": {
@@ -47,6 +64,7 @@ PRESETS = {
             "rungs": "4",
             "updates": "256000",
             "finalists": "10",
+            "judges": "10",
             "seeds": "10",
         },
         "units": {
@@ -60,7 +78,7 @@ PRESETS = {
     },
 }
 # The random continuous function of the paper has a million samples; a search on a small machine has to do with fewer.
-PAPER_SAMPLES = "1000000"
+PRESETS["paper"]["random_function"] = PRESETS["paper"]["other"] | {"samples": "1000000"}
 
 SPACE = {
     "learning_rate": Range(1e-3, 2e-2),

@@ -27,8 +27,17 @@ from rnnjax.tasks.text import corpus
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
 SIZES = ("budgets", "hidden_sizes")
-DEFAULTS = {"cell": "rnn_tanh", "task": "parameters", "preset": "quick", "optimizer": "adam", "factor": "4", "moves": "6"}
+DEFAULTS = {
+    "cell": "rnn_tanh",
+    "task": "parameters",
+    "preset": "quick",
+    "optimizer": "adam",
+    "factor": "4",
+    "judges": "3",
+    "moves": "6",
+}
 MOST_PARAMETERS = 10**8
+MOST_TRIALS = search.SEEDS_OF_A_RUNG // 2
 
 flags.DEFINE_string("task", None, f"Task: {', '.join(TASKS)}.")
 flags.DEFINE_string("budgets", None, "Numbers of parameters; the most units that fit are taken.")
@@ -39,6 +48,9 @@ flags.DEFINE_string("rungs", None, "Rounds of the search; each keeps the best se
 flags.DEFINE_string("factor", None, "How many times fewer settings and more updates the next round has.")
 flags.DEFINE_string(
     "finalists", None, "Settings of the last round that are trained on several draws, to choose the best in the mean."
+)
+flags.DEFINE_string(
+    "judges", None, "Draws on which finalists and numbers of samples are compared; --seeds are others, for the result."
 )
 flags.DEFINE_string("moves", None, "How often the number of samples is moved by a ratio of 1.25, at most.")
 flags.DEFINE_string("decay", None, "Power with which the learning rate falls to 0: a number or range, like all that follow.")
@@ -138,6 +150,10 @@ def config_from_flags() -> Config:
     task = _flags.choice("task", TASKS, "task")
     preset = _presets.PRESETS["smoke" if FLAGS.smoke else _flags.choice("preset", _presets.PRESETS, "preset")]
     given = [name for name in SIZES if _flags.given(name)]
+    if FLAGS.smoke and _flags.given("preset"):
+        raise _flags.UsageError("preset", FLAGS.preset, "given with --smoke", "one of the two")
+    if FLAGS["layers"].present > 1:
+        raise _flags.UsageError("layers", FLAGS.layers, "given with --depths", "one of the two")
     if len(given) == 2:
         raise _flags.UsageError("hidden_sizes", FLAGS.hidden_sizes, f"given with --budgets={FLAGS.budgets}", "one of the two")
     fields = {field.name for field in dataclasses.fields(TASKS[task])}
@@ -153,24 +169,35 @@ def config_from_flags() -> Config:
         recurrent_inits=_names("recurrent_init", INITIALIZERS, "initialiser", (capacity.OWN,)),
         layers=tuple(_flags.wholes("layers", 1, 64)),
         steps=tuple(_flags.wholes("steps", 1, 1000)) if FLAGS.steps is not None else (None,),
-        budgets=tuple(_flags.wholes("budgets", 1, MOST_PARAMETERS)) if FLAGS.budgets else (),
-        hidden_sizes=tuple(_flags.wholes("hidden_sizes")) if FLAGS.hidden_sizes else (),
+        budgets=tuple(_flags.wholes("budgets", 1, MOST_PARAMETERS)) if FLAGS.budgets is not None else (),
+        hidden_sizes=tuple(_flags.wholes("hidden_sizes")) if FLAGS.hidden_sizes is not None else (),
         task_settings=tuple(settings.items()),
         space=tuple(_space(task, most).items()),
         study=capacity.Study(
             search.Plan(
-                trials=_flags.whole("trials", 1, 2**20),
+                trials=_flags.whole("trials", 1, MOST_TRIALS),
                 rungs=_flags.whole("rungs", 1, 20),
                 factor=_flags.whole("factor", 2, 64),
                 updates=_flags.whole("updates"),
-                draws=_flags.seeds(),
+                draws=_draws(),
                 finalists=_flags.whole("finalists", 1, 1000),
+                judges=_flags.whole("judges", 2, 1000),
                 moves=_flags.whole("moves", 0, 100),
             ),
             _names("optimizer", training.OPTIMIZERS, "optimiser", ()),
             most,
         ),
     )
+
+
+def _draws() -> tuple[int, ...]:
+    """The seeds of the result, below those of the search."""
+    draws = _flags.seeds()
+    if draws[-1] >= search.SEEDS_OF_A_RUNG:
+        raise _flags.UsageError(
+            "first_seed", FLAGS.first_seed, "seeds that the search itself uses", f"0 to {search.SEEDS_OF_A_RUNG - len(draws)}"
+        )
+    return draws
 
 
 def _refuse_flags_of_other_tasks(task: str, fields: set[str]) -> None:
@@ -196,6 +223,8 @@ def _task_settings(fields: set[str]) -> dict[str, int | str | bool]:
     """The values of the task's own flags, as far as they are set."""
     wholes = ("inputs", "size", "delay", "length", "batch", "samples", "digits")
     settings = {name: _flags.whole(name) for name in wholes if name in fields and FLAGS[name].value is not None}
+    if settings.get("digits", 1) > 9:
+        raise _flags.UsageError("digits", settings["digits"], "too many", "whole numbers from 1 to 9")
     if "inputs" in settings and settings["inputs"] > 31:
         raise _flags.UsageError("inputs", settings["inputs"], "too many", "whole numbers from 1 to 31")
     if "at_once" in fields:
@@ -258,7 +287,9 @@ def _save_networks(config: Config, path, result: lanes.Result) -> None:
     for lane, row in enumerate(result.rows):
         if row["stage"] == search.DRAWS and row["status"] == "trained":
             variables = jax.tree.map(lambda leaf: leaf[lane], result.state.variables)  # noqa: B023
-            name = f"{row['cell']}-n{row['hidden_size']}-l{row['layers']}-s{row['seed']}"
+            start = "" if row["recurrent_init"] == capacity.OWN else f"-{row['recurrent_init']}"
+            steps = f"-t{row['steps']}" if row["steps"] else ""
+            name = f"{row['cell']}{start}-n{row['hidden_size']}-l{row['layers']}{steps}-s{row['seed']}"
             checkpoints.save(path / "networks" / name, config.describe(row), variables)
 
 

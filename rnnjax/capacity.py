@@ -12,7 +12,7 @@ MOST_LANES = 1024  # of an accelerator, at once
 CORE_LANES = 8  # of a CPU core, in one program
 
 OWN = "own"
-LABELS = ("cell", "recurrent_init", "layers", "steps", "budget", "stage", "trial", "seed")
+LABELS = ("cell", "recurrent_init", "layers", "steps", "budget", "stage", "trial", "step", "seed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ def groups(points: list[Point], study: Study, known: dict[tuple, dict], mesh: la
 
 def label(point: Point, trial: search.Trial) -> tuple:
     """What tells the row of a trial from all others; see `LABELS`."""
-    names = point.labels | {"stage": trial.stage, "trial": trial.number, "seed": trial.seed}
+    names = point.labels | {"stage": trial.stage, "trial": trial.number, "step": trial.step, "seed": trial.seed}
     return tuple(names[key] for key in LABELS)
 
 
@@ -94,10 +94,9 @@ def expected_cost(points: list[Point], study: Study) -> float:
     for point in points:
         rungs = [plan.rung(r) for r in range(plan.rungs)]
         moved = "samples" in point.space
-        many = 1 + 3 * moved
         task = dataclasses.replace(point.task, rows=bucket(round(point.space["samples"].high))) if moved else point.task
-        finals = plan.finalists if plan.finalists > 1 else 0
-        for trials, updates in [*rungs, ((finals + many) * len(plan.draws), plan.updates)]:
+        judged = (plan.finalists if plan.finalists > 1 else 0) + 4 * moved
+        for trials, updates in [*rungs, (judged * plan.judges + len(plan.draws), plan.updates)]:
             total += cost(task, point.labels["parameters"], updates, trials)
     return total
 
@@ -160,7 +159,7 @@ def _groups(point: Point, trials: list[search.Trial], room: int | None, most: in
             settings = tuple(training.Settings()._replace(**trial.settings) for trial in some)
             named = point.labels | {"stage": stage}
             experiment = Trials(point.network, task, updates, settings, optimizer, point.gains, named, some)
-            name = f"{point.name}-{stage}-{some[0].number}-{seeds[0]}"
+            name = f"{point.name}-{stage}-{some[0].number}-{some[0].step}-{seeds[0]}"
             price = cost(task, point.labels["parameters"], updates, len(some))
             yield lanes.Group(name, experiment, seeds, price, slots=most if most < MOST_LANES else 0)
 
@@ -172,4 +171,4 @@ class Trials(training.Training):
     trials: tuple[search.Trial, ...] = ()
 
     def finish(self, state: training.Lane, lane: int) -> dict:
-        return super().finish(state, lane) | {"trial": self.trials[lane].number}
+        return super().finish(state, lane) | {"trial": self.trials[lane].number, "step": self.trials[lane].step}

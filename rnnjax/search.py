@@ -12,7 +12,7 @@ from scipy.stats import qmc
 
 RATIO = 1.25  # between neighbouring numbers of samples
 SEEDS_OF_A_RUNG = 10**6
-DRAWS = "draws"
+BRACKET, DRAWS = "bracket", "draws"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +35,10 @@ class Plan:
     """How much is tried.
 
     Rung r = 0 ... `rungs` - 1 trains the best `trials / factor^r` settings afresh, each from a start and on data of its own, with
-    `updates / factor^(rungs - 1 - r)` updates. As one training says little, the best `finalists` of the last rung are trained on as
-    many draws of their own as there are `draws`, and the best in the mean goes on. It is trained on each of the `draws`; its number
-    of samples, if it has one, is moved by steps of 1.25 at most `moves` times.
+    `updates / factor^(rungs - 1 - r)` updates. As one training says little, the best `finalists` of the last rung are trained on
+    `judges` draws each, and the best in the mean goes on. Its number of samples, if it has one, is moved by steps of 1.25 at most
+    `moves` times, until both neighbours do worse in the mean of `judges` other draws. What comes out is trained on each of the
+    `draws`, which no choice has seen.
     """
 
     trials: int
@@ -46,6 +47,7 @@ class Plan:
     updates: int
     draws: tuple[int, ...]
     finalists: int = 1
+    judges: int = 3
     moves: int = 6
 
     def rung(self, r: int) -> tuple[int, int]:
@@ -55,10 +57,11 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One training: `number` is a place in the Sobol sequence, or in the stage `draws` a step of the number of samples."""
+    """One training: `number` is a place in the Sobol sequence, `step` how many times its number of samples was moved by 1.25."""
 
     stage: str
     number: int
+    step: int
     seed: int
     updates: int
     optimizer: str
@@ -75,48 +78,46 @@ def search(space: dict[str, Range], optimizers: tuple[str, ...], plan: Plan, mos
     for r in range(plan.rungs):
         count, updates = plan.rung(r)
         seed = (r + 1) * SEEDS_OF_A_RUNG
-        trials = [Trial(f"rung{r}", k, seed + k, updates, *candidates[k]) for k in list(candidates)[:count]]
+        trials = [Trial(f"rung{r}", k, 0, seed + k, updates, *candidates[k]) for k in list(candidates)[:count]]
         scores = yield trials
         order = sorted(range(len(trials)), key=lambda k: -_score(scores[k]))  # noqa: B023
         candidates = {trials[k].number: candidates[trials[k].number] for k in order}
     if plan.finalists > 1:
         candidates = yield from _finals(dict(list(candidates.items())[: plan.finalists]), plan)
-    yield from _bracket(*next(iter(candidates.values())), plan, most_samples)
+    number, (optimizer, settings) = next(iter(candidates.items()))
+    step, settings = yield from _bracket(number, optimizer, settings, plan, most_samples)
+    yield [Trial(DRAWS, number, step, seed, plan.updates, optimizer, settings) for seed in plan.draws]
 
 
 def _finals(candidates: dict[int, tuple[str, dict[str, float]]], plan: Plan):
     """The candidates in the order of their mean scores on draws of their own, the best first."""
-    seeds = [(plan.rungs + 1) * SEEDS_OF_A_RUNG + k for k in range(len(plan.draws))]
-    scores = yield [Trial("finals", k, seed, plan.updates, *candidates[k]) for k in candidates for seed in seeds]
+    seeds = [(plan.rungs + 1) * SEEDS_OF_A_RUNG + k for k in range(plan.judges)]
+    scores = yield [Trial("finals", k, 0, seed, plan.updates, *candidates[k]) for k in candidates for seed in seeds]
     sums = [sum(map(_score, scores[k * len(seeds) : (k + 1) * len(seeds)])) for k in range(len(candidates))]
     order = sorted(range(len(candidates)), key=lambda k: -sums[k])
     return {number: candidates[number] for number in (list(candidates)[k] for k in order)}
 
 
-def _bracket(optimizer: str, settings: dict[str, float], plan: Plan, most_samples: int) -> Search:
-    """Trains one setting on every draw, and moves its number of samples until both neighbours are worse."""
+def _bracket(number: int, optimizer: str, settings: dict[str, float], plan: Plan, most_samples: int):
+    """Moves a setting's number of samples until both neighbours are worse; returns by how many steps, and the setting then."""
+    if "samples" not in settings:
+        return 0, settings
     best, means = 0, {}
+    seeds = [(plan.rungs + 2) * SEEDS_OF_A_RUNG + k for k in range(plan.judges)]
 
-    def samples(step: int) -> int:
-        return round(settings["samples"] * RATIO**step)
+    def moved(step: int) -> dict[str, float]:
+        return settings | {"samples": round(settings["samples"] * RATIO**step)}
 
     for _ in range(1 + plan.moves):
-        around = [0]
-        if "samples" in settings:
-            around = [step for step in (best - 1, best, best + 1) if 2 <= samples(step) <= most_samples]
+        around = (step for step in (best - 1, best, best + 1) if 2 <= moved(step)["samples"] <= most_samples)
         new = [step for step in around if step not in means]
-        if not new:
-            return
-        trials = []
-        for step in new:
-            here = settings | ({"samples": samples(step)} if "samples" in settings else {})
-            trials += [Trial(DRAWS, step, seed, plan.updates, optimizer, here) for seed in plan.draws]
-        scores = yield trials
+        if not new or means.get(best) == -math.inf:
+            break
+        scores = yield [Trial(BRACKET, number, step, seed, plan.updates, optimizer, moved(step)) for step in new for seed in seeds]
         for k, step in enumerate(new):
-            means[step] = sum(map(_score, scores[k * len(plan.draws) : (k + 1) * len(plan.draws)]))
+            means[step] = sum(map(_score, scores[k * len(seeds) : (k + 1) * len(seeds)]))
         best = max(means, key=means.get)
-        if means[best] == -math.inf:
-            return
+    return best, moved(best)
 
 
 def _score(score: float | None) -> float:

@@ -99,6 +99,8 @@ class Training:
     def finish(self, state: Lane, lane: int) -> dict:
         diverged = int(state.diverged[lane])
         scores = {name: _number(score[lane]) for name, score in state.scores.items()}
+        if diverged < 0 and None in scores.values():
+            diverged = self.updates
         settings = dict(zip(Settings._fields, (float(column[lane]) for column in state.settings)))
         return {
             **self.labels,

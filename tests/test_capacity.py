@@ -58,20 +58,22 @@ def test_bits_a_parameter(binary, tmp_path):
     for line in summary:
         trials = [row for row in rows if row["budget"] == int(line["budget"])]
         assert int(line["parameters"]) == trials[0]["parameters"] <= int(line["budget"])
-        assert [sum(row["stage"] == stage for row in trials) for stage in ("rung0", "rung1", "finals")] == [8, 2, 6]
+        assert [sum(row["stage"] == stage for row in trials) for stage in ("rung0", "rung1", "finals", "draws")] == [8, 2, 6, 3]
         assert int(line["trials"]) == len(trials)
-        draws = {}
-        for row in trials:
-            if row["stage"] == "draws":
-                draws.setdefault(row["samples"], []).append(row["bits"] / row["parameters"])
-        assert all(len(values) == 3 for values in draws.values())
-        means = {samples: np.mean(values) for samples, values in draws.items()}
-        best = max(means, key=means.get)
-        assert int(line["samples"]) == best
-        assert float(line["bits_per_parameter"]) == pytest.approx(means[best], rel=1e-4)
+        draws = [row for row in trials if row["stage"] == "draws"]
+        assert [row["seed"] for row in draws] == [0, 1, 2]
+        assert {row["samples"] for row in draws} == {int(line["samples"])}
+        assert float(line["bits_per_parameter"]) == pytest.approx(
+            np.mean([r["bits"] for r in draws]) / draws[0]["parameters"], rel=1e-4
+        )
         assert float(line["max_bits_per_parameter"]) == pytest.approx(max(r["bits"] / r["parameters"] for r in trials), rel=1e-4)
-        around = sorted(means)
-        assert (line["bracketed"] == "True") == (0 < around.index(best) < len(around) - 1)
+        judged = {}
+        for row in trials:
+            if row["stage"] == "bracket":
+                judged.setdefault(row["samples"], []).append(row["bits"])
+        means = {samples: np.mean(values) for samples, values in sorted(judged.items())}
+        assert max(means, key=means.get) == int(line["samples"])
+        assert (line["bracketed"] == "True") == (0 < list(means).index(int(line["samples"])) < len(means) - 1)
         for row in trials:
             p = max(row["right"], 0.5)
             stored = row["samples"] * (1 + p * np.log2(p) + (1 - p) * np.log2(1 - p) if p < 1 else 1)
@@ -204,6 +206,10 @@ def test_dry_run_writes_nothing(binary, tmp_path):
 WRONG = {
     "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: parameters, units, random_function"),
     "unknown cell": (["--cell=x"], "--cell=x: no such cell 'x'; allowed: all, or a comma list of rnn_tanh"),
+    "smoke and a preset": (["--smoke", "--preset=paper"], "--preset=paper: given with --smoke; allowed: one of the two"),
+    "no sizes": (["--budgets="], "--budgets=: 'an empty entry' is no such number"),
+    "too many digits": (["--task=arithmetic", "--digits=12"], "--digits=12: too many; allowed: whole numbers from 1 to 9"),
+    "seeds of the search": (["--first_seed=1000000"], "--first_seed=1000000: seeds that the search itself uses; allowed: 0 to"),
     "unknown preset": (["--preset=huge"], "--preset=huge: no such preset; allowed: smoke, quick, long, paper"),
     "unknown optimiser": (["--optimizer=adam,magic"], "--optimizer=adam,magic: no such optimiser 'magic'; allowed: a comma list"),
     "unknown start": (
@@ -273,7 +279,7 @@ def test_networks_trained_on_a_text_are_probed_on_it(binary, probe, tmp_path):
     status, out, err = binary("--cell=gru", *train, "--out_dir=trained")
     assert status == 0, err
     assert "bits per character" in out
-    assert all(row["loss"] < 0.9 * row["chance"] for row in records.read_rows(tmp_path / "trained"))
+    assert all(row["loss"] < 0.95 * row["chance"] for row in records.read_rows(tmp_path / "trained"))
     assert probe("--network=trained", *PROBE, "--out_dir=probed")[0] == 0
     rows = records.read_rows(tmp_path / "probed")
     assert {(row["cell"], row["input_size"]) for row in rows} == {("gru-trained", 27), ("gru-untrained", 27)}

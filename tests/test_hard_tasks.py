@@ -137,7 +137,7 @@ def test_bits_are_those_of_a_gaussian_source():
     score = scored(task, outputs, batch)
     loss = np.mean(np.square(outputs.astype(np.float64) - target))
     assert float(score["loss"]) == pytest.approx(loss, rel=1e-5)
-    assert float(score["bits"]) == pytest.approx(-150 * math.log2(loss), rel=1e-5)
+    assert float(score["bits"]) == pytest.approx(150 * math.log2(np.mean(np.square(target, dtype=np.float64)) / loss), rel=1e-5)
     assert scored(task, target + 2, batch)["bits"] == 0
     perfect = scored(task, target, batch)
     assert perfect["loss"] == 0 and 300 * 60 < perfect["bits"] < math.inf
@@ -246,7 +246,12 @@ def test_ignoring_the_inputs_scores_chance(task):
 def test_ignoring_the_inputs_of_a_random_function_scores_chance():
     task = RandomFunction(samples=10**6, steps=2, batch=50_000)
     score = scored(task, np.zeros((50_000, 1)), drawn(task))
-    assert score["loss"] == pytest.approx(task.chance, rel=0.03) and score["bits"] < 10**6 / 2 * 0.03 / math.log(2)
+    assert score["loss"] == pytest.approx(task.chance, rel=0.03) and score["bits"] == 0
+    whole = task.test(task.draw(jax.random.key(0), 0), jax.random.key(1), 2048)
+    assert whole.target.shape == (2**14, 1)
+    small = RandomFunction(samples=70)
+    np.testing.assert_array_equal(*(small.test(jax.random.key(0), jax.random.key(k), 2048).target for k in (1, 2)))
+    assert len(np.unique(small.test(jax.random.key(0), jax.random.key(1), 2048).target)) == 70
 
 
 def test_chance_is_exact_for_short_strings():

@@ -87,7 +87,10 @@ def test_characters_ask_for_the_next_one():
     window = np.concatenate([shown[:, 0], batch.target[-1:, 0]])
     assert any(np.array_equal(window, text[k : k + 7]) for k in np.flatnonzero(text == window[0]))
     np.testing.assert_array_equal(np.sum(batch.x, axis=-1), 1)
-    assert task.loss(jnp.zeros((6, 3, 27)), batch) == pytest.approx(task.chance)
+    assert task.loss(jnp.zeros((6, 3, 27)), batch) == pytest.approx(np.log2(27))
+    frequent = jnp.log(jnp.bincount(text, length=27) / len(text))
+    many = sample(task, 0, 4000)
+    assert task.loss(jnp.broadcast_to(frequent, (6, 4000, 27)), many) == pytest.approx(task.chance, rel=0.01)
     certain = 50 * jax.nn.one_hot(batch.target, 27)
     assert task.loss(certain, batch) == pytest.approx(0, abs=1e-6)
 

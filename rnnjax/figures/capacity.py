@@ -42,23 +42,24 @@ def points(rows: list[dict]):
 
 
 def winner(rows: list[dict]) -> tuple[list[dict], bool]:
-    """The rows of the best setting on every fresh draw, and whether both neighbours in number of samples are worse.
+    """The rows of the best setting on the fresh draws, and whether both neighbours in number of samples were worse.
 
-    Numbers of samples that were not trained on all draws do not compete. Empty before the search has come so far.
+    Empty before the search has come so far. Where fewer draws were asked for at first, those that all were asked for count.
     """
-    draws: dict[int, list[dict]] = {}
+    draws: dict[tuple, list[dict]] = {}
     for row in rows:
         if row["stage"] == search.DRAWS:
-            draws.setdefault(row["trial"], []).append(row)
+            draws.setdefault((row["trial"], row["step"]), []).append(row)
     if not draws:
         return [], False
-    most = max(map(len, draws.values()))
-    draws = {k: some for k, some in draws.items() if len(some) == most}
-    task = TASKS[rows[0]["task"]]
-    scores = {k: [score(task, row) for row in some] for k, some in draws.items()}
+    trial, step = max(draws, key=lambda which: len(draws[which]))
+    task, scores = TASKS[rows[0]["task"]], {}
+    for row in rows:
+        if (row["stage"], row["trial"]) == (search.BRACKET, trial):
+            scores.setdefault(row["step"], []).append(score(task, row))
     means = {k: -np.inf if None in some else float(np.mean(some)) for k, some in scores.items()}
-    best = max(means, key=means.get)
-    return draws[best], all(side in means and means[side] < means[best] for side in (best - 1, best + 1))
+    bracketed = all(side in means and means[side] < means[step] for side in (step - 1, step + 1))
+    return draws[trial, step], bracketed
 
 
 def summary(rows: list[dict]) -> list[dict]:
@@ -149,7 +150,7 @@ def _spread(axis, x, values, **style):
 def _searched(rows: list[dict]) -> str:
     draws = len({row["seed"] for row in rows if row["stage"] == search.DRAWS})
     count = max(len(trials) for _, trials in points(rows))
-    return f"best setting of a search, mean of {draws} fresh draws and 95 % interval; at most {count} trainings a point"
+    return f"best setting of a search: mean of {draws} fresh draws, 95 % interval\nat most {count} trainings a point"
 
 
 def _draw_bits(rows: list[dict], folder) -> None:
@@ -221,23 +222,23 @@ def _draw_search(rows: list[dict], folder) -> None:
     with canvas.figure(folder, "search", 1, 2, (4.2, 3.4)) as (fig, axes):
         left, right = axes[0]
         for k, ((line, budget), trials) in enumerate(points(rows)):
-            searched = [row for row in trials if row["stage"] != search.DRAWS]
+            searched = [row for row in trials if row["stage"].startswith("rung")]
             scores = np.asarray([-np.inf if (s := score(task, row)) is None else s for row in searched])
             scale = trials[0]["parameters"] if per else -1.0
             updates = np.asarray([row["updates"] for row in searched])
             label, color = f"{title(line, series(rows))}, {budget}", f"C{k % 10}"
             levels = [u for u in sorted(set(updates)) if np.isfinite(scores[updates == u]).any()]
             left.plot(levels, [scores[updates == u].max() / scale for u in levels], "o-", ms=3, lw=1, color=color, label=label)
-            first = np.sort(scores[updates == updates.min()])[::-1]
+            first = np.sort(scores[[row["stage"] == "rung0" for row in searched]])[::-1]
             if np.isfinite(first).any():
                 counts = np.unique(np.geomspace(1, len(first), 20).astype(int))
                 right.plot(counts, [_best_of(first, n) / scale for n in counts], lw=1, color=color)
         what = "bits a parameter" if per else rows[0]["measure"]
-        left.set(xlabel="updates of a training", ylabel=f"best {what}", xscale="log")
-        right.set(xlabel="trials of the first round", ylabel=f"expected best {what}", xscale="log")
+        left.set(xlabel="updates of a training", ylabel=what, xscale="log", title="best of a round")
+        right.set(xlabel="trials", xscale="log", title="expected best of the first round")
         if len(points(rows)) <= 12:
             left.legend(frameon=False, fontsize=6)
-        fig.suptitle("how far the budget of the search binds (single trainings, before the fresh draws)", fontsize=8)
+        fig.suptitle("single trainings, before the fresh draws", fontsize=8)
 
 
 def _best_of(ordered: np.ndarray, n: int) -> float:
@@ -251,14 +252,15 @@ def _best_of(ordered: np.ndarray, n: int) -> float:
 
 
 def _draw_diverged(rows: list[dict], folder) -> None:
-    """`diverged.png`: the share of trainings that diverged."""
+    """`diverged.png`: the share of the first round's trainings, whose settings are not chosen, that diverged."""
     with canvas.figure(folder, "diverged", 1, 1, (max(3.6, 0.7 * len(series(rows)) + 1.6), 3.2)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
-        groups = [[row for row in rows if tuple(row[name] for name in NAMES) == line] for line in lines]
+        first = [row for row in rows if row["stage"] == "rung0"]
+        groups = [[row for row in first if tuple(row[name] for name in NAMES) == line] for line in lines]
         intervals = [statistics.share(sum(row["status"] == "diverged" for row in some), len(some)) for some in groups]
         means = [interval.mean for interval in intervals]
         errors = [[i.mean - i.low for i in intervals], [i.high - i.mean for i in intervals]]
         axis.bar(range(len(lines)), means, yerr=errors, width=0.6, color="0.7", capsize=2)
         axis.set(xticks=range(len(lines)), ylabel="share of trainings that diverged", ylim=(0, None))
         axis.set_xticklabels([title(line, lines) for line in lines], rotation=30 if len(lines) > 3 else 0)
-        fig.suptitle(f"{min(map(len, groups))} trainings or more a bar, 95 % interval", fontsize=8)
+        fig.suptitle(f"settings as they were drawn, {min(map(len, groups))} or more a bar; 95 % interval", fontsize=8)
