@@ -4,7 +4,8 @@ python -m benchmarks.memory_stability --cell=lstm
 python -m benchmarks.memory_stability --cell=gru
 python -m benchmarks.memory_stability --cell=lstm --input_sizes=1 --dtype=float64 --out_dir=results/memory_stability/lstm-float64
 python -m benchmarks.memory_stability --cell=all --hidden_sizes=32 --input_sizes=16 --steps=5000 --out_dir=results/cells
-python -m benchmarks.capacity --preset=long --cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity --budgets=200 --out_dir=results/bits
+python -m benchmarks.capacity --preset=long --budgets=200 --cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity \\
+    --out_dir=results/bits
 
 python -m docs.pictures
 """

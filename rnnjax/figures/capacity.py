@@ -147,6 +147,11 @@ def _spread(axis, x, values, **style):
     return axis.errorbar(x, [m.mean for m in means], [low, high], marker="o", ms=3, lw=1, capsize=2, **style)
 
 
+def _name_lines(axis, lines: list[tuple]) -> None:
+    slanted = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if len(lines) > 3 else {}
+    axis.set_xticklabels([title(line, lines) for line in lines], **slanted)
+
+
 def _searched(rows: list[dict]) -> str:
     draws = len({row["seed"] for row in rows if row["stage"] == search.DRAWS})
     count = max(len(trials) for _, trials in points(rows))
@@ -188,7 +193,7 @@ def _draw_bits_per_parameter(rows: list[dict], folder) -> None:
                 drawn = _spread(axis, at, values, ls="none", label=f"{budget} parameters at most")
                 axis.plot(at, most, "x", ms=4, color=drawn[0].get_color())
         axis.set(xticks=range(len(lines)), ylabel="bits a parameter", ylim=(0, None))
-        axis.set_xticklabels([title(line, lines) for line in lines], rotation=30 if len(lines) > 3 else 0)
+        _name_lines(axis, lines)
         axis.legend(frameon=False, fontsize=8)
         fig.suptitle("dots: mean of fresh draws, 95 % interval\ncrosses: best single training", fontsize=8)
 
@@ -262,5 +267,5 @@ def _draw_diverged(rows: list[dict], folder) -> None:
         errors = [[i.mean - i.low for i in intervals], [i.high - i.mean for i in intervals]]
         axis.bar(range(len(lines)), means, yerr=errors, width=0.6, color="0.7", capsize=2)
         axis.set(xticks=range(len(lines)), ylabel="share of trainings that diverged", ylim=(0, None))
-        axis.set_xticklabels([title(line, lines) for line in lines], rotation=30 if len(lines) > 3 else 0)
+        _name_lines(axis, lines)
         fig.suptitle(f"settings as they were drawn, {min(map(len, groups))} or more a bar; 95 % interval", fontsize=8)
