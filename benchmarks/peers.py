@@ -59,7 +59,7 @@ def population(torch: Torch, mesh: lanes.Mesh, rounds: int) -> list[float]:
     sizes = {"units": 8, "samples": 64, "inputs": 24, "steps": 5}
     task = Parameters(inputs=sizes["inputs"], steps=sizes["steps"], rows=sizes["samples"])
     network = networks.Network(registry.CELLS["rnn_tanh"](hidden_size=sizes["units"]), outputs=1)
-    experiment = training.Training(network, task, 1000, (training.Settings(samples=sizes["samples"]),))
+    experiment = training.Training(network, task, 4000, (training.Settings(samples=sizes["samples"]),))
     group = lanes.Group("population", experiment, tuple(range(256)))
     lanes.run_group(group, mesh)
     ratios = []

@@ -263,7 +263,8 @@ def _lower(name, platform):
         z = cell.apply(variables, x, method="project")
         return unroll.unroll(bound(cell, variables), cell.initial_carry(), z)
 
-    return jax.jit(run).trace(variables, inputs()).lower(lowering_platforms=(platform,)).as_text()
+    many = jnp.tile(inputs(), (unroll.STRAIGHT, 1))
+    return jax.jit(run).trace(variables, many).lower(lowering_platforms=(platform,)).as_text()
 
 
 def test_lowers_for_tpu(name):

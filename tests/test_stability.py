@@ -34,7 +34,7 @@ def test_equals_numpy(name, x64):
     cell = registry.CELLS[name](hidden_size=3)
     experiment = stability.Stability(cell, 2, steps=1700, unique_steps=700, dtype="float64")
     mesh = lanes.Mesh.local()
-    state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
+    state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2))
     row = lanes.run_group(lanes.Group("g", experiment, (0, 1)), mesh)[0][1]
 
     parameters = {**state.source.parameters["params"], **state.parameters["params"]}
@@ -129,7 +129,7 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
     draws = []
     for input_size in (2, 5):
         experiment = stability.Stability(lstm(), input_size)
-        state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
+        state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2))
         draw = mesh.each(pairs.draw, inputs=None, input_size=input_size)
         draws.append([draw((state.pair.done, state.source.streams), (experiment.phase(k),)) for k in range(4)])
     for narrow, wide in zip(*draws):
@@ -157,7 +157,7 @@ class Poisoned(stability.Stability):
     def init(self, mesh, seeds, live, order):
         state = super().init(mesh, seeds, live, order)
         kernel = np.array(state.parameters["params"]["recurrent"]["kernel"][0])
-        kernel[1, 0, 0] = np.nan
+        kernel[list(order).index(1), 0, 0] = np.nan
         return state._replace(parameters={"params": {"recurrent": {"kernel": (mesh.place(kernel),)}}})
 
 
@@ -259,7 +259,9 @@ def test_memory_does_not_grow_with_steps():
     mesh = lanes.Mesh.local()
     sizes = []
     for steps in (10_000, 1_000_000):
-        state = stability.Stability(lstm(), 2, steps=steps).init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool))
+        state = stability.Stability(lstm(), 2, steps=steps).init(
+            mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
+        )
         sizes.append(sum(leaf.nbytes for leaf in jax.tree.leaves((state.parameters, state.pair))))
     assert sizes[1] < 1.2 * sizes[0]
 
