@@ -33,7 +33,6 @@ DEFAULTS = {
     "preset": "quick",
     "optimizer": "adam",
     "factor": "4",
-    "judges": "3",
     "moves": "6",
 }
 MOST_PARAMETERS = 10**8
@@ -160,7 +159,7 @@ def config_from_flags() -> Config:
     _refuse_flags_of_other_tasks(task, fields)
     taken = preset.get(task, preset["other"]).items()
     _flags.take({name: value for name, value in taken if not (name in SIZES and given) and not (name == "batch" not in fields)})
-    _flags.take({"finalists": "1"})
+    _flags.take({"finalists": "1", "judges": "3"})
     settings = _task_settings(fields)
     most = 2 ** settings.get("inputs", TASKS[task].inputs) if task == "parameters" else 2**31
     return Config(

@@ -187,8 +187,8 @@ def test_presets_are_what_their_table_says(command, monkeypatch, task, preset):
     assert command(capacity, f"--task={task}", *arguments, "--trials=77", "--seeds=4")[0] == 0
     values = _presets.PRESETS[preset].get(task, _presets.PRESETS[preset]["other"])
     plan = seen[0].study.plan
-    for name in ("trials", "rungs", "updates", "finalists"):
-        assert getattr(plan, name) == int(values.get(name, 1)), name
+    for name, otherwise in (("trials", 0), ("rungs", 0), ("updates", 0), ("finalists", 1), ("judges", 3)):
+        assert getattr(plan, name) == int(values.get(name, otherwise)), name
     assert len(plan.draws) == int(values["seeds"])
     for name in ("budgets", "hidden_sizes"):
         assert list(getattr(seen[0], name)) == [int(n) for n in values.get(name, "").split(",") if n]
