@@ -58,7 +58,7 @@ def test_bits_a_parameter(binary, tmp_path):
     for line in summary:
         trials = [row for row in rows if row["budget"] == int(line["budget"])]
         assert int(line["parameters"]) == trials[0]["parameters"] <= int(line["budget"])
-        assert [sum(row["stage"] == stage for row in trials) for stage in ("rung0", "rung1", "finals", "draws")] == [8, 2, 6, 3]
+        assert [sum(row["stage"] == stage for row in trials) for stage in ("rung0", "rung1", "finals", "draws")] == [8, 2, 10, 3]
         assert int(line["trials"]) == len(trials)
         draws = [row for row in trials if row["stage"] == "draws"]
         assert [row["seed"] for row in draws] == [0, 1, 2]
