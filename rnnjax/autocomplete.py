@@ -194,9 +194,7 @@ def hidden_of(network: networks.Network, variables, shown: jax.Array) -> jax.Arr
     """
     table = network.apply(variables, jnp.arange(LETTERS), method="project")
     z = jax.tree.map(lambda rows: shown @ rows, table)
-    start = network.apply(variables, method="initial_carry")
-    carry = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (shown.shape[1], *leaf.shape)), start)
-    return unroll.unroll(lambda carry, row: network.apply(variables, carry, row, method="step"), carry, z)[1]
+    return networks.outputs(network, variables, z)
 
 
 def loss(network: networks.Network, variables, source, target, weight) -> jax.Array:

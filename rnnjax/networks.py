@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from rnnjax import unroll
 from rnnjax.cells import cell as cell_lib
 
 
@@ -57,6 +58,32 @@ def layer_count(cell: nn.Module) -> int:
     return len(cell.layers) if isinstance(cell, Stack) else 1
 
 
+def outputs(network: "Network", variables, z, silence: tuple | None = None) -> jax.Array:
+    """What the top layer puts out, y `[T, B, H]`, from the initial state on.
+
+    z `[T, B, ...]` is what the first layer projects of the inputs. `silence` = (s [...], count) are as many steps more that are all
+    projected s; y is then `[T + count, B, H]`. Layer by layer: what a layer reads of the one below is projected as one product for
+    all steps. The first step is made apart, for the state before it has no batch yet.
+    """
+    for k, carry in enumerate(network.apply(variables, method="initial_layers")):
+
+        def step(carry, row):
+            return network.apply(variables, k, carry, row, method="step_layer")  # noqa: B023
+
+        if k > 0:
+            z = network.apply(variables, k, y, method="project_layer")  # noqa: F821
+        first, rest = jax.tree.map(lambda leaf: leaf[0], z), jax.tree.map(lambda leaf: leaf[1:], z)
+        carry, y = step(carry, first)
+        carry, ys = unroll.unroll(step, carry, rest)
+        parts = [y[None], ys]
+        if k == 0 and silence:
+            same, count = silence
+            same = jax.tree.map(lambda s, like: jnp.broadcast_to(s, like.shape), same, first)
+            parts.append(unroll.repeat(step, carry, same, count)[1])
+        y = jnp.concatenate(parts)
+    return y
+
+
 class Network(nn.Module):
     """A cell or stack between an optional embedding and an optional read-out.
 
@@ -91,6 +118,20 @@ class Network(nn.Module):
 
     def step(self, carry, z):
         return self.cell.step(carry, z)
+
+    @property
+    def layers(self) -> tuple[nn.Module, ...]:
+        return self.cell.layers if isinstance(self.cell, Stack) else (self.cell,)
+
+    def project_layer(self, k: int, x: jax.Array):
+        return self.layers[k].project(x)
+
+    def step_layer(self, k: int, carry, z):
+        return self.layers[k].step(carry, z)
+
+    def initial_layers(self) -> tuple:
+        """The initial states, one for each layer."""
+        return tuple(layer.initial_carry() for layer in self.layers)
 
     def read(self, y: jax.Array) -> jax.Array:
         return self.readout(y) if self.outputs else y

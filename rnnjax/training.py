@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from jax import flatten_util, lax
 
-from rnnjax import lanes, networks, unroll
+from rnnjax import lanes, networks
 from rnnjax.tasks.task import Task
 
 UPDATES = 250  # in a chunk
@@ -129,17 +129,8 @@ def forward(network: networks.Network, variables, task: Task, x: jax.Array) -> j
 
     Outputs `[T + silence, B, O]` if it asks at every step, else those after the last, `[B, O]`.
     """
-
-    def step(carry, z):
-        return network.apply(variables, carry, z, method="step")
-
-    start = network.apply(variables, method="initial_carry")
-    carry = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (x.shape[1], *leaf.shape)), start)
-    carry, y = unroll.unroll(step, carry, network.apply(variables, x, method="project"))
-    if task.silence:
-        z = network.apply(variables, jnp.zeros_like(x[0]), method="project")
-        _, silent = unroll.repeat(step, carry, z, task.silence)
-        y = jnp.concatenate([y, silent]) if task.every_step else silent
+    silence = (network.apply(variables, jnp.zeros_like(x[0, 0]), method="project"), task.silence) if task.silence else None
+    y = networks.outputs(network, variables, network.apply(variables, x, method="project"), silence)
     return network.apply(variables, y if task.every_step else y[-1], method="read")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import flatten_util, lax
+from jax.extend import core
 
 Step = Callable
 STRAIGHT = 12  # steps
@@ -21,13 +22,96 @@ def _at(z, t):
 
 
 def unroll(step: Step, carry, z):
-    """All steps of z `[T, ...]`: the last carry, and the outputs y `[T, H]`. A short loop is written out."""
-    return lax.scan(step, carry, z, unroll=jax.tree.leaves(z)[0].shape[0] <= STRAIGHT)
+    """All steps of z `[T, ...]`: the last carry, and the outputs y `[T, H]`. A short loop is written out.
+
+    Its gradient with respect to a matrix U of a product a_t U within `step` is found as one product after the loop,
+    sum_t a_t^T d_t, from the a_t that were kept and the gradients d_t of the products; in the loop, it would be a product and a
+    sum as large as U at every step. This holds for every matrix that `step` closes over and multiplies with as it is.
+    """
+    return _scan(step, carry, z, jax.tree.leaves(z)[0].shape[0])
 
 
 def repeat(step: Step, carry, z, steps: int):
-    """`steps` steps that all see the same z `[...]`: the last carry, and the outputs y `[steps, H]`."""
-    return lax.scan(lambda carry, _: step(carry, z), carry, None, length=steps, unroll=steps <= STRAIGHT)
+    """`steps` steps that all see the same z `[...]`: the last carry, and the outputs y `[steps, H]`; see `unroll`."""
+    return _scan(lambda carry, _: step(carry, z), carry, None, steps)
+
+
+def _scan(step: Step, carry, z, steps: int):
+    row = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), z)
+    closed, shapes = jax.make_jaxpr(step, return_shape=True)(carry, row)
+    products = [eqn for eqn in closed.eqns if _multiplies(eqn, closed.jaxpr.constvars)]
+    tree = jax.tree.structure(shapes)
+    if steps == 0:
+        return carry, jnp.zeros((0, *shapes[1].shape), shapes[1].dtype)
+
+    def loop(weights, carry, z, taps):
+        def body(carry, row):
+            out, factors = _evaluate(closed.jaxpr, weights, jax.tree.leaves((carry, row[0])), dict(zip(map(id, products), row[1])))
+            carry, y = jax.tree.unflatten(tree, out)
+            return carry, (y, factors)
+
+        carry, (y, factors) = lax.scan(body, carry, (z, taps), length=steps, unroll=steps <= STRAIGHT)
+        return (carry, y), factors
+
+    @jax.custom_vjp
+    def run(weights, carry, z):
+        return loop(weights, carry, z, [None] * len(products))[0]
+
+    def forward(weights, carry, z):
+        taps = [jnp.zeros((steps, *eqn.outvars[0].aval.shape), eqn.outvars[0].aval.dtype) for eqn in products]
+        out, back, factors = jax.vjp(loop, weights, carry, z, taps, has_aux=True)
+        return out, (back, factors)
+
+    def backward(kept, gradient):
+        back, factors = kept
+        weights, carry, z, taps = back(gradient)
+        for eqn, a, d in zip(products, factors, taps):
+            k = closed.jaxpr.constvars.index(eqn.invars[1])
+            rows = tuple(range(a.ndim - 1))
+            weights[k] = weights[k] + jnp.tensordot(a, d, (rows, rows)).astype(weights[k].dtype)
+        return weights, carry, z
+
+    run.defvjp(forward, backward)
+    return run(closed.consts, carry, z)
+
+
+def _multiplies(eqn, weights) -> bool:
+    """Whether an equation is a U, for rows a `[..., H]` and one of the weights, a matrix U."""
+    if eqn.primitive is not lax.dot_general_p or eqn.invars[1] not in weights or eqn.invars[0] in weights:
+        return False
+    last = eqn.invars[0].aval.ndim - 1
+    return eqn.invars[1].aval.ndim == 2 and eqn.params["dimension_numbers"] == (((last,), (0,)), ((), ()))
+
+
+def _evaluate(jaxpr, weights, arguments, taps: dict):
+    """The outputs of `jaxpr`, and the left factors of the products that have a tap: something added to them that is 0."""
+    known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*weights, *arguments]))
+    factors = []
+    for eqn in jaxpr.eqns:
+        values = [x.val if isinstance(x, core.Literal) else known[x] for x in eqn.invars]
+        if taps.get(id(eqn)) is not None:
+            factors.append(values[0])
+            out = [_tapped(functools.partial(lax.dot_general_p.bind, **eqn.params), *values, taps[id(eqn)])]
+        else:
+            bound = eqn.primitive.get_bind_params(eqn.params)
+            functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # a tuple before JAX 0.12
+            out = eqn.primitive.bind(*functions, *values, **parameters)
+            out = out if eqn.primitive.multiple_results else [out]
+        known.update(zip(eqn.outvars, out))
+    return [x.val if isinstance(x, core.Literal) else known[x] for x in jaxpr.outvars], factors
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _tapped(product: Callable, a, kernel, tap):
+    """a U, whose derivative with respect to U is left out, and with respect to `tap` is that of a sum with it."""
+    del tap
+    return product(a, kernel)
+
+
+@_tapped.defjvp
+def _tapped_derivative(product, values, tangents):
+    a, kernel, _ = values
+    return product(a, kernel), product(tangents[0], kernel) + tangents[2]
 
 
 def affine_scan(a, b, h):
