@@ -63,24 +63,19 @@ def outputs(network: "Network", variables, z, silence: tuple | None = None) -> j
 
     z `[T, B, ...]` is what the first layer projects of the inputs. `silence` = (s [...], count) are as many steps more that are all
     projected s; y is then `[T + count, B, H]`. Layer by layer: what a layer reads of the one below is projected as one product for
-    all steps. The first step is made apart, for the state before it has no batch yet.
+    all steps.
     """
-    for k, carry in enumerate(network.apply(variables, method="initial_layers")):
+    for k, start in enumerate(network.apply(variables, method="initial_layers")):
 
         def step(carry, row):
             return network.apply(variables, k, carry, row, method="step_layer")  # noqa: B023
 
         if k > 0:
             z = network.apply(variables, k, y, method="project_layer")  # noqa: F821
-        first, rest = jax.tree.map(lambda leaf: leaf[0], z), jax.tree.map(lambda leaf: leaf[1:], z)
-        carry, y = step(carry, first)
-        carry, ys = unroll.unroll(step, carry, rest)
-        parts = [y[None], ys]
+        carry, y = unroll.from_start(step, start, z)
         if k == 0 and silence:
-            same, count = silence
-            same = jax.tree.map(lambda s, like: jnp.broadcast_to(s, like.shape), same, first)
-            parts.append(unroll.repeat(step, carry, same, count)[1])
-        y = jnp.concatenate(parts)
+            same = jax.tree.map(lambda s, rows: jnp.broadcast_to(s, rows.shape[1:]), silence[0], z)
+            y = jnp.concatenate([y, unroll.repeat(step, carry, same, silence[1])[1]])
     return y
 
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-CHUNK = 512  # positions
+CHUNK = 256  # positions
 
 
 def cross_entropy(
@@ -65,12 +65,12 @@ def _total_and_gradients(y, kernel, bias, target, weight, chunk):
         bias_gradient = bias_gradient + jnp.sum(d, axis=0)
         d = d.astype(y.dtype)
         y_gradient = _put(y_gradient, at, product(d, kernel, (((1,), (1,)), ((), ()))).astype(y.dtype))
-        kernel_gradient = kernel_gradient + product(y, d, (((0,), (0,)), ((), ())))
+        kernel_gradient = kernel_gradient + product(d, y, (((0,), (0,)), ((), ())))
         return total + _weighted(loss, weight), y_gradient, kernel_gradient, bias_gradient
 
-    start = jnp.zeros_like(weight, shape=()), jnp.zeros_like(y), jnp.zeros_like(kernel, weight.dtype), jnp.zeros_like(bias)
-    total, *gradients = _over_chunks(look, start, y, target, weight, chunk)
-    return total, gradients
+    start = jnp.zeros_like(weight, shape=()), jnp.zeros_like(y), jnp.zeros_like(kernel.T, weight.dtype), jnp.zeros_like(bias)
+    total, y_gradient, kernel_gradient, bias_gradient = _over_chunks(look, start, y, target, weight, chunk)
+    return total, (y_gradient, kernel_gradient.T, bias_gradient)
 
 
 def _scaled(chunk, gradients, g):

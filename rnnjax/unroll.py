@@ -31,6 +31,17 @@ def unroll(step: Step, carry, z):
     return _scan(step, carry, z, jax.tree.leaves(z)[0].shape[0])
 
 
+def from_start(step: Step, start, z):
+    """`unroll` of z `[T, B, ...]` from a state `start` `[H]` that the whole batch shares: the last carry [B, H], y `[T, B, H]`."""
+    first = jax.tree.map(lambda leaf: leaf[0], z)
+    if jax.tree.leaves(z)[0].shape[0] > STRAIGHT:
+        batch = jax.tree.leaves(first)[0].shape[0]
+        return unroll(step, jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (batch, *leaf.shape)), start), z)
+    carry, y = step(start, first)  # its products are of one row
+    carry, ys = unroll(step, carry, jax.tree.map(lambda leaf: leaf[1:], z))
+    return carry, jnp.concatenate([y[None], ys])
+
+
 def repeat(step: Step, carry, z, steps: int):
     """`steps` steps that all see the same z `[...]`: the last carry, and the outputs y `[steps, H]`; see `unroll`."""
     return _scan(lambda carry, _: step(carry, z), carry, None, steps)
@@ -39,17 +50,21 @@ def repeat(step: Step, carry, z, steps: int):
 def _scan(step: Step, carry, z, steps: int):
     row = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), z)
     closed, shapes = jax.make_jaxpr(step, return_shape=True)(carry, row)
-    products = [eqn for eqn in closed.eqns if _multiplies(eqn, closed.jaxpr.constvars)]
-    tree = jax.tree.structure(shapes)
+    jaxpr, tree = closed.jaxpr, jax.tree.structure(shapes)
     if steps == 0:
         return carry, jnp.zeros((0, *shapes[1].shape), shapes[1].dtype)
+    products = [eqn for eqn in jaxpr.eqns if _multiplies(eqn, jaxpr.constvars)]
+    inputs = jaxpr.invars[len(jax.tree.leaves(carry)) :]
+    sums = [_added_to(jaxpr, eqn, inputs) for eqn in products]
 
     def loop(weights, carry, z, taps):
         def body(carry, row):
-            out, factors = _evaluate(closed.jaxpr, weights, jax.tree.leaves((carry, row[0])), dict(zip(map(id, products), row[1])))
+            row, taps = row
+            out, factors = _evaluate(jaxpr, weights, jax.tree.leaves((carry, row)), dict(zip(map(id, products), taps)))
             carry, y = jax.tree.unflatten(tree, out)
             return carry, (y, factors)
 
+        body = jax.checkpoint(body, prevent_cse=False, policy=jax.checkpoint_policies.dots_saveable)
         carry, (y, factors) = lax.scan(body, carry, (z, taps), length=steps, unroll=steps <= STRAIGHT)
         return (carry, y), factors
 
@@ -58,21 +73,36 @@ def _scan(step: Step, carry, z, steps: int):
         return loop(weights, carry, z, [None] * len(products))[0]
 
     def forward(weights, carry, z):
-        taps = [jnp.zeros((steps, *eqn.outvars[0].aval.shape), eqn.outvars[0].aval.dtype) for eqn in products]
+        outs = [eqn.outvars[0].aval for eqn in products]
+        taps = [jnp.zeros((steps, *(out.shape if k is None else ())), out.dtype) for k, out in zip(sums, outs)]
         out, back, factors = jax.vjp(loop, weights, carry, z, taps, has_aux=True)
         return out, (back, factors)
 
     def backward(kept, gradient):
         back, factors = kept
         weights, carry, z, taps = back(gradient)
-        for eqn, a, d in zip(products, factors, taps):
-            k = closed.jaxpr.constvars.index(eqn.invars[1])
+        for eqn, a, tap, k in zip(products, factors, taps, sums):
+            d = tap if k is None else jax.tree.leaves(z)[k]
+            which = jaxpr.constvars.index(eqn.invars[1])
             rows = tuple(range(a.ndim - 1))
-            weights[k] = weights[k] + jnp.tensordot(a, d, (rows, rows)).astype(weights[k].dtype)
+            weights[which] = weights[which] + jnp.tensordot(a, d, (rows, rows)).astype(weights[which].dtype)
         return weights, carry, z
 
     run.defvjp(forward, backward)
     return run(closed.consts, carry, z)
+
+
+def _added_to(jaxpr, product, inputs) -> int | None:
+    """Which of the inputs a product is added to, if both are used for that alone: the two then have one gradient."""
+    (out,) = product.outvars
+    users = [eqn for eqn in jaxpr.eqns if out in eqn.invars]
+    if len(users) != 1 or users[0].primitive is not lax.add_p or out in jaxpr.outvars:
+        return None
+    other = next((x for x in users[0].invars if x is not out), None)
+    for k, x in enumerate(inputs):
+        if x is other and x.aval.shape == out.aval.shape and sum(x in eqn.invars for eqn in jaxpr.eqns) == 1 and x not in jaxpr.outvars:
+            return k
+    return None
 
 
 def _multiplies(eqn, weights) -> bool:
@@ -111,7 +141,8 @@ def _tapped(product: Callable, a, kernel, tap):
 @_tapped.defjvp
 def _tapped_derivative(product, values, tangents):
     a, kernel, _ = values
-    return product(a, kernel), product(tangents[0], kernel) + tangents[2]
+    value, tangent = product(a, kernel), product(tangents[0], kernel)
+    return value, tangent + tangents[2] if jnp.shape(tangents[2]) == jnp.shape(tangent) else tangent
 
 
 def affine_scan(a, b, h):

@@ -123,6 +123,31 @@ def test_gradients_are_finite_and_reach_every_parameter(cell):
         assert np.isfinite(gradient).all() and np.any(gradient != 0), path
 
 
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_gradients_are_those_of_a_loop(cell, batch, x64):
+    wide = functools.partial(jax.tree.map, lambda leaf: leaf.astype(jnp.float64))
+    variables, carry = wide(perturbed(cell)), wide(random_carry(cell))
+    carry = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*batch, *leaf.shape)), carry)
+    x = jax.random.normal(jax.random.key(9), (T, *batch, I), jnp.float64)
+
+    def unrolled(variables, carry, z):
+        return unroll.unroll(bound(cell, variables), carry, z)
+
+    def looped(variables, carry, z):
+        outputs = []
+        for t in range(T):
+            carry, y = bound(cell, variables)(carry, jax.tree.map(lambda leaf: leaf[t], z))  # noqa: B023
+            outputs.append(y)
+        return carry, jnp.stack(outputs)
+
+    def loss(run, variables, carry):
+        carry, ys = run(variables, carry, cell.apply(variables, x, method="project"))
+        return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves((carry, ys)))
+
+    ours, theirs = (jax.grad(functools.partial(loss, run), (0, 1))(variables, carry) for run in (unrolled, looped))
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-12), ours, theirs)
+
+
 def test_step_parameters_do_not_depend_on_the_input_size(cell):
     shapes = []
     for input_size in (2, 3):

@@ -83,3 +83,89 @@ def test_a_dead_tangent_stays_dead():
 def test_global_norm_is_wide_enough():
     tree = {"a": jnp.full(3, 2.0, jnp.bfloat16), "b": jnp.ones(4)}
     assert unroll.global_norm(tree) == 4.0 and unroll.global_norm(tree).dtype == jnp.float32
+
+
+def in_loops(jaxpr):
+    """Shapes of all products within loops, however deep."""
+    found = []
+    for eqn in jaxpr.eqns:
+        for value in jax.tree.leaves(eqn.params, is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                loops = eqn.primitive.name in ("scan", "while")
+                found += [(eqn, shape) for eqn, shape in all_products(inner)] if loops else in_loops(inner)
+    return found
+
+
+def all_products(jaxpr):
+    found = [(eqn, eqn.outvars[0].aval.shape) for eqn in jaxpr.eqns if eqn.primitive.name == "dot_general"]
+    for eqn in jaxpr.eqns:
+        for value in jax.tree.leaves(eqn.params, is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                found += all_products(inner)
+    return found
+
+
+BATCH, LONG = 5, 3 * unroll.STRAIGHT
+
+
+def weight_products(step, z, weights):
+    """How many products as large as `weights` the loops of a gradient hold."""
+    start = (jnp.zeros((BATCH, H)),)
+    jaxpr = jax.make_jaxpr(jax.grad(lambda weights: jnp.sum(unroll.unroll(lambda c, row: step(weights, c, row), start, z)[1])))(weights)
+    return sum(shape == weights.shape for _, shape in in_loops(jaxpr.jaxpr))
+
+
+def test_the_gradient_of_recurrent_weights_is_one_product_after_the_loop():
+    z = jax.random.normal(jax.random.key(1), (LONG, BATCH, H))
+
+    def plain(weights, carry, z):
+        h = jnp.tanh(carry[0] @ weights + z)
+        return (h,), h
+
+    def cut(weights, carry, z):
+        return plain(weights * 1.0, carry, z)
+
+    assert weight_products(plain, z, WEIGHTS) == 0
+    assert weight_products(cut, z, WEIGHTS) > 0
+
+
+def test_a_weight_that_is_used_twice_and_added_elsewhere():
+    z = jax.random.normal(jax.random.key(1), (LONG, BATCH, H))
+    start = (jnp.ones((BATCH, H)),)
+
+    def step(weights, carry, row):
+        h = jnp.tanh((carry[0] @ weights + row) @ weights + weights[0] + row)
+        return (h,), h + row
+
+    def loss(run, weights, z):
+        return jnp.sum(jnp.sin(run(lambda carry, row: step(weights, carry, row), start, z)[1]))
+
+    def plain(step, carry, z):
+        return jax.lax.scan(step, carry, z)
+
+    ours, theirs = (jax.grad(lambda w, z: loss(run, w, z), (0, 1))(WEIGHTS, z) for run in (unroll.unroll, plain))  # noqa: B023
+    for a, b in zip(ours, theirs):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_from_a_state_that_the_batch_shares():
+    start = (rows(2, 1)[0],)
+    for n in (1, 3, LONG):
+        z = jax.random.normal(jax.random.key(n), (n, BATCH, H))
+        shared = unroll.from_start(step, start, z)
+        each = unroll.unroll(step, (jnp.broadcast_to(start[0], (BATCH, H)),), z)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), shared, each)
+
+
+def test_repeat_differentiates_what_is_repeated():
+    start, z = (jnp.ones((BATCH, H)),), jax.random.normal(jax.random.key(3), (BATCH, H))
+
+    def loss(run, z):
+        return jnp.sum(jnp.sin(run(z)[1]))
+
+    for n in (3, LONG):
+        ours = jax.grad(lambda z: loss(lambda z: unroll.repeat(step, start, z, n), z))(z)  # noqa: B023
+        theirs = jax.grad(lambda z: loss(lambda z: jax.lax.scan(lambda c, _: step(c, z), start, length=n), z))(z)  # noqa: B023
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
