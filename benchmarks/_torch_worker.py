@@ -1,6 +1,6 @@
 """The PyTorch side of `benchmarks.peers`: run by an interpreter that has PyTorch, it imports nothing else of this project.
 
-It reads one JSON object a line, `{"what": name, ...}`, and answers each with `{"seconds": ..., "version": ...}`.
+It reads one JSON object a line, `{"what": name, ...}`, and answers each with `{"seconds": ...}`.
 """
 
 import json
@@ -60,10 +60,56 @@ def autocomplete(units: int, layers: int, words: int, batch: int, steps: int, up
     return time.perf_counter() - started
 
 
-WHAT = {"population": population, "autocomplete": autocomplete}
+def pairs(cell: str, units: int, inputs: int, steps: int, networks: int, weights: list[float]) -> dict:
+    """Seconds for so many pairs of sequences of N(0, 1) inputs, one pair after another, each a batch of two; and an output.
+
+    `weights` are those of the input [inputs, G], of the state [units, G] and the biases [G], one row after another; the output is
+    that of the last of 100 steps with all inputs sin(t + k) at step t and input k.
+    """
+    gates = {"lstm": 4, "gru": 3}[cell] * units
+    flat = torch.tensor(weights)
+    kernel, recurrent, bias = (part.view(-1, gates) for part in flat.split([inputs * gates, units * gates, gates]))
+    run = (_lstm if cell == "lstm" else _gru)(kernel, recurrent, bias[0])
+    with torch.no_grad():
+        waves = torch.sin(torch.arange(100.0)[:, None] + torch.arange(float(inputs)))
+        output = run(waves[:, None].expand(-1, 2, -1))[-1, 0].tolist()
+        x = torch.randn(steps, 2, inputs)
+        started = time.perf_counter()
+        for _ in range(networks):
+            run(x)
+        return {"seconds": time.perf_counter() - started, "output": output}
+
+
+def _lstm(kernel, recurrent, bias):
+    lstm = nn.LSTM(*kernel.shape[:1], recurrent.shape[0])
+    with torch.no_grad():
+        lstm.weight_ih_l0.copy_(kernel.T)
+        lstm.weight_hh_l0.copy_(recurrent.T)
+        lstm.bias_ih_l0.copy_(bias)
+        lstm.bias_hh_l0.zero_()
+    return lambda x: lstm(x)[0]
+
+
+def _gru(kernel, recurrent, bias):
+    """Reset before the product, which `nn.GRU` does not offer; the inputs of all steps are projected as one product."""
+    units = recurrent.shape[0]
+    gates, candidate = recurrent[:, : 2 * units].contiguous(), recurrent[:, 2 * units :].contiguous()
+
+    def run(x):
+        h, outputs = torch.zeros(x.shape[1], units), []
+        for z in x @ kernel + bias:
+            u, r = torch.sigmoid(z[:, : 2 * units] + h @ gates).chunk(2, 1)
+            h = u * h + (1 - u) * torch.tanh(z[:, 2 * units :] + (r * h) @ candidate)
+            outputs.append(h)
+        return torch.stack(outputs)
+
+    return run
+
+
+WHAT = {"population": population, "autocomplete": autocomplete, "pairs": pairs}
 
 if __name__ == "__main__":
     for line in sys.stdin:
         request = json.loads(line)
-        seconds = WHAT[request.pop("what")](**request)
-        print(json.dumps({"seconds": seconds, "version": torch.__version__}), flush=True)
+        answer = WHAT[request.pop("what")](**request)
+        print(json.dumps(answer if isinstance(answer, dict) else {"seconds": answer}), flush=True)

@@ -100,7 +100,12 @@ def _added_to(jaxpr, product, inputs) -> int | None:
         return None
     other = next((x for x in users[0].invars if x is not out), None)
     for k, x in enumerate(inputs):
-        if x is other and x.aval.shape == out.aval.shape and sum(x in eqn.invars for eqn in jaxpr.eqns) == 1 and x not in jaxpr.outvars:
+        if (
+            x is other
+            and x.aval.shape == out.aval.shape
+            and sum(x in eqn.invars for eqn in jaxpr.eqns) == 1
+            and x not in jaxpr.outvars
+        ):
             return k
     return None
 

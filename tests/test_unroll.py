@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend import core
 
 from rnnjax import unroll
 
@@ -85,36 +86,28 @@ def test_global_norm_is_wide_enough():
     assert unroll.global_norm(tree) == 4.0 and unroll.global_norm(tree).dtype == jnp.float32
 
 
-def in_loops(jaxpr):
-    """Shapes of all products within loops, however deep."""
+BATCH, LONG = 5, 3 * unroll.STRAIGHT
+
+
+def products(jaxpr, inside=False):
+    """Shapes of the products within loops, however deep."""
     found = []
     for eqn in jaxpr.eqns:
-        for value in jax.tree.leaves(eqn.params, is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")):
-            inner = getattr(value, "jaxpr", value)
-            if hasattr(inner, "eqns"):
-                loops = eqn.primitive.name in ("scan", "while")
-                found += [(eqn, shape) for eqn, shape in all_products(inner)] if loops else in_loops(inner)
+        if inside and eqn.primitive.name == "dot_general":
+            found.append(eqn.outvars[0].aval.shape)
+        for inner in core.jaxprs_in_params(eqn.params):
+            found += products(inner, inside or eqn.primitive.name in ("scan", "while"))
     return found
-
-
-def all_products(jaxpr):
-    found = [(eqn, eqn.outvars[0].aval.shape) for eqn in jaxpr.eqns if eqn.primitive.name == "dot_general"]
-    for eqn in jaxpr.eqns:
-        for value in jax.tree.leaves(eqn.params, is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")):
-            inner = getattr(value, "jaxpr", value)
-            if hasattr(inner, "eqns"):
-                found += all_products(inner)
-    return found
-
-
-BATCH, LONG = 5, 3 * unroll.STRAIGHT
 
 
 def weight_products(step, z, weights):
     """How many products as large as `weights` the loops of a gradient hold."""
     start = (jnp.zeros((BATCH, H)),)
-    jaxpr = jax.make_jaxpr(jax.grad(lambda weights: jnp.sum(unroll.unroll(lambda c, row: step(weights, c, row), start, z)[1])))(weights)
-    return sum(shape == weights.shape for _, shape in in_loops(jaxpr.jaxpr))
+
+    def loss(weights):
+        return jnp.sum(unroll.unroll(lambda carry, row: step(weights, carry, row), start, z)[1])
+
+    return products(jax.make_jaxpr(jax.grad(loss))(weights).jaxpr).count(weights.shape)
 
 
 def test_the_gradient_of_recurrent_weights_is_one_product_after_the_loop():
