@@ -157,6 +157,9 @@ def config_from_flags() -> Config:
         raise _flags.UsageError("hidden_sizes", FLAGS.hidden_sizes, f"given with --budgets={FLAGS.budgets}", "one of the two")
     fields = {field.name for field in dataclasses.fields(TASKS[task])}
     _refuse_flags_of_other_tasks(task, fields)
+    cells = tuple(_runs.cells(registry.CELLS))
+    if _flags.given("keep_bias") and not any("keep_bias" in registry.options(cell) for cell in cells):
+        raise _flags.UsageError("keep_bias", FLAGS.keep_bias, f"not an option of --cell={FLAGS.cell}", "cells that have one, as gru")
     taken = preset.get(task, preset["other"]).items()
     _flags.take({name: value for name, value in taken if not (name in SIZES and given) and not (name == "batch" not in fields)})
     _flags.take({"finalists": "1", "judges": "3"})
@@ -164,7 +167,7 @@ def config_from_flags() -> Config:
     most = 2 ** settings.get("inputs", TASKS[task].inputs) if task == "parameters" else 2**31
     return Config(
         task=task,
-        cells=tuple(_runs.cells(registry.CELLS)),
+        cells=cells,
         recurrent_inits=_names("recurrent_init", INITIALIZERS, "initialiser", (capacity.OWN,)),
         layers=tuple(_flags.wholes("layers", 1, 64)),
         steps=tuple(_flags.wholes("steps", 1, 1000)) if FLAGS.steps is not None else (None,),

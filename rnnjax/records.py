@@ -114,11 +114,11 @@ class Folder:
         for key in ("schema", "benchmark"):
             if old.get(key) != self.config[key]:
                 raise RefusedError(f"it holds a run of {key} {old.get(key)!r}, not {self.config[key]!r}", "another folder")
-        changed = [key for key in settings.keys() | old["settings"].keys() if settings.get(key) != old["settings"].get(key)]
+        changed = [key for key in settings | old["settings"] if settings.get(key) != old["settings"].get(key)]
         if overwrite:
             self._replace = True
         elif changed:
-            key = min(changed)
+            key = changed[0]
             was, now = old["settings"].get(key), settings.get(key)
             allowed = "the same settings, another --out_dir, or --overwrite"
             raise RefusedError(f"it holds a run with {key}={_text(was)}, not {_text(now)}", allowed)

@@ -174,6 +174,9 @@ def test_a_run_repeats_extends_and_refuses(binary, tmp_path):
     assert status == 2
     assert "ranges={'learning_rate': [0.001, 0.02]" in err
     assert "allowed: the same settings" in err
+    status, _, err = binary("--task=parameters", "--budgets=60", "--out_dir=a")
+    assert status == 2
+    assert "it holds a run with task=units, not parameters" in err
 
 
 @pytest.mark.parametrize("preset", _presets.PRESETS)
@@ -205,6 +208,7 @@ def test_dry_run_writes_nothing(binary, tmp_path):
 
 WRONG = {
     "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: parameters, units, random_function"),
+    "no keep bias": (["--cell=rnn_tanh", "--keep_bias=1"], "--keep_bias=1: not an option of --cell=rnn_tanh; allowed: cells that"),
     "unknown cell": (["--cell=x"], "--cell=x: no such cell 'x'; allowed: all, or a comma list of rnn_tanh"),
     "smoke and a preset": (["--smoke", "--preset=paper"], "--preset=paper: given with --smoke; allowed: one of the two"),
     "no sizes": (["--budgets="], "--budgets=: 'an empty entry' is no such number"),

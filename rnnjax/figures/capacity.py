@@ -117,8 +117,11 @@ def _loss(trials: list[dict], best: list[dict], bracketed: bool) -> dict:
 
 
 def draw(rows: list[dict], folder) -> None:
-    """All pictures that the rows allow."""
-    if rows[0]["task"] == "parameters":
+    """All pictures that the rows allow; none of results where every training diverged."""
+    result = "bits_per_parameter" if rows[0]["task"] == "parameters" else "loss"
+    if all(line[result] is None for line in summary(rows)):
+        pass
+    elif rows[0]["task"] == "parameters":
         _draw_bits(rows, folder)
         _draw_bits_per_parameter(rows, folder)
     else:
