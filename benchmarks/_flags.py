@@ -12,6 +12,7 @@ from collections.abc import Callable
 import jax
 from absl import app, flags, logging
 
+from benchmarks import _compiled
 from rnnjax.cells import registry
 
 FLAGS = flags.FLAGS
@@ -190,6 +191,7 @@ def start(main: Callable[[], int | None]) -> None:
 
     def checked(_):
         logging.set_verbosity(logging.WARNING)
+        _compiled.keep()
         try:
             return main()
         except UsageError as error:

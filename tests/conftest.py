@@ -1,9 +1,10 @@
-"""Two CPU devices and one BLAS thread, as the binaries run on a small machine; set before JAX starts."""
+"""Two CPU devices and one BLAS thread, as the binaries run on a small machine, and no programs of earlier runs; set before JAX starts."""
 
 import os
 
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 
 import sys  # noqa: E402
 
