@@ -159,9 +159,7 @@ def config_from_flags() -> Config:
     _refuse_flags_of_other_tasks(task, fields)
     cells = tuple(_runs.cells(registry.CELLS))
     if _flags.given("keep_bias") and not any("keep_bias" in registry.options(cell) for cell in cells):
-        raise _flags.UsageError(
-            "keep_bias", FLAGS.keep_bias, f"not an option of --cell={FLAGS.cell}", "cells that have one, as gru"
-        )
+        raise _flags.UsageError("keep_bias", FLAGS.keep_bias, f"not an option of --cell={FLAGS.cell}", "a cell with one, as gru")
     taken = preset.get(task, preset["other"]).items()
     _flags.take({name: value for name, value in taken if not (name in SIZES and given) and not (name == "batch" not in fields)})
     _flags.take({"finalists": "1", "judges": "3"})

@@ -1,4 +1,4 @@
-"""Two CPU devices and one BLAS thread, as the binaries run on a small machine, and no programs of earlier runs; set before JAX starts."""
+"""Two CPU devices and one BLAS thread, as on a small machine, and no programs of earlier runs; set before JAX starts."""
 
 import os
 

@@ -208,7 +208,7 @@ def test_dry_run_writes_nothing(binary, tmp_path):
 
 WRONG = {
     "unknown task": (["--task=chess"], "--task=chess: no such task; allowed: parameters, units, random_function"),
-    "no keep bias": (["--cell=rnn_tanh", "--keep_bias=1"], "--keep_bias=1: not an option of --cell=rnn_tanh; allowed: cells that"),
+    "no keep bias": (["--cell=rnn_tanh", "--keep_bias=1"], "--keep_bias=1: not an option of --cell=rnn_tanh; allowed: a cell with"),
     "unknown cell": (["--cell=x"], "--cell=x: no such cell 'x'; allowed: all, or a comma list of rnn_tanh"),
     "smoke and a preset": (["--smoke", "--preset=paper"], "--preset=paper: given with --smoke; allowed: one of the two"),
     "no sizes": (["--budgets="], "--budgets=: 'an empty entry' is no such number"),
