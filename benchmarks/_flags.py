@@ -209,9 +209,13 @@ def _wrong(name: str, error: Exception) -> None:
     sys.exit(2)
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def use_cores() -> None:
     """Makes each core a JAX device, unless the user chose a number (JAX_NUM_CPU_DEVICES) or JAX has already started."""
     if jax.config.jax_num_cpu_devices < 1:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", cores)
+            jax.config.update("jax_num_cpu_devices", cores())
