@@ -15,6 +15,7 @@ from jax import monitoring
 from benchmarks import _flags, _flops, _jobs
 
 DETERMINISTIC = ("flops", "bytes_in_out", "temp_bytes", "hlo_instructions", "compilations")
+MACHINE = ("jax", "jaxlib", "device_kind", "device_count", "cpu", "cores")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?[\w.-]+ = ", re.MULTILINE)
 VECTORS = re.compile(r"avx|amx|fma|sse4|sve|asimd|neon")
 COMPILED = [0]
@@ -73,14 +74,9 @@ def _fastest(function: Callable, times: int = 10) -> float:
 
 def machine() -> dict[str, str]:
     """What two runs must have in common for their counters and times to mean the same."""
-    return {
-        "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
-        "device_kind": jax.devices()[0].device_kind,
-        "device_count": str(jax.device_count()),
-        "cpu": _processor(),
-        "cores": str(_flags.cores()),
-    }
+    versions, device = (jax.__version__, jaxlib.__version__), jax.devices()[0]
+    values = (*versions, device.device_kind, str(jax.device_count()), _processor(), str(_flags.cores()))
+    return dict(zip(MACHINE, values))
 
 
 def key() -> str:

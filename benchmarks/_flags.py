@@ -53,6 +53,13 @@ class UsageError(Exception):
         super().__init__(f"--{flag}={value}: {problem}; allowed: {allowed}")
 
 
+class FileError(UsageError):
+    """A file on the command line that is of no use."""
+
+    def __init__(self, path: str, problem: str, allowed: str):
+        Exception.__init__(self, f"{path}: {problem}; allowed: {allowed}")
+
+
 def words(flag: str) -> list[str]:
     """The comma list given to a flag, without empty or repeated entries."""
     text = FLAGS[flag].value
@@ -161,37 +168,43 @@ def command(benchmark: str) -> str:
     return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *words])
 
 
-def _parse(argv: list[str]) -> list[str]:
+def _parse(argv: list[str], wanted: tuple[str, ...]) -> list[str]:
     names = [word.lstrip("-").split("=")[0] for word in argv[1:] if word.startswith("-")]
     for name in names:
         if names.count(name) > 1 and name in FLAGS:
             given_words = " ".join(word for word in argv[1:] if word.lstrip("-").split("=")[0] == name)
             raise flags.Error(f"{given_words}: given more than once; allowed: every flag once")
     rest = FLAGS(argv)
-    if rest[1:]:
-        word = rest[1]
+    if len(rest) - 1 < len(wanted):
+        problem = f"{len(rest) - 1} of {len(wanted)} files given"
+        raise flags.Error(f"{' '.join(wanted)}: {problem}; allowed: one of each, and flags, which begin with --")
+    if rest[1 + len(wanted) :]:
+        word = rest[1 + len(wanted)]
         hint = f"--{word}" if word.split("=")[0] in FLAGS else "flags, which begin with --"
         raise flags.Error(f"{word!r} is no flag; allowed: {hint}")
     return rest
 
 
-def start(main: Callable[[], int | None]) -> None:
-    """Parses the command line, runs `main`, and exits with its status."""
+def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None:
+    """Parses the command line, runs `main`, and exits with its status.
+
+    `wanted` are the names of the words that the command line must have beside its flags; `main` is called with these words.
+    """
     jax.config.config_with_absl()
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
 
     def parse(argv):
         try:
-            return _parse(argv)
+            return _parse(argv, wanted)
         except (flags.Error, UsageError, ValueError, TypeError, OSError) as error:
             return _wrong(name, error)
         except SystemExit:  # absl has printed the help, and leaves with 1
             sys.exit(0)
 
-    def checked(_):
+    def checked(argv):
         logging.set_verbosity(logging.WARNING)
         try:
-            return main()
+            return main(*argv[1:])
         except UsageError as error:
             return _wrong(name, error)
         except OSError as error:

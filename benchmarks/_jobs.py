@@ -27,6 +27,11 @@ class Program:
     arguments: tuple
     turns: int | None = None
 
+    def trace(self):
+        """The function traced as if it were another one, so that nothing of it is known: all that is done from here on is new."""
+        function = self.function.__wrapped__
+        return jax.jit(lambda *arguments: function(*arguments)).trace(*self.arguments)
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:

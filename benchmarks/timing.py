@@ -31,7 +31,7 @@ flags.DEFINE_string("benchmark_min_time", "0.1s", "Least time of a measurement, 
 flags.DEFINE_float("benchmark_min_warmup_time", 0.0, "Seconds of turns before those that count.", lower_bound=0)
 flags.DEFINE_integer("benchmark_repetitions", 1, "How often each measurement is made.", lower_bound=1, upper_bound=10**6)
 flags.DEFINE_bool("benchmark_dry_run", False, "One turn of each.")
-flags.DEFINE_bool("benchmark_enable_random_interleaving", False, "Repetitions in random order.")
+flags.DEFINE_bool("benchmark_enable_random_interleaving", False, "Measurements in random order; so if they are repeated.")
 flags.DEFINE_bool("benchmark_report_aggregates_only", False, "Only means, medians and deviations of repetitions.")
 flags.DEFINE_bool("benchmark_display_aggregates_only", False, "The same, but --benchmark_out keeps all.")
 flags.DEFINE_enum("benchmark_format", "console", FORMATS, "What is printed.")
@@ -76,34 +76,30 @@ class Timed:
         }
 
     def trace(self, state) -> None:
+        programs = self.made[1]
         while state:
-            state.pause_timing()
-            jax.clear_caches()
-            state.resume_timing()
-            self._traced()
+            for program in programs:
+                program.trace()
 
     def lower(self, state) -> None:
+        programs = self.made[1]
         while state:
             state.pause_timing()
-            jax.clear_caches()
-            traced = self._traced()
+            traced = [program.trace() for program in programs]
             state.resume_timing()
             for program in traced:
                 program.lower()
 
     def compile(self, state) -> None:
+        programs = self.made[1]
         while state:
             state.pause_timing()
-            jax.clear_caches()
-            lowered = [program.lower() for program in self._traced()]
+            lowered = [program.trace().lower() for program in programs]
             compiled = _counters.COMPILED[0]
             state.resume_timing()
             for program in lowered:
                 program.compile()
         state.counters = {"compilations": _counters.COMPILED[0] - compiled}
-
-    def _traced(self) -> list:
-        return [program.function.trace(*program.arguments) for program in self.made[1]]
 
 
 @functools.cache
@@ -189,6 +185,8 @@ def main() -> int:
     if FLAGS.update_baseline:
         update_baseline()
         return 0
+    if FLAGS.benchmark_repetitions > 1:  # in a row, all of them would share one moment's noise
+        _flags.take({"benchmark_enable_random_interleaving": True})
     chosen(register())
     check_output()
     before = Timed.started
