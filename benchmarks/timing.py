@@ -66,10 +66,10 @@ class Timed:
         while state:
             jax.block_until_ready(turn())
         seconds = (time.perf_counter() - started) / state.iterations
-        peak = _counters.peak()
+        compilations, peak = _counters.COMPILED[0] - compiled, _counters.peak()
         state.counters = {
             **fixed,
-            "compilations": _counters.COMPILED[0] - compiled,
+            "compilations": compilations,
             "us_per_lane_step": 1e6 * seconds / self.job.lane_steps,
             "share_of_product": fixed["flops"] / seconds / peak.flops,
             "share_of_copy": fixed["bytes_in_out"] / seconds / peak.bytes,
@@ -181,7 +181,6 @@ def main() -> int:
     _flags.refuse(*(flag.name for flag in FLAGS.flags_by_module_dict()[_flags.__name__]))
     if not re.fullmatch(r"[1-9]\d{0,8}x|\d+(\.\d*)?s", FLAGS.benchmark_min_time):
         raise _flags.UsageError("benchmark_min_time", FLAGS.benchmark_min_time, "no such time", "seconds such as 0.5s, or 10x")
-    jax.config.update("jax_enable_compilation_cache", False)
     if FLAGS.update_baseline:
         update_baseline()
         return 0
@@ -191,11 +190,15 @@ def main() -> int:
     check_output()
     before = Timed.started
     google_benchmark.initialize(["timing", *google_flags()])
+    kept = jax.config.jax_enable_compilation_cache
+    jax.config.update("jax_enable_compilation_cache", False)  # what was compiled once would not be compiled again
     try:
         google_benchmark.run_benchmarks()
     except KeyboardInterrupt:
         _terminal.say("timing: interrupted")
         return 130
+    finally:
+        jax.config.update("jax_enable_compilation_cache", kept)
     return 0 if FLAGS.benchmark_list_tests or Timed.started > before else 2
 
 
