@@ -54,6 +54,13 @@ class UsageError(Exception):
         super().__init__(f"--{flag}={value}: {problem}; allowed: {allowed}")
 
 
+class FileError(UsageError):
+    """A file on the command line that is of no use."""
+
+    def __init__(self, path: str, problem: str, allowed: str):
+        Exception.__init__(self, f"{path}: {problem}; allowed: {allowed}")
+
+
 def words(flag: str) -> list[str]:
     """The comma list given to a flag, without empty or repeated entries."""
     text = FLAGS[flag].value
@@ -162,38 +169,44 @@ def command(benchmark: str) -> str:
     return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *words])
 
 
-def _parse(argv: list[str]) -> list[str]:
+def _parse(argv: list[str], wanted: tuple[str, ...]) -> list[str]:
     names = [word.lstrip("-").split("=")[0] for word in argv[1:] if word.startswith("-")]
     for name in names:
         if names.count(name) > 1 and name in FLAGS:
             given_words = " ".join(word for word in argv[1:] if word.lstrip("-").split("=")[0] == name)
             raise flags.Error(f"{given_words}: given more than once; allowed: every flag once")
     rest = FLAGS(argv)
-    if rest[1:]:
-        word = rest[1]
+    if len(rest) - 1 < len(wanted):
+        problem = f"{len(rest) - 1} of {len(wanted)} files given"
+        raise flags.Error(f"{' '.join(wanted)}: {problem}; allowed: one of each, and flags, which begin with --")
+    if rest[1 + len(wanted) :]:
+        word = rest[1 + len(wanted)]
         hint = f"--{word}" if word.split("=")[0] in FLAGS else "flags, which begin with --"
         raise flags.Error(f"{word!r} is no flag; allowed: {hint}")
     return rest
 
 
-def start(main: Callable[[], int | None]) -> None:
-    """Parses the command line, runs `main`, and exits with its status."""
+def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None:
+    """Parses the command line, runs `main`, and exits with its status.
+
+    `wanted` are the names of the words that the command line must have beside its flags; `main` is called with these words.
+    """
     jax.config.config_with_absl()
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
 
     def parse(argv):
         try:
-            return _parse(argv)
+            return _parse(argv, wanted)
         except (flags.Error, UsageError, ValueError, TypeError, OSError) as error:
             return _wrong(name, error)
         except SystemExit:  # absl has printed the help, and leaves with 1
             sys.exit(0)
 
-    def checked(_):
+    def checked(argv):
         logging.set_verbosity(logging.WARNING)
         _compiled.keep()
         try:
-            return main()
+            return main(*argv[1:])
         except UsageError as error:
             return _wrong(name, error)
         except OSError as error:
@@ -211,9 +224,13 @@ def _wrong(name: str, error: Exception) -> None:
     sys.exit(2)
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def use_cores() -> None:
     """Makes each core a JAX device, unless the user chose a number (JAX_NUM_CPU_DEVICES) or JAX has already started."""
     if jax.config.jax_num_cpu_devices < 1:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", cores)
+            jax.config.update("jax_num_cpu_devices", cores())
