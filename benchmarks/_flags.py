@@ -17,6 +17,7 @@ from rnnjax.cells import registry
 FLAGS = flags.FLAGS
 MOST_UNITS = 2**14
 MOST_SEEDS = 10**5
+PREEMPTED = 75  # exit status: what was done is kept, run it again
 
 flags.DEFINE_string("out_dir", None, "Run folder. Default: results/<benchmark>/<cells>.")
 flags.DEFINE_string("cell", None, f"Cells, a comma list or all: {', '.join(registry.CELLS)}.")
@@ -51,6 +52,14 @@ class UsageError(Exception):
 
     def __init__(self, flag: str, value, problem: str, allowed: str):
         super().__init__(f"--{flag}={value}: {problem}; allowed: {allowed}")
+
+
+class Stopped(Exception):
+    """A run ends before its results are shown, with an exit status and one line that says why."""
+
+    def __init__(self, status: int, line: str):
+        super().__init__(line)
+        self.status = status
 
 
 def words(flag: str) -> list[str]:
@@ -194,6 +203,9 @@ def start(main: Callable[[], int | None]) -> None:
             return main()
         except UsageError as error:
             return _wrong(name, error)
+        except Stopped as stopped:
+            print(stopped, file=sys.stderr)
+            return stopped.status
         except OSError as error:
             print(f"{name}: {error}; what was finished before is kept", file=sys.stderr)
             return 1

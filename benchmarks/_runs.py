@@ -1,6 +1,8 @@
 """How every binary runs its groups: open the folder, run what is missing, keep each group as it ends."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+import signal
+from collections.abc import Callable, Iterable, Iterator
 
 import jax
 from absl import flags
@@ -52,11 +54,13 @@ def carry_out(
     mesh: lanes.Mesh,
     summary: Callable[[list[dict]], list[dict]],
     keep: Callable[[lanes.Result], None] = lambda result: None,
-) -> list[dict] | None:
-    """Runs the groups, keeping each as it ends, and returns all rows of the folder, or None if the user interrupted it.
+) -> list[dict]:
+    """Runs the groups, keeping each as it ends, and returns all rows of the folder.
 
     Groups may depend on the rows of those before them; `cost` is what they are expected to cost together. `keep` is handed each
     result before its rows are written.
+
+    Raises `_flags.Stopped` if the user interrupted it, or if a SIGTERM came: the chunk at work is then finished and its state kept.
     """
     benchmark = folder.config["benchmark"]
     try:
@@ -66,20 +70,34 @@ def carry_out(
         raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
     store = checkpoints.States(folder.path / "states")
     finished, of = 0, f" of {len(todo)}" if isinstance(todo, list) else ""
+    again = "the same command without --overwrite" if FLAGS.overwrite else "the same command"
     try:
-        with _terminal.progress(cost, benchmark) as report:
-            for result in lanes.run(todo, mesh, lambda spent: report(spent, f"{finished}{of} groups"), store):  # noqa: B023
+        with _terminal.progress(cost, benchmark) as report, _told_to_stop() as stop:
+            for result in lanes.run(todo, mesh, lambda spent: report(spent, f"{finished}{of} groups"), store, stop):  # noqa: B023
                 keep(result)
                 folder.add(result.group.name, result.rows, result.timing)
                 store.drop(result.group.name)
                 finished += 1
     except KeyboardInterrupt:
-        again = "the same command without --overwrite" if FLAGS.overwrite else "the same command"
-        _terminal.say(f"Interrupted: {finished}{of} groups are kept in {folder.path}; {again} goes on from there.")
-        return None
+        kept = f"{finished}{of} groups are kept in {folder.path}"
+        raise _flags.Stopped(130, f"Interrupted: {kept}; {again} goes on from there.") from None
+    except lanes.Preempted:
+        kept = f"{finished}{of} groups and the state of the next are kept in {folder.path}"
+        raise _flags.Stopped(_flags.PREEMPTED, f"Preempted: {kept}; {again} goes on from there.") from None
     if not finished:
         _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
     return folder.finish(summary(records.read_rows(folder.path)))
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[Callable[[], bool]]:
+    """Within it SIGTERM ends nothing; what is yielded says whether one came."""
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def missing(seeds: tuple[int, ...], done: set[tuple], *labels) -> tuple[int, ...]:

@@ -161,8 +161,6 @@ def main() -> int:
     with jax.default_matmul_precision(PRECISIONS[config.precision]):
         cost = sum(group.cost for group in todo)
         rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, lambda result: _keep(config, folder.path, result))
-    if rows is None:
-        return 130
     figures.draw(rows, _seconds(folder.path), folder.path)
     if config.windows:
         _looks.show(config, rows, folder.path)

@@ -274,8 +274,6 @@ def main() -> int:
 
     todo = capacity.groups(points, config.study, known, mesh)
     rows = _runs.carry_out(folder, todo, capacity.expected_cost(points, config.study), mesh, figures.summary, keep)
-    if rows is None:
-        return 130
     figures.draw(rows, folder.path)
     _capacity_tables.show(rows, folder.path)
     return 0

@@ -247,8 +247,6 @@ def main() -> int:
         _dry_run(todo, mesh)
         return 0
     rows = _runs.carry_out(folder, todo, sum(group.cost for group in todo), mesh, figures.summary)
-    if rows is None:
-        return 130
     if len(figures.shapes(rows)) > len(figures.series(rows)):
         figures.heatmap(rows, folder.path)
     if len(figures.series(rows)) > 1:

@@ -140,17 +140,28 @@ class Store(Protocol):
 SAVE_SECONDS = 30.0
 
 
+class Preempted(Exception):
+    """A run was told to stop; what it has done is in its store."""
+
+
 def run(
-    groups: Iterable[Group], mesh: Mesh, report: Callable[[float], None] = lambda cost: None, store: Store | None = None
+    groups: Iterable[Group],
+    mesh: Mesh,
+    report: Callable[[float], None] = lambda cost: None,
+    store: Store | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Result]:
     """Runs groups one after another and yields each as it ends. `report` is called with the sum of costs done so far.
 
-    With a `store`, the state of a group is kept every `SAVE_SECONDS`, and a group of which it has one goes on from there.
+    With a `store`, the state of a group is kept every `SAVE_SECONDS`, and a group of which it has one goes on from there. `stop`
+    is asked after every chunk; once it says yes, the state is kept.
+
+    Raises `Preempted` then.
     """
     before = 0.0
     for group in groups:
         started, compiled = time.perf_counter(), _COMPILE_SECONDS[0]
-        rows, state = run_group(group, mesh, lambda share: report(before + share * group.cost), store)  # noqa: B023
+        rows, state = run_group(group, mesh, lambda share: report(before + share * group.cost), store, stop)  # noqa: B023
         compiled = _COMPILE_SECONDS[0] - compiled
         run_seconds = time.perf_counter() - started - compiled
         before += group.cost
@@ -159,11 +170,15 @@ def run(
 
 
 def run_group(
-    group: Group, mesh: Mesh, report: Callable[[float], None] = lambda share: None, store: Store | None = None
+    group: Group,
+    mesh: Mesh,
+    report: Callable[[float], None] = lambda share: None,
+    store: Store | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[list[dict], Any]:
     """The rows of one group, a lane for each seed in that order, and the last state of these lanes on the host.
 
-    `report` is called with the share of chunks done; for `store` see `run`.
+    `report` is called with the share of chunks done; for `store` and `stop` see `run`.
     """
     experiment, (slots, start) = group.experiment, _start(group, mesh)
     width = mesh.width or len(start[0]) // len(mesh.devices)
@@ -176,9 +191,12 @@ def run_group(
             break
         state, done = following, experiment.done(following)
         report(chunk / experiment.chunks)
-        if store and time.monotonic() - saved > SAVE_SECONDS:
+        stopping = stop()
+        if store and (stopping or time.monotonic() - saved > SAVE_SECONDS):
             store.save(group.name, chunk + 1, [_numbers(leaf)[slots] for leaf in jax.tree.leaves(state)])
             saved = time.monotonic()
+        if stopping:
+            raise Preempted
     host = jax.tree.map(lambda leaf: leaf[slots], jax.device_get(state))
     rows = [{**experiment.finish(host, lane), "seed": seed, "width": width} for lane, seed in enumerate(group.seeds)]
     return rows, host
