@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import jax
 from absl import flags
 
-from benchmarks import _flags, _terminal
+from benchmarks import _flags, _lock, _terminal
 from rnnjax import checkpoints, lanes, records
 
 FLAGS = flags.FLAGS
@@ -62,17 +62,26 @@ def carry_out(
 
     Raises `_flags.Stopped` if the user interrupted it, or if a SIGTERM came: the chunk at work is then finished and its state kept.
     """
-    benchmark = folder.config["benchmark"]
-    try:
-        folder.create(_flags.command(benchmark))
-    except OSError as error:
-        problem = f"cannot be written ({error.strerror})"
-        raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_lock.held(folder.path))
+            folder.create(_flags.command(folder.config["benchmark"]))
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror})"
+            raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
+        finished = _run(folder, todo, cost, mesh, keep)
+        if not finished:
+            _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
+        return folder.finish(summary(records.read_rows(folder.path)))
+
+
+def _run(folder: records.Folder, todo: Iterable[lanes.Group], cost: float, mesh: lanes.Mesh, keep: Callable) -> int:
+    """Runs the groups into the folder; how many they were."""
     store = checkpoints.States(folder.path / "states")
     finished, of = 0, f" of {len(todo)}" if isinstance(todo, list) else ""
     again = "the same command without --overwrite" if FLAGS.overwrite else "the same command"
     try:
-        with _terminal.progress(cost, benchmark) as report, _told_to_stop() as stop:
+        with _terminal.progress(cost, folder.config["benchmark"]) as report, _told_to_stop() as stop:
             for result in lanes.run(todo, mesh, lambda spent: report(spent, f"{finished}{of} groups"), store, stop):  # noqa: B023
                 keep(result)
                 folder.add(result.group.name, result.rows, result.timing)
@@ -84,9 +93,7 @@ def carry_out(
     except lanes.Preempted:
         kept = f"{finished}{of} groups and the state of the next are kept in {folder.path}"
         raise _flags.Stopped(_flags.PREEMPTED, f"Preempted: {kept}; {again} goes on from there.") from None
-    if not finished:
-        _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
-    return folder.finish(summary(records.read_rows(folder.path)))
+    return finished
 
 
 @contextlib.contextmanager

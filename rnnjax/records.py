@@ -39,7 +39,7 @@ def write(path: epath.Path, text: str) -> None:
     if "://" in os.fspath(path):
         path.write_text(text)
         return
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.part")
     part.write_text(text)
     part.replace(path)
 
@@ -131,7 +131,7 @@ class Folder:
 
     def _old_config(self) -> dict | None:
         try:
-            if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+            if not self.path.exists() or (self.path.is_dir() and not any(map(_visible, self.path.iterdir()))):
                 return None
             config = json.loads((self.path / "config.json").read_text())
             kinds = {"settings": dict, "axes": dict, "commands": list, "invocations": list}
@@ -159,7 +159,7 @@ class Folder:
 
     def known(self) -> dict[tuple, dict]:
         """The rows there are, by their labels."""
-        if self._replace or not self.path.exists():
+        if self._replace or not (self.path / "config.json").exists():
             return {}
         return {tuple(row[label] for label in self.config["labels"]): row for row in read_rows(self.path)}
 
@@ -186,6 +186,8 @@ class Folder:
             "summary.csv",
             "*.png",
             "*.svg",
+            ".*.part",
+            "*/.*.part",
         ):
             for path in self.path.glob(pattern):
                 path.unlink()
@@ -213,6 +215,11 @@ def _short(value):
     if isinstance(value, list):
         return [float(f"{item:.4g}") if isinstance(item, float) else item for item in value]
     return value
+
+
+def _visible(path: epath.Path) -> bool:
+    """Whether a file is no lock and no part of a file that was never finished."""
+    return not path.name.startswith(".")
 
 
 def _text(value) -> str:

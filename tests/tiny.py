@@ -1,9 +1,12 @@
 """Command lines of the three binaries that take seconds, for tests of what they leave behind."""
 
+import pathlib
+
 import numpy as np
 
 from benchmarks import autocomplete, capacity, memory_stability
 
+ROOT = pathlib.Path(__file__).parent.parent
 BINARIES = {"memory_stability": memory_stability, "capacity": capacity, "autocomplete": autocomplete}
 RUNS = {
     "memory_stability": "--cell=gru --input_sizes=1,2 --hidden_sizes=2 --seeds=2 --steps=2600 --unique_steps=300",
