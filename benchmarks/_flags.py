@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 
 import jax
@@ -199,6 +200,7 @@ def start(main: Callable[[], int | None]) -> None:
 
     def checked(_):
         logging.set_verbosity(logging.WARNING)
+        warnings.formatwarning = lambda message, *_, **__: f"{name}: {message}\n"
         try:
             return main()
         except UsageError as error:

@@ -2,7 +2,7 @@
 
     config.json            schema, benchmark, settings, axes, the commands that made it, and where they ran
     rows/<group>.jsonl     the rows of one finished group; written whole, never changed
-    timings/<group>.json   its compile and run seconds, apart from the rows so that these repeat exactly
+    timings/<group>.json   its compile and run seconds, apart from the rows so that these repeat exactly, and the rows' SHA-256
     rows.jsonl             all rows, sorted
     timings.jsonl          all timings
     summary.csv            a line for each shape
@@ -10,6 +10,7 @@
 Rows are flat; JSON has no NaN, so a number that does not exist is `null` beside a status that says why.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -55,11 +56,25 @@ def read_rows(folder) -> list[dict]:
     labels = json.loads((folder / "config.json").read_text()).get("labels", LABELS)
     for path in sorted(folder.glob("rows/*.jsonl")):
         try:
-            rows += map(json.loads, path.read_text().splitlines())
+            text = path.read_text()
+            if _digest(text) != _noted_digest(folder, path.stem, text):
+                raise ValueError
+            rows += map(json.loads, text.splitlines())
             keys = [tuple(row[label] for label in labels) for row in rows]
         except (ValueError, KeyError, TypeError, OSError):
             raise RefusedError(f"{path} is damaged", "to delete that file: its lanes are computed again") from None
     return [row for _, row in sorted(zip(keys, rows), key=lambda pair: pair[0])] if rows else []
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _noted_digest(folder: epath.Path, group: str, text: str) -> str:
+    """The digest kept beside the timing of a group; that of the rows themselves if none was kept."""
+    timing = folder / "timings" / f"{group}.json"
+    noted = json.loads(timing.read_text()) if timing.exists() else {}
+    return noted.get("sha256") or _digest(text)
 
 
 def columns(rows: Iterable[dict]) -> dict[str, np.ndarray]:
@@ -165,8 +180,10 @@ class Folder:
 
     def add(self, group: str, rows: list[dict], timing: dict) -> None:
         """Keeps the rows of a finished group."""
-        write(self.path / "timings" / f"{group}.json", json.dumps({"group": group, **timing}) + "\n")
-        write(self.path / "rows" / f"{group}.jsonl", "".join(json.dumps(_short(row)) + "\n" for row in rows))
+        text = "".join(json.dumps(_short(row)) + "\n" for row in rows)
+        timing = {"group": group, **timing, "sha256": _digest(text)}
+        write(self.path / "timings" / f"{group}.json", json.dumps(timing) + "\n")
+        write(self.path / "rows" / f"{group}.jsonl", text)
 
     def finish(self, summary: list[dict]) -> list[dict]:
         """Joins the groups' files, writes the summary, and returns all rows."""
