@@ -18,6 +18,7 @@ from rnnjax.cells import registry
 FLAGS = flags.FLAGS
 MOST_UNITS = 2**14
 MOST_SEEDS = 10**5
+NOT_THE_RUN = ("overwrite", "shard", "coordinator", "num_processes", "process_id")  # flags that say nothing of its rows
 PREEMPTED = 75  # exit status: what was done is kept, run it again
 
 flags.DEFINE_string("out_dir", None, "Run folder. Default: results/<benchmark>/<cells>.")
@@ -43,6 +44,10 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("seeds", "10", "Number of seeds.")
 flags.DEFINE_string("first_seed", "0", "The first seed; the others follow it.")
+flags.DEFINE_string("shard", None, "i/n: do the i-th (from 1) of n slices of the run; the others are other processes'.")
+flags.DEFINE_string("coordinator", None, "host:port of process 0, or auto: jax.distributed says which slice is this process's.")
+flags.DEFINE_string("num_processes", None, "Processes that meet at --coordinator.")
+flags.DEFINE_string("process_id", None, "Which of them this is, from 0.")
 flags.DEFINE_bool("smoke", False, "A tiny run that shows everything works.")
 flags.DEFINE_bool("dry_run", False, "Say how many lanes and programs, how much memory and time, and stop.")
 flags.DEFINE_bool("overwrite", False, "Discard what the run folder holds.")
@@ -166,8 +171,8 @@ def _different(flag: str, text: str, values: list, keys: list) -> list:
 
 
 def command(benchmark: str) -> str:
-    """The command line that repeats this run: every flag that was given, but for --overwrite."""
-    words = sorted(f"--{name}={FLAGS[name].value}" for name in FLAGS if given(name) and name != "overwrite")
+    """The command line that repeats this run: every flag that was given, but for `NOT_THE_RUN`."""
+    words = sorted(f"--{name}={FLAGS[name].value}" for name in FLAGS if given(name) and name not in NOT_THE_RUN)
     return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *words])
 
 

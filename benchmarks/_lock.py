@@ -1,4 +1,4 @@
-"""One process at a time in a local run folder.
+"""One process at a time in a local run folder, or in a slice of it.
 
 The lock is the kernel's (flock on `.lock` in the folder), so a holder that dies, however it dies, holds it no longer. Folders on
 object stores have none.
@@ -9,12 +9,12 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from benchmarks import _flags
+from benchmarks import _flags, _processes
 
 
 @contextlib.contextmanager
-def held(folder) -> Iterator[None]:
-    """Holds the lock of a folder, which is made if need be.
+def held(folder, share: _processes.Share = _processes.WHOLE) -> Iterator[None]:
+    """Holds the lock of a slice of a folder, which is made if need be; of all slices unless one is given.
 
     Raises `_flags.UsageError` if another process holds it, and OSError if the folder cannot be written.
     """
@@ -22,10 +22,13 @@ def held(folder) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            problem = "another process is at work there"
-            raise _flags.UsageError("out_dir", folder, problem, "another folder, or to wait for it") from None
+    wanted = {".lock": fcntl.LOCK_SH, f".lock-{share.name}": fcntl.LOCK_EX} if share.name else {".lock": fcntl.LOCK_EX}
+    with contextlib.ExitStack() as stack:
+        for name, kind in wanted.items():
+            file = stack.enter_context(open(folder / name, "a"))
+            try:
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                problem = "another process is at work there"
+                raise _flags.UsageError("out_dir", folder, problem, "another folder, or to wait for it") from None
         yield

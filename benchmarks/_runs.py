@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import jax
 from absl import flags
 
-from benchmarks import _flags, _lock, _terminal
+from benchmarks import _flags, _lock, _processes, _terminal
 from rnnjax import checkpoints, lanes, records
 
 FLAGS = flags.FLAGS
@@ -54,22 +54,28 @@ def carry_out(
     mesh: lanes.Mesh,
     summary: Callable[[list[dict]], list[dict]],
     keep: Callable[[lanes.Result], None] = lambda result: None,
+    share: _processes.Share = _processes.WHOLE,
+    left: Callable[[dict[tuple, dict]], str] = lambda known: "",
 ) -> list[dict]:
-    """Runs the groups, keeping each as it ends, and returns all rows of the folder.
+    """Runs the groups, which are a `share` of a run, keeping each as it ends, and returns all rows of the folder.
 
     Groups may depend on the rows of those before them; `cost` is what they are expected to cost together. `keep` is handed each
-    result before its rows are written.
+    result before its rows are written. `left` says what the rows of a folder lack, or nothing.
 
-    Raises `_flags.Stopped` if the user interrupted it, or if a SIGTERM came: the chunk at work is then finished and its state kept.
+    Raises `_flags.Stopped` if the user interrupted it, if a SIGTERM came (the chunk at work is then finished and its state kept), and
+    if other processes have not done their share yet.
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(_lock.held(folder.path))
-            folder.create(_flags.command(folder.config["benchmark"]))
+            stack.enter_context(_lock.held(folder.path, share))
+            folder.create(_flags.command(folder.config["benchmark"]), share.name)
         except OSError as error:
             problem = f"cannot be written ({error.strerror})"
             raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
         finished = _run(folder, todo, cost, mesh, keep)
+        if share.name and (lacking := left(folder.known())):
+            line = f"Slice {share.name.replace('-', ' ')} is done; {lacking} of others are missing in {folder.path}."
+            raise _flags.Stopped(0, f"{line} The last process shows the results, as does python -m benchmarks.merge {folder.path}.")
         if not finished:
             _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
         return folder.finish(summary(records.read_rows(folder.path)))
@@ -105,6 +111,11 @@ def _told_to_stop() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(came)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def counted(number: int, what: str) -> str:
+    """As "3 lanes"; empty for none."""
+    return f"{number} {what}{'s' * (number > 1)}" if number else ""
 
 
 def missing(seeds: tuple[int, ...], done: set[tuple], *labels) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ import itertools
 import jax
 from absl import flags
 
-from benchmarks import _capacity_tables, _flags, _presets, _runs
+from benchmarks import _capacity_tables, _flags, _presets, _processes, _runs
 from rnnjax import capacity, checkpoints, lanes, networks, search, training
 from rnnjax.cells import registry
 from rnnjax.figures import capacity as figures
@@ -262,9 +262,11 @@ def main() -> int:
     points = config.points()
     folder = _runs.open_folder("capacity", name, config.settings, config.axes, labels=capacity.LABELS)
     known = _runs.known(folder)
+    share = _processes.share()
+    mine = share.of(points)
     mesh = _runs.local_mesh()
     if FLAGS.dry_run:
-        _capacity_tables.dry_run(points, config.study, known, mesh)
+        _capacity_tables.dry_run(mine, config.study, known, mesh)
         return 0
 
     def keep(result: lanes.Result) -> None:
@@ -272,11 +274,24 @@ def main() -> int:
         if config.task != "parameters":
             _save_networks(config, folder.path, result)
 
-    todo = capacity.groups(points, config.study, known, mesh)
-    rows = _runs.carry_out(folder, todo, capacity.expected_cost(points, config.study), mesh, figures.summary, keep)
-    figures.draw(rows, folder.path)
-    _capacity_tables.show(rows, folder.path)
+    todo = capacity.groups(mine, config.study, known, mesh)
+    cost = capacity.expected_cost(mine, config.study)
+    rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, keep, share, lambda known: left(config, known))
+    show(config, rows, folder.path)
     return 0
+
+
+def left(config: Config, known: dict) -> str:
+    """How many searches have not ended."""
+    mesh = _runs.local_mesh()
+    unfinished = (next(capacity.groups([point], config.study, known, mesh), None) is not None for point in config.points())
+    return _runs.counted(sum(unfinished), "search").replace("searchs", "searches")
+
+
+def show(config: Config, rows: list[dict], path) -> None:
+    """Pictures and tables."""
+    figures.draw(rows, path)
+    _capacity_tables.show(rows, path)
 
 
 def _save_networks(config: Config, path, result: lanes.Result) -> None:

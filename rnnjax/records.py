@@ -3,6 +3,7 @@
     config.json            schema, benchmark, settings, axes, the commands that made it, and where they ran
     rows/<group>.jsonl     the rows of one finished group; written whole, never changed
     timings/<group>.json   its compile and run seconds, apart from the rows so that these repeat exactly, and the rows' SHA-256
+    processes/<i-of-n>.json  where a process ran, of several that share a run
     rows.jsonl             all rows, sorted
     timings.jsonl          all timings
     summary.csv            a line for each shape
@@ -156,17 +157,23 @@ class Folder:
             raise RefusedError("it is no run folder") from None
         return config
 
-    def create(self, command: str) -> None:
+    def create(self, command: str, process: str = "") -> None:
         """Makes the folder and notes the command and where it runs. Raises OSError if it cannot be written.
 
-        All the commands of a folder together repeat it.
+        All the commands of a folder together repeat it. Of several processes each gives its name, and has a file of its own to say
+        where it runs: config.json is the same for all, and written by those alone who find another one or none.
         """
         if self._replace:
             self._clear()
-        for key, value in (("commands", command), ("invocations", _provenance())):
+        where = _provenance()
+        for key, value in (("commands", command), *([] if process else [("invocations", where)])):
             if value not in self.config[key]:
                 self.config[key].append(value)
-        write(self.path / "config.json", json.dumps(self.config, indent=1) + "\n")
+        if process:
+            write(self.path / "processes" / f"{process}.json", json.dumps({"command": command, **where}, indent=1) + "\n")
+        text = json.dumps(self.config, indent=1) + "\n"
+        if not (self.path / "config.json").exists() or (self.path / "config.json").read_text() != text:
+            write(self.path / "config.json", text)
 
     def done(self) -> set[tuple]:
         """The labels of the lanes that have a row."""
@@ -198,6 +205,7 @@ class Folder:
         for pattern in (
             "rows/*.jsonl",
             "timings/*.json",
+            "processes/*.json",
             "rows.jsonl",
             "timings.jsonl",
             "summary.csv",
