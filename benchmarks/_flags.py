@@ -176,38 +176,40 @@ def command(benchmark: str) -> str:
     return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *words])
 
 
-def _parse(argv: list[str]) -> list[str]:
+def _parse(argv: list[str], operand: str = "") -> list[str]:
     names = [word.lstrip("-").split("=")[0] for word in argv[1:] if word.startswith("-")]
     for name in names:
         if names.count(name) > 1 and name in FLAGS:
             given_words = " ".join(word for word in argv[1:] if word.lstrip("-").split("=")[0] == name)
             raise flags.Error(f"{given_words}: given more than once; allowed: every flag once")
     rest = FLAGS(argv)
-    if rest[1:]:
-        word = rest[1]
+    if operand and len(rest) == 1:
+        raise flags.Error(f"{operand}: missing; allowed: one folder")
+    if rest[1 + bool(operand) :]:
+        word = rest[-1]
         hint = f"--{word}" if word.split("=")[0] in FLAGS else "flags, which begin with --"
         raise flags.Error(f"{word!r} is no flag; allowed: {hint}")
     return rest
 
 
-def start(main: Callable[[], int | None]) -> None:
-    """Parses the command line, runs `main`, and exits with its status."""
+def start(main: Callable[..., int | None], operand: str = "") -> None:
+    """Parses the command line, runs `main`, and exits with its status. `operand` names the one word that `main` takes, if any."""
     jax.config.config_with_absl()
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
 
     def parse(argv):
         try:
-            return _parse(argv)
+            return _parse(argv, operand)
         except (flags.Error, UsageError, ValueError, TypeError, OSError) as error:
             return _wrong(name, error)
         except SystemExit:  # absl has printed the help, and leaves with 1
             sys.exit(0)
 
-    def checked(_):
+    def checked(words):
         logging.set_verbosity(logging.WARNING)
         warnings.formatwarning = lambda message, *_, **__: f"{name}: {message}\n"
         try:
-            return main()
+            return main(*words[1:])
         except UsageError as error:
             return _wrong(name, error)
         except Stopped as stopped:

@@ -62,8 +62,8 @@ def carry_out(
     Groups may depend on the rows of those before them; `cost` is what they are expected to cost together. `keep` is handed each
     result before its rows are written. `left` says what the rows of a folder lack, or nothing.
 
-    Raises `_flags.Stopped` if the user interrupted it, if a SIGTERM came (the chunk at work is then finished and its state kept), and
-    if other processes have not done their share yet.
+    Raises `_flags.Stopped` if the user interrupted it, if a SIGTERM came (the chunk at work is then finished and its state kept),
+    and if other processes have not done their share yet.
     """
     with contextlib.ExitStack() as stack:
         try:

@@ -27,7 +27,7 @@ def command(monkeypatch, tmp_path, capsys):
         with flagsaver.flagsaver():
             flags.FLAGS.unparse_flags()
             with pytest.raises(SystemExit) as exit_status:
-                _flags.start(module.main)
+                _flags.start(module.main, getattr(module, "OPERAND", ""))
         out, err = capsys.readouterr()
         return exit_status.value.code or 0, out, err
 
