@@ -159,12 +159,17 @@ def main() -> int:
         _dry_run(config, todo, mesh)
         return 0
     _describe(config)
-    with jax.default_matmul_precision(PRECISIONS[config.precision]):
+    with arithmetic(config):
         cost = sum(group.cost for group in todo)
         keep = functools.partial(_keep, config, folder.path)
         rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, keep, share, lambda known: left(config, known))
     show(config, rows, folder.path)
     return 0
+
+
+def arithmetic(config: Config):
+    """The context that lanes are computed in."""
+    return jax.default_matmul_precision(PRECISIONS[config.precision])
 
 
 def left(config: Config, known: dict) -> str:

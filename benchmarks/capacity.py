@@ -8,9 +8,11 @@ the best setting is then trained on fresh draws, and their mean is the result. O
 searched over, the networks trained on the fresh draws are kept, for `benchmarks.memory_stability --network`.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
+from collections.abc import Iterator
 
 import jax
 from absl import flags
@@ -274,17 +276,27 @@ def main() -> int:
         if config.task != "parameters":
             _save_networks(config, folder.path, result)
 
-    todo = capacity.groups(mine, config.study, known, mesh)
+    todo = groups(config, known, share)
     cost = capacity.expected_cost(mine, config.study)
     rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, keep, share, lambda known: left(config, known))
     show(config, rows, folder.path)
     return 0
 
 
+def groups(config: Config, known: dict, share: _processes.Share = _processes.WHOLE) -> Iterator[lanes.Group]:
+    """What the searches ask for and has no row yet; see `capacity.groups`."""
+    return capacity.groups(share.of(config.points()), config.study, known, _runs.local_mesh())
+
+
+def arithmetic(config: Config):
+    """The context that lanes are computed in."""
+    return contextlib.nullcontext()
+
+
 def left(config: Config, known: dict) -> str:
     """How many searches have not ended."""
-    mesh = _runs.local_mesh()
-    unfinished = (next(capacity.groups([point], config.study, known, mesh), None) is not None for point in config.points())
+    slices = [_processes.Share(k, len(config.points())) for k in range(len(config.points()))]
+    unfinished = (next(groups(config, known, one), None) is not None for one in slices)
     return _runs.counted(sum(unfinished), "search").replace("searchs", "searches")
 
 

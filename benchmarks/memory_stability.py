@@ -238,8 +238,16 @@ def _seconds(experiment: stability.Stability, seeds: int) -> float:
 
 def main() -> int:
     config = config_from_flags()
-    if config.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
+    with arithmetic(config):
+        return _run(config)
+
+
+def arithmetic(config: Config):
+    """The context that lanes are computed in."""
+    return jax.enable_x64(config.dtype == "float64")
+
+
+def _run(config: Config) -> int:
     folder = _runs.open_folder("memory_stability", config.name, config.settings, config.axes, options=config.resolved)
     share = _processes.share()
     todo = groups(config, set(_runs.known(folder)), share)

@@ -165,7 +165,7 @@ class Folder:
         """
         if self._replace:
             self._clear()
-        where = _provenance()
+        where = provenance()
         for key, value in (("commands", command), *([] if process else [("invocations", where)])):
             if value not in self.config[key]:
                 self.config[key].append(value)
@@ -187,7 +187,7 @@ class Folder:
 
     def add(self, group: str, rows: list[dict], timing: dict) -> None:
         """Keeps the rows of a finished group."""
-        text = "".join(json.dumps(_short(row)) + "\n" for row in rows)
+        text = "".join(json.dumps(short(row)) + "\n" for row in rows)
         timing = {"group": group, **timing, "sha256": _digest(text)}
         write(self.path / "timings" / f"{group}.json", json.dumps(timing) + "\n")
         write(self.path / "rows" / f"{group}.jsonl", text)
@@ -231,12 +231,12 @@ def _field(value) -> str:
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _short(value):
+def short(value):
     """Floats with the seven digits float32 has: shorter files, and no false precision."""
     if isinstance(value, float):
         return float(f"{value:.7g}")
     if isinstance(value, dict):
-        return {key: _short(item) for key, item in value.items()}
+        return {key: short(item) for key, item in value.items()}
     if isinstance(value, list):
         return [float(f"{item:.4g}") if isinstance(item, float) else item for item in value]
     return value
@@ -260,7 +260,7 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _provenance() -> dict:
+def provenance() -> dict:
     commit = _git("rev-parse", "HEAD")
     return {
         "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "numpy")},
