@@ -61,6 +61,9 @@ def _interval(low: float | None, high: float | None, form: str) -> str:
 
 def dry_run(points: list[capacity.Point], study: capacity.Study, known: dict, mesh: lanes.Mesh) -> None:
     """Says what a run would do; tries the first group of the largest point and scales by cost."""
+    if not points:
+        print("no networks in this slice")
+        return
     plan = study.plan
     trials = [plan.rung(r) for r in range(plan.rungs)]
     searched = sum(count for count, _ in trials) + (plan.finalists if plan.finalists > 1 else 0) * plan.judges

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 
 import jax
@@ -18,6 +19,8 @@ from rnnjax.cells import registry
 FLAGS = flags.FLAGS
 MOST_UNITS = 2**14
 MOST_SEEDS = 10**5
+NOT_THE_RUN = ("overwrite", "shard", "coordinator", "num_processes", "process_id")  # flags that say nothing of its rows
+PREEMPTED = 75  # exit status: what was done is kept, run it again
 
 flags.DEFINE_string("out_dir", None, "Run folder. Default: results/<benchmark>/<cells>.")
 flags.DEFINE_string("cell", None, f"Cells, a comma list or all: {', '.join(registry.CELLS)}.")
@@ -42,6 +45,10 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("seeds", "10", "Number of seeds.")
 flags.DEFINE_string("first_seed", "0", "The first seed; the others follow it.")
+flags.DEFINE_string("shard", None, "i/n: do the i-th (from 1) of n slices of the run; the others are other processes'.")
+flags.DEFINE_string("coordinator", None, "host:port of process 0, or auto: jax.distributed says which slice is this process's.")
+flags.DEFINE_string("num_processes", None, "Processes that meet at --coordinator.")
+flags.DEFINE_string("process_id", None, "Which of them this is, from 0.")
 flags.DEFINE_bool("smoke", False, "A tiny run that shows everything works.")
 flags.DEFINE_bool("dry_run", False, "Say how many lanes and programs, how much memory and time, and stop.")
 flags.DEFINE_bool("overwrite", False, "Discard what the run folder holds.")
@@ -59,6 +66,14 @@ class FileError(UsageError):
 
     def __init__(self, path: str, problem: str, allowed: str):
         Exception.__init__(self, f"{path}: {problem}; allowed: {allowed}")
+
+
+class Stopped(Exception):
+    """A run ends before its results are shown, with an exit status and one line that says why."""
+
+    def __init__(self, status: int, line: str):
+        super().__init__(line)
+        self.status = status
 
 
 def words(flag: str) -> list[str]:
@@ -164,8 +179,8 @@ def _different(flag: str, text: str, values: list, keys: list) -> list:
 
 
 def command(benchmark: str) -> str:
-    """The command line that repeats this run: every flag that was given, but for --overwrite."""
-    words = sorted(f"--{name}={FLAGS[name].value}" for name in FLAGS if given(name) and name != "overwrite")
+    """The command line that repeats this run: every flag that was given, but for `NOT_THE_RUN`."""
+    words = sorted(f"--{name}={FLAGS[name].value}" for name in FLAGS if given(name) and name not in NOT_THE_RUN)
     return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *words])
 
 
@@ -177,8 +192,8 @@ def _parse(argv: list[str], wanted: tuple[str, ...]) -> list[str]:
             raise flags.Error(f"{given_words}: given more than once; allowed: every flag once")
     rest = FLAGS(argv)
     if len(rest) - 1 < len(wanted):
-        problem = f"{len(rest) - 1} of {len(wanted)} files given"
-        raise flags.Error(f"{' '.join(wanted)}: {problem}; allowed: one of each, and flags, which begin with --")
+        given_words = f"{len(rest) - 1} of {len(wanted)} given"
+        raise flags.Error(f"{' '.join(wanted)}: {given_words}; allowed: one of each, and flags, which begin with --")
     if rest[1 + len(wanted) :]:
         word = rest[1 + len(wanted)]
         hint = f"--{word}" if word.split("=")[0] in FLAGS else "flags, which begin with --"
@@ -205,10 +220,14 @@ def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None
     def checked(argv):
         logging.set_verbosity(logging.WARNING)
         _compiled.keep()
+        warnings.formatwarning = lambda message, *_, **__: f"{name}: {message}\n"
         try:
             return main(*argv[1:])
         except UsageError as error:
             return _wrong(name, error)
+        except Stopped as stopped:
+            print(stopped, file=sys.stderr)
+            return stopped.status
         except OSError as error:
             print(f"{name}: {error}; what was finished before is kept", file=sys.stderr)
             return 1

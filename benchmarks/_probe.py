@@ -3,7 +3,7 @@
 from absl import flags
 from etils import epath
 
-from benchmarks import _flags, _runs
+from benchmarks import _flags, _processes, _runs
 from rnnjax import checkpoints, lanes, records, stability
 from rnnjax.cells import registry
 
@@ -66,10 +66,10 @@ def experiments(networks: list[dict], settings: dict):
             yield experiment, tuple(weights)
 
 
-def groups(networks: list[dict], settings: dict, done: set[tuple]) -> list[lanes.Group]:
+def groups(networks: list[dict], settings: dict, done: set[tuple], share: _processes.Share) -> list[lanes.Group]:
     """A group for each shape, trained and untrained, with the seeds that have no row yet."""
     out = []
-    for experiment, seeds in experiments(networks, settings):
+    for experiment, seeds in share.of(experiments(networks, settings)):
         cell, units, layers = experiment.labels["cell"], experiment.cell.hidden_size, experiment.layers
         seeds = _runs.missing(seeds, done, cell, experiment.input_size, units, layers)
         if seeds:

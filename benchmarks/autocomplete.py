@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from absl import flags
 
-from benchmarks import _flags, _looks, _runs
+from benchmarks import _flags, _looks, _processes, _runs
 from rnnjax import autocomplete, checkpoints, connectivity, lanes, networks
 from rnnjax.cells import registry
 from rnnjax.figures import autocomplete as figures
@@ -153,27 +153,43 @@ def main() -> int:
     )
     known = _runs.known(folder)
     mesh = _runs.local_mesh()
-    todo = _groups(config, known)
+    share = _processes.share()
+    todo = groups(config, known, share)
     if FLAGS.dry_run:
         _dry_run(config, todo, mesh)
         return 0
     _describe(config)
-    with jax.default_matmul_precision(PRECISIONS[config.precision]):
+    with arithmetic(config):
         cost = sum(group.cost for group in todo)
-        rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, lambda result: _keep(config, folder.path, result))
-    if rows is None:
-        return 130
-    figures.draw(rows, _seconds(folder.path), folder.path)
-    if config.windows:
-        _looks.show(config, rows, folder.path)
-    _looks.table(rows, folder.path)
+        keep = functools.partial(_keep, config, folder.path)
+        rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, keep, share, lambda known: left(config, known))
+    show(config, rows, folder.path)
     return 0
 
 
-def _groups(config: Config, known) -> list[lanes.Group]:
+def arithmetic(config: Config):
+    """The context that lanes are computed in."""
+    return jax.default_matmul_precision(PRECISIONS[config.precision])
+
+
+def left(config: Config, known: dict) -> str:
+    """How many lanes have no row."""
+    return _runs.counted(sum(len(group.seeds) for group in groups(config, known)), "lane")
+
+
+def show(config: Config, rows: list[dict], path) -> None:
+    """Pictures and tables."""
+    figures.draw(rows, _seconds(path), path)
+    if config.windows:
+        _looks.show(config, rows, path)
+    _looks.table(rows, path)
+
+
+def groups(config: Config, known, share: _processes.Share = _processes.WHOLE) -> list[lanes.Group]:
+    """A group for each shape, with the seeds that have no row yet."""
     out = []
-    for cell, layers, units in config.shapes:
-        seeds = _runs.missing(config.seeds, set(known), cell, autocomplete.LETTERS, units, layers)
+    for (cell, layers, units), some in share.pieces(config.shapes, config.seeds):
+        seeds = _runs.missing(some, set(known), cell, autocomplete.LETTERS, units, layers)
         if seeds:
             experiment = config.experiment(cell, layers, units)
             count = networks.parameter_count(experiment.network)

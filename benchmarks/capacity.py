@@ -8,14 +8,16 @@ the best setting is then trained on fresh draws, and their mean is the result. O
 searched over, the networks trained on the fresh draws are kept, for `benchmarks.memory_stability --network`.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
+from collections.abc import Iterator
 
 import jax
 from absl import flags
 
-from benchmarks import _capacity_tables, _flags, _presets, _runs
+from benchmarks import _capacity_tables, _flags, _presets, _processes, _runs
 from rnnjax import capacity, checkpoints, lanes, networks, search, training
 from rnnjax.cells import registry
 from rnnjax.figures import capacity as figures
@@ -265,9 +267,11 @@ def main() -> int:
     points = config.points()
     folder = _runs.open_folder("capacity", name, config.settings, config.axes, labels=capacity.LABELS)
     known = _runs.known(folder)
+    share = _processes.share()
+    mine = share.of(points)
     mesh = _runs.local_mesh()
     if FLAGS.dry_run:
-        _capacity_tables.dry_run(points, config.study, known, mesh)
+        _capacity_tables.dry_run(mine, config.study, known, mesh)
         return 0
 
     def keep(result: lanes.Result) -> None:
@@ -275,13 +279,34 @@ def main() -> int:
         if config.task != "parameters":
             _save_networks(config, folder.path, result)
 
-    todo = capacity.groups(points, config.study, known, mesh)
-    rows = _runs.carry_out(folder, todo, capacity.expected_cost(points, config.study), mesh, figures.summary, keep)
-    if rows is None:
-        return 130
-    figures.draw(rows, folder.path)
-    _capacity_tables.show(rows, folder.path)
+    todo = groups(config, known, share)
+    cost = capacity.expected_cost(mine, config.study)
+    rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, keep, share, lambda known: left(config, known))
+    show(config, rows, folder.path)
     return 0
+
+
+def groups(config: Config, known: dict, share: _processes.Share = _processes.WHOLE) -> Iterator[lanes.Group]:
+    """What the searches ask for and has no row yet; see `capacity.groups`."""
+    return capacity.groups(share.of(config.points()), config.study, known, _runs.local_mesh())
+
+
+def arithmetic(config: Config):
+    """The context that lanes are computed in."""
+    return contextlib.nullcontext()
+
+
+def left(config: Config, known: dict) -> str:
+    """How many searches have not ended."""
+    slices = [_processes.Share(k, len(config.points())) for k in range(len(config.points()))]
+    unfinished = (next(groups(config, known, one), None) is not None for one in slices)
+    return _runs.counted(sum(unfinished), "search").replace("searchs", "searches")
+
+
+def show(config: Config, rows: list[dict], path) -> None:
+    """Pictures and tables."""
+    figures.draw(rows, path)
+    _capacity_tables.show(rows, path)
 
 
 def _save_networks(config: Config, path, result: lanes.Result) -> None:

@@ -14,7 +14,7 @@ import sys
 import jax
 from absl import flags
 
-from benchmarks import _flags, _probe, _runs, _tables
+from benchmarks import _flags, _probe, _processes, _runs, _tables
 from rnnjax import criteria, lanes, networks, stability
 from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
@@ -214,13 +214,13 @@ def _option(name: str):
     return _flags.number(name)
 
 
-def groups(config: Config, done: set[tuple]) -> list[lanes.Group]:
+def groups(config: Config, done: set[tuple], share: _processes.Share = _processes.WHOLE) -> list[lanes.Group]:
     """A group for each shape, with the seeds that have no row yet; shapes that share a recurrence follow one another."""
     if config.networks:
-        return _probe.groups(config.networks, config.measurement, done)
+        return _probe.groups(config.networks, config.measurement, done, share)
     out = []
-    for cell, layers, hidden_size, input_size in config.shapes:
-        seeds = _runs.missing(config.seeds, done, cell, input_size, hidden_size, layers)
+    for (cell, layers, hidden_size, input_size), some in share.pieces(config.shapes, config.seeds):
+        seeds = _runs.missing(some, done, cell, input_size, hidden_size, layers)
         if seeds:
             name = f"{cell}-i{input_size}-h{hidden_size}-l{layers}-s{seeds[0]}-{seeds[-1]}"
             experiment = config.experiment(cell, layers, input_size, hidden_size)
@@ -238,24 +238,42 @@ def _seconds(experiment: stability.Stability, seeds: int) -> float:
 
 def main() -> int:
     config = config_from_flags()
-    if config.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
+    with arithmetic(config):
+        return _run(config)
+
+
+def arithmetic(config: Config):
+    """The context that lanes are computed in."""
+    return jax.enable_x64(config.dtype == "float64")
+
+
+def _run(config: Config) -> int:
     folder = _runs.open_folder("memory_stability", config.name, config.settings, config.axes, options=config.resolved)
-    todo = groups(config, set(_runs.known(folder)))
+    share = _processes.share()
+    todo = groups(config, set(_runs.known(folder)), share)
     mesh = _runs.local_mesh()
     if FLAGS.dry_run:
         _dry_run(todo, mesh)
         return 0
-    rows = _runs.carry_out(folder, todo, sum(group.cost for group in todo), mesh, figures.summary)
-    if rows is None:
-        return 130
-    if len(figures.shapes(rows)) > len(figures.series(rows)):
-        figures.heatmap(rows, folder.path)
-    if len(figures.series(rows)) > 1:
-        figures.cells(rows, folder.path)
-    figures.distance(rows, stability.sample_steps(rows[0]["steps"] - rows[0]["unique_steps"]), folder.path)
-    _tables.show(rows, folder.path)
+    cost = sum(group.cost for group in todo)
+    rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, share=share, left=lambda known: left(config, known))
+    show(config, rows, folder.path)
     return 0
+
+
+def left(config: Config, known: dict) -> str:
+    """How many lanes have no row."""
+    return _runs.counted(sum(len(group.seeds) for group in groups(config, set(known))), "lane")
+
+
+def show(config: Config, rows: list[dict], path) -> None:
+    """Pictures and tables."""
+    if len(figures.shapes(rows)) > len(figures.series(rows)):
+        figures.heatmap(rows, path)
+    if len(figures.series(rows)) > 1:
+        figures.cells(rows, path)
+    figures.distance(rows, stability.sample_steps(rows[0]["steps"] - rows[0]["unique_steps"]), path)
+    _tables.show(rows, path)
 
 
 def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:

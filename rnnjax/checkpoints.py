@@ -38,8 +38,11 @@ def restore(folder, shapes):
 
 
 def _write(folder: epath.Path, name: str, description: dict, tree) -> None:
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save((folder / "weights").absolute(), tree, force=True)
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save((folder / "weights").absolute(), tree, force=True)
+    except ValueError as error:  # what a full disk is to Orbax's storage
+        raise OSError(f"{folder} cannot be written ({str(error).splitlines()[0]})") from None
     records.write(folder / f"{name}.json", json.dumps({**description, "sha256": _digests(tree)}, indent=1) + "\n")
 
 

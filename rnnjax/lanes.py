@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
@@ -140,17 +141,28 @@ class Store(Protocol):
 SAVE_SECONDS = 30.0
 
 
+class Preempted(Exception):
+    """A run was told to stop; what it has done is in its store."""
+
+
 def run(
-    groups: Iterable[Group], mesh: Mesh, report: Callable[[float], None] = lambda cost: None, store: Store | None = None
+    groups: Iterable[Group],
+    mesh: Mesh,
+    report: Callable[[float], None] = lambda cost: None,
+    store: Store | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Result]:
     """Runs groups one after another and yields each as it ends. `report` is called with the sum of costs done so far.
 
-    With a `store`, the state of a group is kept every `SAVE_SECONDS`, and a group of which it has one goes on from there.
+    With a `store`, the state of a group is kept every `SAVE_SECONDS`, and a group of which it has one goes on from there. `stop`
+    is asked after every chunk; once it says yes, the state is kept.
+
+    Raises `Preempted` then.
     """
     before = 0.0
     for group in groups:
         started, compiled = time.perf_counter(), _COMPILE_SECONDS[0]
-        rows, state = run_group(group, mesh, lambda share: report(before + share * group.cost), store)  # noqa: B023
+        rows, state = run_group(group, mesh, lambda share: report(before + share * group.cost), store, stop)  # noqa: B023
         compiled = _COMPILE_SECONDS[0] - compiled
         run_seconds = time.perf_counter() - started - compiled
         before += group.cost
@@ -159,29 +171,71 @@ def run(
 
 
 def run_group(
-    group: Group, mesh: Mesh, report: Callable[[float], None] = lambda share: None, store: Store | None = None
+    group: Group,
+    mesh: Mesh,
+    report: Callable[[float], None] = lambda share: None,
+    store: Store | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[list[dict], Any]:
     """The rows of one group, a lane for each seed in that order, and the last state of these lanes on the host.
 
-    `report` is called with the share of chunks done; for `store` see `run`.
+    `report` is called with the share of chunks done; for `store` and `stop` see `run`.
     """
-    experiment, (slots, start) = group.experiment, _start(group, mesh)
+    host, widths = _advanced(group, mesh, range(len(group.seeds)), group.name, report, store, stop)
+    rows = [
+        {**group.experiment.finish(host, lane), "seed": seed, "width": width}
+        for lane, (seed, width) in enumerate(zip(group.seeds, widths, strict=True))
+    ]
+    return rows, host
+
+
+def _advanced(group: Group, mesh: Mesh, part: range, name: str, report, store, stop) -> tuple[Any, list[int]]:
+    """The last state of some lanes of a group on the host, and how many advanced together, for each.
+
+    Lanes that do not fit into memory are advanced half by half; `name` is what the state of a part is kept as.
+    """
+    try:
+        return _advance(group, mesh, part, name, report, store, stop)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error) or len(part) < 2:
+            raise
+    # Out of the handler: it would keep what the lanes hold.
+    cut = (len(part) + 1) // 2
+    warnings.warn(f"{name}: {len(part)} lanes do not fit into memory; {cut} at a time now", stacklevel=2)
+    ends = [
+        _advanced(group, mesh, some, f"{name}/{place}", lambda share, place=place: report((place + share) / 2), store, stop)
+        for place, some in enumerate((part[:cut], part[cut:]))
+    ]
+    (one, widths), (other, more) = ends
+    return jax.tree.map(_joined, one, other), widths + more
+
+
+def _advance(group: Group, mesh: Mesh, part: range, name: str, report, store, stop) -> tuple[Any, list[int]]:
+    """As `_advanced`, all lanes of the part together."""
+    experiment, (slots, start) = group.experiment, _start(group, mesh, part)
     width = mesh.width or len(start[0]) // len(mesh.devices)
     state = experiment.init(mesh, *start)
-    first, state = _resumed(store and store.load(group.name), state, slots)
+    first, state = _resumed(store and store.load(name), state, slots)
     done, saved = np.False_, time.monotonic()
+
+    def save(chunks):
+        store.save(name, chunks, [_numbers(leaf)[slots] for leaf in jax.tree.leaves(state)])
+
     for chunk in range(first, experiment.chunks):
         following = experiment.advance(mesh, state, chunk)  # in flight while the host waits for the chunk before it
         if np.all(done):
             break
         state, done = following, experiment.done(following)
         report(chunk / experiment.chunks)
-        if store and time.monotonic() - saved > SAVE_SECONDS:
-            store.save(group.name, chunk + 1, [_numbers(leaf)[slots] for leaf in jax.tree.leaves(state)])
+        stopping = stop()
+        if store and (stopping or time.monotonic() - saved > SAVE_SECONDS):
+            save(chunk + 1)
             saved = time.monotonic()
-    host = jax.tree.map(lambda leaf: leaf[slots], jax.device_get(state))
-    rows = [{**experiment.finish(host, lane), "seed": seed, "width": width} for lane, seed in enumerate(group.seeds)]
-    return rows, host
+        if stopping:
+            raise Preempted
+    if store and len(part) < len(group.seeds):
+        save(experiment.chunks)
+    return jax.tree.map(lambda leaf: leaf[slots], jax.device_get(state)), [width] * len(part)
 
 
 def _resumed(kept: tuple[int, list[np.ndarray]] | None, state: Any, slots: np.ndarray) -> tuple[int, Any]:
@@ -206,19 +260,24 @@ def _resumed(kept: tuple[int, list[np.ndarray]] | None, state: Any, slots: np.nd
     return first, jax.tree.unflatten(tree, out)
 
 
+def _joined(leaf, other):
+    """Arrays on the host, one after the other; keys stay keys."""
+    return (jnp if isinstance(leaf, jax.Array) else np).concatenate([leaf, other])
+
+
 def _numbers(leaf) -> np.ndarray:
     """A leaf on the host; keys as the numbers they are made of."""
     key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return np.asarray(jax.random.key_data(leaf) if key else leaf)
 
 
-def _start(group: Group, mesh: Mesh) -> tuple[np.ndarray, tuple]:
-    """The slot of each lane of a group, dealt out to the devices in turn, and what `init` takes."""
-    count, devices = len(group.seeds), len(mesh.devices)
-    room = mesh.lanes_for(max(count, group.slots))
+def _start(group: Group, mesh: Mesh, part: range) -> tuple[np.ndarray, tuple]:
+    """The slot of each lane of a part of a group, dealt out to the devices in turn, and what `init` takes."""
+    count, devices = len(part), len(mesh.devices)
+    room = mesh.lanes_for(max(count, group.slots if count == len(group.seeds) else 0))
     slots = np.arange(room).reshape(devices, -1).T.ravel()[:count]
     lanes, live = np.zeros(room, int), np.zeros(room, bool)
-    lanes[slots], live[slots] = np.arange(count), True
+    lanes[slots], live[slots] = part, True
     return slots, (np.asarray(group.seeds, np.uint32)[lanes], live, lanes)
 
 
@@ -234,7 +293,7 @@ class Trial:
 def trial(group: Group, mesh: Mesh) -> Trial:
     """Runs the start of a group and measures it."""
     compiled = _COMPILE_SECONDS[0]
-    experiment, (_, start) = group.experiment, _start(group, mesh)
+    experiment, (_, start) = group.experiment, _start(group, mesh, range(len(group.seeds)))
     state = experiment.init(mesh, *start)
     jax.block_until_ready(experiment.advance(mesh, state, 0))
     compiled = _COMPILE_SECONDS[0] - compiled

@@ -2,7 +2,8 @@
 
     config.json            schema, benchmark, settings, axes, the commands that made it, and where they ran
     rows/<group>.jsonl     the rows of one finished group; written whole, never changed
-    timings/<group>.json   its compile and run seconds, apart from the rows so that these repeat exactly
+    timings/<group>.json   its compile and run seconds, apart from the rows so that these repeat exactly, and the rows' SHA-256
+    processes/<i-of-n>.json  where a process ran, of several that share a run
     rows.jsonl             all rows, sorted
     timings.jsonl          all timings
     summary.csv            a line for each shape
@@ -10,6 +11,7 @@
 Rows are flat; JSON has no NaN, so a number that does not exist is `null` beside a status that says why.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -39,7 +41,7 @@ def write(path: epath.Path, text: str) -> None:
     if "://" in os.fspath(path):
         path.write_text(text)
         return
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.part")
     part.write_text(text)
     part.replace(path)
 
@@ -55,11 +57,25 @@ def read_rows(folder) -> list[dict]:
     labels = json.loads((folder / "config.json").read_text()).get("labels", LABELS)
     for path in sorted(folder.glob("rows/*.jsonl")):
         try:
-            rows += map(json.loads, path.read_text().splitlines())
+            text = path.read_text()
+            if _digest(text) != _noted_digest(folder, path.stem, text):
+                raise ValueError
+            rows += map(json.loads, text.splitlines())
             keys = [tuple(row[label] for label in labels) for row in rows]
         except (ValueError, KeyError, TypeError, OSError):
             raise RefusedError(f"{path} is damaged", "to delete that file: its lanes are computed again") from None
     return [row for _, row in sorted(zip(keys, rows), key=lambda pair: pair[0])] if rows else []
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _noted_digest(folder: epath.Path, group: str, text: str) -> str:
+    """The digest kept beside the timing of a group; that of the rows themselves if none was kept."""
+    timing = folder / "timings" / f"{group}.json"
+    noted = json.loads(timing.read_text()) if timing.exists() else {}
+    return noted.get("sha256") or _digest(text)
 
 
 def columns(rows: Iterable[dict]) -> dict[str, np.ndarray]:
@@ -131,7 +147,7 @@ class Folder:
 
     def _old_config(self) -> dict | None:
         try:
-            if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+            if not self.path.exists() or (self.path.is_dir() and not any(map(_visible, self.path.iterdir()))):
                 return None
             config = json.loads((self.path / "config.json").read_text())
             kinds = {"settings": dict, "axes": dict, "commands": list, "invocations": list}
@@ -141,17 +157,23 @@ class Folder:
             raise RefusedError("it is no run folder") from None
         return config
 
-    def create(self, command: str) -> None:
+    def create(self, command: str, process: str = "") -> None:
         """Makes the folder and notes the command and where it runs. Raises OSError if it cannot be written.
 
-        All the commands of a folder together repeat it.
+        All the commands of a folder together repeat it. Of several processes each gives its name, and has a file of its own to say
+        where it runs: config.json is the same for all, and written by those alone who find another one or none.
         """
         if self._replace:
             self._clear()
-        for key, value in (("commands", command), ("invocations", _provenance())):
+        where = provenance()
+        for key, value in (("commands", command), *([] if process else [("invocations", where)])):
             if value not in self.config[key]:
                 self.config[key].append(value)
-        write(self.path / "config.json", json.dumps(self.config, indent=1) + "\n")
+        if process:
+            write(self.path / "processes" / f"{process}.json", json.dumps({"command": command, **where}, indent=1) + "\n")
+        text = json.dumps(self.config, indent=1) + "\n"
+        if not (self.path / "config.json").exists() or (self.path / "config.json").read_text() != text:
+            write(self.path / "config.json", text)
 
     def done(self) -> set[tuple]:
         """The labels of the lanes that have a row."""
@@ -159,14 +181,16 @@ class Folder:
 
     def known(self) -> dict[tuple, dict]:
         """The rows there are, by their labels."""
-        if self._replace or not self.path.exists():
+        if self._replace or not (self.path / "config.json").exists():
             return {}
         return {tuple(row[label] for label in self.config["labels"]): row for row in read_rows(self.path)}
 
     def add(self, group: str, rows: list[dict], timing: dict) -> None:
         """Keeps the rows of a finished group."""
-        write(self.path / "timings" / f"{group}.json", json.dumps({"group": group, **timing}) + "\n")
-        write(self.path / "rows" / f"{group}.jsonl", "".join(json.dumps(_short(row)) + "\n" for row in rows))
+        text = "".join(json.dumps(short(row)) + "\n" for row in rows)
+        timing = {"group": group, **timing, "sha256": _digest(text)}
+        write(self.path / "timings" / f"{group}.json", json.dumps(timing) + "\n")
+        write(self.path / "rows" / f"{group}.jsonl", text)
 
     def finish(self, summary: list[dict]) -> list[dict]:
         """Joins the groups' files, writes the summary, and returns all rows."""
@@ -181,11 +205,14 @@ class Folder:
         for pattern in (
             "rows/*.jsonl",
             "timings/*.json",
+            "processes/*.json",
             "rows.jsonl",
             "timings.jsonl",
             "summary.csv",
             "*.png",
             "*.svg",
+            ".*.part",
+            "*/.*.part",
         ):
             for path in self.path.glob(pattern):
                 path.unlink()
@@ -204,15 +231,20 @@ def _field(value) -> str:
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _short(value):
+def short(value):
     """Floats with the seven digits float32 has: shorter files, and no false precision."""
     if isinstance(value, float):
         return float(f"{value:.7g}")
     if isinstance(value, dict):
-        return {key: _short(item) for key, item in value.items()}
+        return {key: short(item) for key, item in value.items()}
     if isinstance(value, list):
         return [float(f"{item:.4g}") if isinstance(item, float) else item for item in value]
     return value
+
+
+def _visible(path: epath.Path) -> bool:
+    """Whether a file is no lock and no part of a file that was never finished."""
+    return not path.name.startswith(".")
 
 
 def _text(value) -> str:
@@ -228,7 +260,7 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _provenance() -> dict:
+def provenance() -> dict:
     commit = _git("rev-parse", "HEAD")
     return {
         "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "numpy")},

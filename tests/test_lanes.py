@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from etils import epath
 
-from rnnjax import lanes
+from rnnjax import checkpoints, lanes
 
 
 def scale(x, y, factor, *, power):
@@ -92,3 +93,55 @@ def test_groups_come_one_by_one_with_timings_and_reports():
     assert [result.group.name for result in results] == ["a", "b"]
     assert reports == sorted(reports) and reports[-1] == 4.0
     assert all(result.timing.keys() == {"compile_seconds", "run_seconds"} for result in results)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hungry(Countdown):
+    """Has memory for `most` lanes; its rows say which lane of the group they are."""
+
+    most: int = 2
+
+    def init(self, mesh, seeds, live, order):
+        keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
+        return super().init(mesh, seeds, live, order) | {"key": mesh.place(keys), "order": order}
+
+    def advance(self, mesh, state, chunk):
+        if len(state["left"]) > self.most:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+        return state | super().advance(mesh, state, chunk)
+
+    def finish(self, state, lane):
+        return super().finish(state, lane) | {"lane": int(state["order"][lane])}
+
+
+def test_lanes_that_do_not_fit_into_memory_run_half_by_half():
+    one = lanes.Mesh(tuple(jax.devices()[:1]), None)
+    group = lanes.Group("g", Hungry(9, []), (3, 0, 7, 2, 5), slots=8)
+    with pytest.warns(UserWarning) as told:
+        rows, state = lanes.run_group(group, one)
+    assert str(told[0].message) == "g: 5 lanes do not fit into memory; 3 at a time now"
+    assert [row["steps"] for row in rows] == [3, 0, 7, 2, 5]
+    assert [row["lane"] for row in rows] == list(range(5))
+    assert [row["width"] for row in rows] == [2, 2, 1, 2, 2]
+    assert len(state["key"]) == 5
+    with pytest.raises(jax.errors.JaxRuntimeError):
+        lanes.run_group(lanes.Group("g", Hungry(9, [], most=0), (3,)), one)
+
+
+def test_halves_that_are_done_are_not_done_again(tmp_path):
+    """Stopped in the second half, the first is taken from the store."""
+    one, store = lanes.Mesh(tuple(jax.devices()[:1]), None), checkpoints.States(epath.Path(tmp_path))
+    calls = []
+
+    def stop():
+        calls.append(True)
+        return len(calls) == 9
+
+    group = lanes.Group("g", Hungry(6, []), (9, 9, 9, 9))
+    with pytest.warns(UserWarning), pytest.raises(lanes.Preempted):
+        lanes.run_group(group, one, store=store, stop=stop)
+    group.experiment.log.clear()
+    with pytest.warns(UserWarning):
+        rows, _ = lanes.run_group(group, one, store=store)
+    assert [row["steps"] for row in rows] == [6] * 4
+    assert group.experiment.log == [4, 2, 2, 3, 4, 5]

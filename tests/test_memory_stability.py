@@ -29,7 +29,7 @@ def test_a_run_leaves_rows_summary_pictures_and_a_table(binary, tmp_path):
     assert err == ""
     names = {path.name for path in folder.iterdir()}
     pictures = {f"{name}.{kind}" for name in ("heatmap", "distance") for kind in ("png", "svg")}
-    assert names == {"config.json", "rows", "rows.jsonl", "timings", "timings.jsonl", "summary.csv"} | pictures
+    assert names == {".lock", "config.json", "rows", "rows.jsonl", "timings", "timings.jsonl", "summary.csv"} | pictures
     rows = records.read_rows(folder)
     assert len(rows) == 8
     expected = {"benchmark", "cell", "input_size", "hidden_size", "layers", "seed", "steps", "unique_steps", "status"}

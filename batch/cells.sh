@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Every cell in a run folder of its own, one after another, on this machine. A run that is preempted (75) is started again.
+set -euo pipefail
+out=${OUT:-results/cells}
+for cell in ${CELLS:-rnn_tanh gru lstm ugrnn}; do
+  status=75
+  while [ "$status" -eq 75 ]; do
+    status=0
+    python -m benchmarks.memory_stability --cell="$cell" --steps=100000 --out_dir="$out/$cell" || status=$?
+  done
+  [ "$status" -eq 0 ]
+done

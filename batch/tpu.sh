@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Asks for four TPU machines of eight chips; each does a slice of one run as soon as it starts, or starts again.
+#   BUCKET=gs://my-bucket ZONE=us-west4-a bash batch/tpu.sh
+set -euo pipefail
+gcloud compute tpus queued-resources create rnnjax --zone="$ZONE" --spot --node-count=4 --node-prefix=rnnjax \
+  --accelerator-type=v5litepod-8 --runtime-version=v2-alpha-tpuv5-lite --metadata="bucket=$BUCKET" \
+  --metadata-from-file=startup-script=batch/tpu_startup.sh

@@ -1,0 +1,32 @@
+"""The results of a run that several processes shared.
+
+    python -m benchmarks.merge RUN_DIR
+
+writes rows.jsonl, timings.jsonl, summary.csv and the pictures from the files that the processes left, and shows the tables. Runs
+nothing: what is missing is named, and the exit status is 1.
+"""
+
+import sys
+
+from benchmarks import _flags, _lock, _recorded
+from rnnjax import records
+
+WANTED = ("RUN_DIR",)
+
+
+def main(run_dir: str) -> int:
+    run = _recorded.folder(run_dir)
+    made_by, known = _recorded.module(run), _recorded.known(run)
+    for config in _recorded.configs(run):
+        if missing := made_by.left(config, known):
+            print(f"merge: {missing} missing in {run_dir}; the command of the run goes on from there", file=sys.stderr)
+            return 1
+        last = config
+    with _lock.held(run.path):
+        rows = run.finish(made_by.figures.summary(records.read_rows(run.path)))
+    made_by.show(last, rows, run.path)
+    return 0
+
+
+if __name__ == "__main__":
+    _flags.start(main, WANTED)

@@ -1,0 +1,39 @@
+"""SIGTERM: the chunk at work is finished, its state kept, and the same command goes on to the same rows."""
+
+import os
+import signal
+
+import pytest
+import tiny
+
+from benchmarks import _terminal
+
+
+@pytest.mark.parametrize("benchmark", tiny.BINARIES)
+def test_preempted_runs_end_with_the_same_rows(command, tmp_path, monkeypatch, benchmark):
+    """A SIGTERM after the second chunk of every start, so that groups are left in their middle."""
+    module, handler = tiny.BINARIES[benchmark], signal.getsignal(signal.SIGTERM)
+    assert command(module, *tiny.arguments(benchmark, "whole"))[0] == 0
+    monkeypatch.setattr(_terminal, "_logger", lambda total, title: _after(2))
+    statuses = []
+    while not statuses or statuses[-1] == 75:
+        status, out, err = command(module, *tiny.arguments(benchmark, "stopped"))
+        assert status == 0 or (err.count("\n") == 1 and "Preempted: " in err and "the same command goes on from there" in err)
+        statuses.append(status)
+        assert len(statuses) < 30
+    assert statuses[-1] == 0 and len(statuses) > 2
+    assert (tmp_path / "stopped/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+    assert not list((tmp_path / "stopped/states").iterdir())
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def _after(reports: int):
+    """A report of progress that is followed by a SIGTERM once it has been made so often."""
+    made = []
+
+    def report(done, text):
+        made.append(done)
+        if len(made) == reports:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return report

@@ -1,0 +1,31 @@
+"""Command lines of the three binaries that take seconds, for tests of what they leave behind."""
+
+import pathlib
+
+import numpy as np
+
+from benchmarks import autocomplete, capacity, memory_stability
+
+ROOT = pathlib.Path(__file__).parent.parent
+BINARIES = {"memory_stability": memory_stability, "capacity": capacity, "autocomplete": autocomplete}
+RUNS = {
+    "memory_stability": "--cell=gru --input_sizes=1,2 --hidden_sizes=2 --seeds=2 --steps=2600 --unique_steps=300",
+    "capacity": "--task=units --hidden_sizes=2,3 --seeds=2 --size=4 --delay=1 --batch=8 --updates=600 --trials=2 --rungs=1",
+    "autocomplete": "--cell=gru --hidden_sizes=4 --updates=50 --batch=4 --seeds=2 --judged=4 --noconnectivity --text=text.txt",
+}
+
+
+LEAST = {  # the same with a group or two of two chunks each
+    "memory_stability": "--cell=gru --input_sizes=1 --hidden_sizes=2 --seeds=2 --steps=1300 --unique_steps=300",
+    "capacity": "--task=units --hidden_sizes=2 --seeds=1 --size=4 --delay=1 --batch=8 --updates=300 --trials=1 --rungs=1",
+    "autocomplete": "--cell=gru --hidden_sizes=4 --updates=20 --batch=4 --seeds=2 --judged=4 --noconnectivity --text=text.txt",
+}
+
+
+def arguments(benchmark: str, folder: str, runs=RUNS) -> list[str]:
+    """The words of the command; writes the text that it may need into the current folder."""
+    if benchmark == "autocomplete":
+        words = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "tis", "nobler", "in", "mind"]
+        with open("text.txt", "w") as file:
+            file.write(" ".join(np.random.default_rng(0).choice(words, 2000)))
+    return [*runs[benchmark].split(), f"--out_dir={folder}"]
