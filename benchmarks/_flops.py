@@ -1,7 +1,7 @@
 """Floating-point operations of a program, counted from its equations before XLA sees them.
 
 A matrix product [M, K] [K, N] is 2 M N K; elementwise arithmetic and sums are one for each number that they make or add up. The
-body of a loop counts as often as it runs. How often that is, and which branch is taken, is worked out from scalars that the host
+body of a loop counts as often as it runs. How often that is, and which branch is taken, is worked out from numbers that the host
 knows, of which the first turn of a loop stands for all; of branches that cannot be told, the one with most operations counts.
 """
 
@@ -22,7 +22,8 @@ MADE = re.compile(
     "|expm1|floor|integer_pow|lgamma|log|log1p|logistic|max|min|mul|neg|pow|rem|round|rsqrt|sign|sinh?|sqrt|square|sub|tanh?"
 )
 ADDED_UP = {"reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "scatter-add", "scatter_add"}
-SCALARS = {
+# What becomes of numbers that the host knows, and of arrays that hold one of them throughout.
+KNOWN = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -43,8 +44,10 @@ SCALARS = {
     "reshape": lambda x: x,
     "squeeze": lambda x: x,
     "stop_gradient": lambda x: x,
-    "copy": lambda x: x,
-    "pvary": lambda x: x,
+    "reduce_or": lambda x: x,
+    "reduce_and": lambda x: x,
+    "reduce_max": lambda x: x,
+    "reduce_min": lambda x: x,
 }
 
 
@@ -104,8 +107,10 @@ def _equation(eqn, inputs: list, turns: int | None) -> tuple[Operations, Sequenc
         known = inputs if len(body.invars) == len(inputs) else [None] * len(body.invars)
         some, outputs = _count(body, known, turns)
         return _times(math.prod(parameters["mesh"].shape.values()) if name == "shard_map" else 1, some), outputs
-    if name in SCALARS and None not in inputs and all(np.prod(x.aval.shape) == 1 for x in eqn.outvars):
-        return NONE, [SCALARS[name](*inputs)]
+    if name == "select_n" and len(set(inputs[1:])) == 1:  # whichever it is
+        return NONE, inputs[1:2]
+    if name in KNOWN and None not in inputs:
+        return NONE, [KNOWN[name](*inputs)]
     return _arithmetic(eqn), ()
 
 
@@ -115,7 +120,8 @@ def _loop(parameters: dict, inputs: list, turns: int | None) -> Operations:
     carry = inputs[own + others :]
     some = _count(body, inputs[own : own + others] + carry, turns)[0]
     known = dict(zip(condition.invars, inputs[:own] + carry))
-    if len(condition.eqns) == 1 and condition.eqns[0].primitive.name == "lt":
+    names = [eqn.primitive.name for eqn in condition.eqns]
+    if names[:1] == ["lt"] and set(names[1:]) <= {"reduce_or"}:  # of several lanes, until all have ended
         ends = [_scalar(x.val) if isinstance(x, core.Literal) else known[x] for x in condition.eqns[0].invars]
         if None not in ends:
             return _times(max(0, ends[1] - ends[0]), some)

@@ -158,7 +158,7 @@ def _print_markdown(summary: str, lines: list[Line], single: list[str]) -> None:
     print(f"### Speed: {summary}\n")
     if any(line.bad for line in lines):
         print(rows(line for line in lines if line.bad), end="\n\n")
-    print(f"<details><summary>All {len(lines)} measurements</summary>\n\n{rows(lines)}\n\n</details>")
+    print(f"<details><summary>All measurements: {len(lines)}</summary>\n\n{rows(lines)}\n\n</details>")
     for line in single:
         print(f"\n{line}")
 

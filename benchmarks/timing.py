@@ -62,11 +62,13 @@ class Timed:
         turn, _, fixed = self.made
         for _ in range(2):
             jax.block_until_ready(turn())
-        compiled, started = _counters.COMPILED[0], time.perf_counter()
+        compilations, started = 0, time.perf_counter()
         while state:
+            before = _counters.COMPILED[0]
             jax.block_until_ready(turn())
+            compilations = max(compilations, _counters.COMPILED[0] - before)
         seconds = (time.perf_counter() - started) / state.iterations
-        compilations, peak = _counters.COMPILED[0] - compiled, _counters.peak()
+        peak = _counters.peak()
         state.counters = {
             **fixed,
             "compilations": compilations,

@@ -53,11 +53,12 @@ def test_two_runs_of_the_same_code_pass(binary, write):
 
 
 def test_a_slow_down_is_found(binary, write):
-    write("old.json", {"a": STEADY, "b": STEADY})
-    write("new.json", {"a": STEADY, "b": times(1.6)})
+    write("old.json", {"a": STEADY, "b": STEADY, "c": [1.0]})
+    write("new.json", {"a": STEADY, "b": times(1.6), "c": [9.0]})
     status, out, _ = binary("old.json", "new.json")
     assert status == 1
-    assert "1 of 2 worse or changed" in out
+    assert out.index(" b ") < out.index(" c ") < out.index(" a ")
+    assert "1 of 3 worse or changed" in out
     assert re.search(r" b +10.2 us +16.3 us +1.60 +0.004 +slower", out)
     assert binary("old.json", "new.json", "--max_ratio=1.7")[0] == 0
     status, out, _ = binary("new.json", "old.json")
@@ -129,7 +130,7 @@ def test_markdown_shows_what_is_worse_first(binary, write):
     assert status == 1
     assert lines[0].startswith("### Speed: 1 of 2 worse or changed")
     assert lines[4] == "| a\\|b | 10.2 us | 20.4 us | 2.00 | 0.004 | slower |"
-    assert "<summary>All 2 measurements</summary>" in out
+    assert "<summary>All measurements: 2</summary>" in out
 
 
 def test_different_machines_are_compared_if_asked_to(binary, write):

@@ -85,11 +85,15 @@ def test_work_that_nobody_asks_for_does_not_count():
     assert count(lambda x: (x @ x, jnp.tanh(x))[1], jnp.ones((4, 4))) == (0, 16)
 
 
-def test_all_lanes_of_all_devices_count():
-    """A chunk of memory stability: two trajectories of 1,000 steps in each lane, and their inputs projected once."""
-    job = _jobs.memory_stability("x", lanes.Mesh.local(), "gru", units=3, inputs=2)
+@pytest.mark.parametrize("width", [1, None])
+def test_all_lanes_of_all_devices_count(width):
+    """A chunk of memory stability: two trajectories of 1,000 steps in each lane, and their inputs projected once.
+
+    Lanes that advance together may take both sides of a branch: that of the exponent, as much again as the trajectories.
+    """
+    job = _jobs.memory_stability("x", lanes.Mesh(tuple(jax.devices()), width), "gru", units=3, inputs=2)
     programs = job.make()[1]
     products = sum(_flops.count(p.function.trace(*p.arguments), p.arguments, p.turns).products for p in programs)
-    count = job.sizes["lanes"]
-    assert products == count * 1000 * (2 * 2 * 3 * 9 + 2 * 2 * 9)
-    assert job.lane_steps == count * 1000
+    lane_steps, trajectories, inputs = job.sizes["lanes"] * 1000, 2 * 2 * 3 * 9, 2 * 2 * 9
+    assert job.lane_steps == lane_steps
+    assert products in [lane_steps * (times * trajectories + inputs) for times in ([1] if width else [1, 2])]
