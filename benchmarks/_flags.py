@@ -6,6 +6,7 @@ A wrong command line ends in one line that names the flag, the value and what is
 import contextlib
 import os
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -60,8 +61,8 @@ class UsageError(Exception):
         super().__init__(f"--{flag}={value}: {problem}; allowed: {allowed}")
 
 
-class Stopped(Exception):
-    """A run ends before its results are shown, with an exit status and one line that says why."""
+class Stopped(BaseException):
+    """A run ends before its results are shown, with an exit status and one line that says why. Nothing takes it for an error."""
 
     def __init__(self, status: int, line: str):
         super().__init__(line)
@@ -208,6 +209,11 @@ def start(main: Callable[..., int | None], operand: str = "") -> None:
     def checked(words):
         logging.set_verbosity(logging.WARNING)
         warnings.formatwarning = lambda message, *_, **__: f"{name}: {message}\n"
+
+        def preempted(*_):
+            raise Stopped(PREEMPTED, f"{name}: preempted; the same command goes on from what is kept")
+
+        before = signal.signal(signal.SIGTERM, preempted)
         try:
             return main(*words[1:])
         except UsageError as error:
@@ -221,6 +227,8 @@ def start(main: Callable[..., int | None], operand: str = "") -> None:
         except KeyboardInterrupt:
             print(f"{name}: interrupted; the same command goes on from what is kept", file=sys.stderr)
             return 130
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     app.run(checked, flags_parser=parse)
 
