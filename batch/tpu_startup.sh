@@ -3,7 +3,7 @@
 set -euo pipefail
 node() { curl -sf -H "Metadata-Flavor: Google" "http://metadata.google.internal/computeMetadata/v1/instance/attributes/$1"; }
 bucket=$(node bucket)
-index=$(node agent-node-name | grep -o '[0-9]*$')
+index=$(node tpu-env | grep '^NODE_ID:' | grep -o '[0-9][0-9]*')
 cd /opt/rnnjax
 python3.12 -m venv .venv && .venv/bin/pip install -q -r requirements.txt 'jax[tpu]' fsspec gcsfs
 export PATH="$PWD/.venv/bin:$PATH"

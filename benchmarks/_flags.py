@@ -6,6 +6,7 @@ A wrong command line ends in one line that names the flag, the value and what is
 import contextlib
 import os
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -68,8 +69,8 @@ class FileError(UsageError):
         Exception.__init__(self, f"{path}: {problem}; allowed: {allowed}")
 
 
-class Stopped(Exception):
-    """A run ends before its results are shown, with an exit status and one line that says why."""
+class Stopped(BaseException):
+    """A run ends before its results are shown, with an exit status and one line that says why. Nothing takes it for an error."""
 
     def __init__(self, status: int, line: str):
         super().__init__(line)
@@ -221,6 +222,11 @@ def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None
         logging.set_verbosity(logging.WARNING)
         _compiled.keep()
         warnings.formatwarning = lambda message, *_, **__: f"{name}: {message}\n"
+
+        def preempted(*_):
+            raise Stopped(PREEMPTED, f"{name}: preempted; the same command goes on from what is kept")
+
+        before = signal.signal(signal.SIGTERM, preempted)
         try:
             return main(*argv[1:])
         except UsageError as error:
@@ -234,6 +240,8 @@ def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None
         except KeyboardInterrupt:
             print(f"{name}: interrupted; the same command goes on from what is kept", file=sys.stderr)
             return 130
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     app.run(checked, flags_parser=parse)
 

@@ -1,15 +1,18 @@
 """One process at a time in a local run folder, or in a slice of it.
 
 The lock is the kernel's (flock on `.lock` in the folder), so a holder that dies, however it dies, holds it no longer. Folders on
-object stores have none.
+object stores have none, nor have file systems that know none.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 
 from benchmarks import _flags, _processes
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
@@ -31,4 +34,7 @@ def held(folder, share: _processes.Share = _processes.WHOLE) -> Iterator[None]:
             except BlockingIOError:
                 problem = "another process is at work there"
                 raise _flags.UsageError("out_dir", folder, problem, "another folder, or to wait for it") from None
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
         yield

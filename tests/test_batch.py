@@ -19,7 +19,7 @@ STUBS = {
     "srun": '#!/usr/bin/env bash\n"$@"\n',
     "scontrol": '#!/usr/bin/env bash\necho "scontrol $*" >> "$SAID"\n',
     "gcloud": '#!/usr/bin/env bash\necho "gcloud $*" >> "$SAID"\n',
-    "curl": '#!/usr/bin/env bash\ncase "$*" in *bucket) echo gs://b;; *) echo rnnjax-2;; esac\n',
+    "curl": '#!/usr/bin/env bash\ncase "$*" in *bucket) echo gs://b;; *) echo "NODE_ID: rnnjax-2";; esac\n',
     "python3.12": "#!/usr/bin/env bash\n",
 }
 

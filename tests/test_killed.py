@@ -1,6 +1,9 @@
-"""Runs that are killed at a random moment and started again end with the rows of a run that was left alone."""
+"""Runs that are killed at random moments and started again end with the rows of a run that was left alone.
 
-import pathlib
+RNNJAX_KILLS=200 python -m pytest -n0 tests/test_killed.py kills so often; three times, once a binary, unless told.
+"""
+
+import os
 import random
 import signal
 import subprocess
@@ -8,40 +11,48 @@ import sys
 import time
 
 import pytest
+import tiny
 
-ROOT = pathlib.Path(__file__).parent.parent
-RUNS = {
-    "capacity": [
-        "--task=parameters",
-        "--budgets=30",
-        "--inputs=8",
-        "--trials=64",
-        "--rungs=2",
-        "--updates=4000",
-        "--seeds=3",
-        "--moves=1",
-    ],
-    "autocomplete": ["--smoke", "--connectivity=false"],
-    "memory_stability": ["--smoke"],
-}
+KILLS = int(os.environ.get("RNNJAX_KILLS", "3"))
+START = """
+import runpy, sys
+from rnnjax import lanes
+from benchmarks import autocomplete, capacity, memory_stability
+lanes.SAVE_SECONDS = 0.0
+del sys.argv[0], sys.modules[sys.argv[0]]
+print("ready", flush=True)
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
 
 
-def start(benchmark, folder):
-    command = [sys.executable, "-m", f"benchmarks.{benchmark}", *RUNS[benchmark], f"--out_dir={folder}"]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("benchmark", RUNS)
-def test_killed_runs_end_with_the_same_rows(benchmark, tmp_path):
-    """Five kills a run, each at a random moment after the last start."""
-    began = time.monotonic()
-    assert start(benchmark, tmp_path / "whole").wait() == 0
-    seconds, rng = time.monotonic() - began, random.Random(0)
-    for _ in range(5):
-        process = start(benchmark, tmp_path / "killed")
-        time.sleep(rng.uniform(0.2, 0.9) * seconds)
+def kill_after(seconds, benchmark, folder):
+    """Starts a run that keeps its states after every chunk, and kills it so many seconds after its imports."""
+    command = [sys.executable, "-c", START, f"benchmarks.{benchmark}", *tiny.arguments(benchmark, folder)]
+    process = subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": str(tiny.ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(seconds)
+    finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert start(benchmark, tmp_path / "killed").wait() == 0
-    assert (tmp_path / "killed/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("benchmark", tiny.BINARIES)
+def test_killed_runs_end_with_the_same_rows(command, tmp_path, benchmark):
+    """A folder suffers one kill or several before its run is left to end."""
+    module, rng = tiny.BINARIES[benchmark], random.Random(benchmark)
+    began = time.monotonic()
+    assert command(module, *tiny.arguments(benchmark, "whole"))[0] == 0
+    seconds, whole = time.monotonic() - began, (tmp_path / "whole/rows.jsonl").read_bytes()
+    kills = KILLS // len(tiny.BINARIES) + (list(tiny.BINARIES).index(benchmark) < KILLS % len(tiny.BINARIES))
+    folder = 0
+    for kill in range(kills):
+        kill_after(rng.uniform(0, seconds), benchmark, f"killed{folder}")
+        if kill == kills - 1 or rng.random() < 0.5:
+            status, _, err = command(module, *tiny.arguments(benchmark, f"killed{folder}"))
+            assert status == 0, err
+            assert (tmp_path / f"killed{folder}/rows.jsonl").read_bytes() == whole, kill
+            folder += 1

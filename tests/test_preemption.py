@@ -27,6 +27,18 @@ def test_preempted_runs_end_with_the_same_rows(command, tmp_path, monkeypatch, b
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
+def test_a_run_is_preempted_wherever_it_is(command, tmp_path, monkeypatch):
+    """While its results are drawn, too: the same command draws them again."""
+    module, handler = tiny.BINARIES["memory_stability"], signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(module.figures, "distance", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        status, out, err = command(module, *tiny.arguments("memory_stability", "run"))
+    line = "memory_stability: preempted; the same command goes on from what is kept\n"
+    assert (status, out, err) == (75, "", line)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert "Nothing to do" in command(module, *tiny.arguments("memory_stability", "run"))[2]
+
+
 def _after(reports: int):
     """A report of progress that is followed by a SIGTERM once it has been made so often."""
     made = []

@@ -1,0 +1,92 @@
+"""Run folders that are no local ones: whole files only, as an object store has them."""
+
+import json
+import os
+import pathlib
+
+import pytest
+import tiny
+from etils.epath import backend, gpath
+
+from benchmarks import memory_stability, merge, verify
+
+
+class Store(backend._OsPathBackend):
+    """What gs:// paths are here: files under `root`, which are written whole and neither appended to nor renamed."""
+
+    def __init__(self, root: pathlib.Path):
+        self.root, self.written = root, []
+
+    def _local(self, path) -> str:
+        return str(self.root / os.fspath(path).removeprefix("gs://").removeprefix("/gs/"))
+
+    def _remote(self, path: str) -> str:
+        return "gs://" + os.path.relpath(path, self.root)
+
+    def open(self, path, mode):
+        if "r" not in mode:
+            assert mode in ("w", "wb"), mode
+            self.written.append(os.fspath(path))
+            pathlib.Path(self._local(path)).parent.mkdir(parents=True, exist_ok=True)
+        return super().open(self._local(path), mode)
+
+    def glob(self, path):
+        return [self._remote(found) for found in super().glob(self._local(path))]
+
+    def rename(self, *_):
+        raise AssertionError("object stores do not rename")
+
+    replace = rename
+
+
+for name in ("exists", "isdir", "listdir", "mkdir", "makedirs", "remove", "rmtree", "stat"):
+
+    def _forward(self, path, *rest, name=name, **more):
+        return getattr(backend._OsPathBackend, name)(self, self._local(path), *rest, **more)
+
+    setattr(Store, name, _forward)
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    made = Store(tmp_path / "store")
+    monkeypatch.setitem(gpath._PREFIX_TO_BACKEND, "gs", made)
+    return made
+
+
+def test_a_run_on_an_object_store(command, tmp_path, store):
+    """The same files as in a local folder, also of slices; each is written once, but for what a restart changes."""
+    assert command(memory_stability, *tiny.arguments("memory_stability", "local"))[0] == 0
+    arguments = tiny.arguments("memory_stability", "gs://bucket/run")
+    assert [command(memory_stability, *arguments, f"--shard={k}/2")[0] for k in (1, 2)] == [0, 0]
+    there = store.root / "bucket/run"
+    assert (there / "rows.jsonl").read_bytes() == (tmp_path / "local/rows.jsonl").read_bytes()
+    names = {str(path.relative_to(there)) for path in there.rglob("*") if path.is_file()}
+    local = {str(path.relative_to(tmp_path / "local")) for path in (tmp_path / "local").rglob("*") if path.is_file()}
+    assert names == local - {".lock"} | {"processes/1-of-2.json", "processes/2-of-2.json"}
+    assert len(store.written) == len(set(store.written))
+    assert "Nothing to do" in command(memory_stability, *arguments)[2]
+    assert command(merge, "gs://bucket/run")[0] == 0
+    assert command(verify, "gs://bucket/run", "--sample=1")[0] == 0
+
+
+def test_what_an_object_store_holds_is_refused_as_in_a_folder(command, store):
+    arguments = tiny.arguments("memory_stability", "gs://bucket/run")
+    assert command(memory_stability, *arguments, "--seeds=1")[0] == 2  # the flag stands twice
+    assert command(memory_stability, *arguments)[0] == 0
+    config = store.root / "bucket/run/config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "schema": 9}))
+    status, out, err = command(memory_stability, *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "--out_dir=gs://bucket/run: it holds a run of schema 9, not 1; allowed: another folder" in err
+    for module in (merge, verify):
+        status, _, err = command(module, "gs://bucket/run")
+        assert (status, err.count("\n")) == (2, 1)
+        assert "it holds a run of schema 9" in err
+
+
+def test_unknown_kinds_of_paths_are_refused(command, tmp_path):
+    for module, words in ((memory_stability, ["--smoke", "--out_dir=foo://x"]), (merge, ["foo://x"]), (verify, ["foo://x"])):
+        status, out, err = command(module, *words)
+        assert (status, out, err.count("\n")) == (2, "", 1), err
+    assert not list(tmp_path.iterdir())
