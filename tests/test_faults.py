@@ -112,6 +112,7 @@ def test_a_folder_that_may_only_be_read_is_one_line(command, tmp_path, monkeypat
     before = (tmp_path / "run/rows.jsonl").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(records, "write", refused)
+        patch.setattr(records, "provenance", lambda: {"device": "another"})
         status, _, err = stability(command, "run")
     line = "memory_stability: --out_dir=run: cannot be written (Permission denied); allowed: a folder you may write to\n"
     assert (status, err) == (2, line)
