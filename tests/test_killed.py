@@ -16,13 +16,14 @@ import tiny
 KILLS = int(os.environ.get("RNNJAX_KILLS", "3"))
 WHOLE = {}  # seconds and rows of an undisturbed run, by benchmark
 START = """
-import runpy, sys
+import importlib, sys
+from benchmarks import _flags
 from rnnjax import lanes
-from benchmarks import autocomplete, capacity, memory_stability
 lanes.SAVE_SECONDS = 0.0
-del sys.argv[0], sys.modules[sys.argv[0]]
+del sys.argv[0]
+main = importlib.import_module(sys.argv[0]).main
 print("ready", flush=True)
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+_flags.start(main)
 """
 
 
@@ -35,10 +36,11 @@ def kill_after(seconds, benchmark, folder):
     try:
         assert process.stdout.readline() == b"ready\n"
         time.sleep(seconds)
+        assert process.poll() in (None, 0)
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait()
         process.stdout.close()
+        process.wait()
 
 
 def lives():
