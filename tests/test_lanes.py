@@ -117,7 +117,7 @@ class Hungry(Countdown):
 def test_lanes_that_do_not_fit_into_memory_run_half_by_half():
     one = lanes.Mesh(tuple(jax.devices()[:1]), None)
     group = lanes.Group("g", Hungry(9, []), (3, 0, 7, 2, 5), slots=8)
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="do not fit into memory") as told:
         rows, state = lanes.run_group(group, one)
     assert str(told[0].message) == "g: 5 lanes do not fit into memory; 3 at a time now"
     assert [row["steps"] for row in rows] == [3, 0, 7, 2, 5]
@@ -138,10 +138,10 @@ def test_halves_that_are_done_are_not_done_again(tmp_path):
         return len(calls) == 9
 
     group = lanes.Group("g", Hungry(6, []), (9, 9, 9, 9))
-    with pytest.warns(UserWarning), pytest.raises(lanes.Preempted):
+    with pytest.warns(UserWarning, match="do not fit"), pytest.raises(lanes.Preempted):
         lanes.run_group(group, one, store=store, stop=stop)
     group.experiment.log.clear()
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="do not fit"):
         rows, _ = lanes.run_group(group, one, store=store)
     assert [row["steps"] for row in rows] == [6] * 4
     assert group.experiment.log == [4, 2, 2, 3, 4, 5]
