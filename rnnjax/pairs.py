@@ -164,15 +164,18 @@ def project(done, parameters, scale, x, *, cell, dtype):
     return _unless(done, project, _zeros(project))
 
 
-def evolve(parameters, pair: Pair, z, phase: Phase, points, *, cell, criteria) -> Pair:
-    return _unless(pair.done, lambda: _live_evolve(parameters, pair, z, phase, points, cell, criteria), pair)
-
-
 @PRECISION
-def _live_evolve(parameters, pair: Pair, z, phase: Phase, points, cell, criteria) -> Pair:
+def evolve(parameters, pair: Pair, z, phase: Phase, points, *, cell, criteria) -> Pair:
+    """The pair after a chunk. Lanes that advance together choose one branch by `phase` only outside of what each decides itself."""
+
     def step(carry, row):
         return cell.apply(parameters, carry, row, method="step")
 
+    pair = lax.cond(phase.exponent, lambda: _unless(pair.done, lambda: _grow(step, pair, z, phase), pair), lambda: pair)
+    return _unless(pair.done, lambda: _live_evolve(step, pair, z, phase, points, criteria), pair)
+
+
+def _live_evolve(step, pair: Pair, z, phase: Phase, points, criteria) -> Pair:
     a, b, ya, yb = unroll.unroll_pair(step, pair.a, pair.b, z, phase.offset, phase.length)
     rows = jnp.arange(CHUNK)
     finite = jnp.all(jnp.isfinite(ya) & jnp.isfinite(yb), axis=-1) | (rows >= phase.length)
@@ -185,7 +188,6 @@ def _live_evolve(parameters, pair: Pair, z, phase: Phase, points, cell, criteria
     broken = phase.step + jnp.minimum(jnp.sum(sound), phase.length - 1)
     ok = jnp.all(finite) & _finite(a) & _finite(b)
     diverged = jnp.where(ok, -1, broken)
-    pair = lax.cond(phase.exponent, lambda: _grow(step, pair, z, phase), lambda: pair)
     return pair._replace(
         done=(diverged >= 0) | (phase.may_stop & bitwise_equal(a, b)),
         a=a,

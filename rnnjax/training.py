@@ -155,7 +155,13 @@ def _begin(seed, live, settings: Settings, *, network, task, optimizer, gains) -
 
 
 def _train(lane: Lane, chunk, updates, place, *, network, task, optimizer) -> Lane:
-    return lax.cond(lane.done, lambda: lane, lambda: _live_train(lane, chunk, updates, place, network, task, optimizer))
+    lane = lax.cond(lane.done, lambda: lane, lambda: _live_train(lane, chunk, updates, place, network, task, optimizer))
+
+    def scores():
+        return lax.cond(lane.done, lambda: lane.scores, lambda: _scores(network, task, lane.variables, lane.data))
+
+    # Not within the lane's own branch: of lanes that advance together, every chunk would compute them.
+    return lane._replace(scores=lax.cond((chunk + 1) * UPDATES >= updates, scores, lambda: lane.scores))
 
 
 def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> Lane:
@@ -180,10 +186,8 @@ def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> 
         return flat, moments, jnp.where(finite | (diverged >= 0), diverged, first + k), total + loss
 
     flat, moments, diverged, total = lax.fori_loop(0, count, update, (flat, lane.moments, lane.diverged, jnp.float32(0)))
-    lane = lane._replace(variables=unravel(flat), moments=moments, diverged=diverged)
-    ended = first + count >= updates
-    scores = lax.cond(ended, lambda: _scores(network, task, lane.variables, lane.data), lambda: lane.scores)
-    return lane._replace(losses=lane.losses.at[place].set(total / count), done=lane.diverged >= 0, scores=scores)
+    losses = lane.losses.at[place].set(total / count)
+    return lane._replace(variables=unravel(flat), moments=moments, diverged=diverged, losses=losses, done=diverged >= 0)
 
 
 def _scores(network, task, variables, data) -> dict[str, jax.Array]:

@@ -330,3 +330,16 @@ def test_a_state_of_whole_numbers_is_refused():
 
     with pytest.raises(ValueError, match="floating point"):
         stability.measure(Counting(), 2, **SMALL)
+
+
+def test_lanes_that_advance_together_compute_the_exponent_where_it_is_needed_alone():
+    """The choice by the phase, which all lanes share, stays a branch."""
+    mesh = lanes.Mesh(tuple(jax.devices()[:1]), None)
+    experiment = stability.Stability(lstm(), 2, steps=1700, unique_steps=300)
+    state = experiment.init(mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3))
+
+    def evolve(state, z, phase):
+        return experiment._evolve(mesh, state, z, phase)
+
+    traced = jax.make_jaxpr(evolve)(state, experiment._inputs(mesh, state, 1), experiment.phase(1))
+    assert " cond[" in str(traced)

@@ -156,3 +156,13 @@ def test_a_long_curve_is_thinned():
     rows, _ = run(train(linear(1), updates=training.UPDATES * (training.CURVE + 5)))
     assert len(rows[0]["losses"]) == training.CURVE
     assert None not in rows[0]["losses"]
+
+
+def test_lanes_that_advance_together_are_scored_at_the_end_alone():
+    """The choice by the chunk, which all lanes share, stays a branch."""
+    mesh = lanes.Mesh(tuple(jax.devices()[:1]), None)
+    experiment = train(linear(2), updates=500)
+    state = experiment.init(mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3))
+    program = mesh.each(training._train, network=experiment.network, task=TASK, optimizer="adam")
+    traced = jax.make_jaxpr(lambda state, chunk: program((state,), (chunk, np.int32(500), np.int32(0))))(state, np.int32(0))
+    assert " cond[" in str(traced)

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from benchmarks import autocomplete, capacity, memory_stability
+from rnnjax.tasks.text import corpus
 
 ROOT = pathlib.Path(__file__).parent.parent
 BINARIES = {"memory_stability": memory_stability, "capacity": capacity, "autocomplete": autocomplete}
@@ -28,4 +29,5 @@ def arguments(benchmark: str, folder: str, runs=RUNS) -> list[str]:
         words = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "tis", "nobler", "in", "mind"]
         with open("text.txt", "w") as file:
             file.write(" ".join(np.random.default_rng(0).choice(words, 2000)))
+        corpus.read.cache_clear()  # another test's file may have had the same name
     return [*runs[benchmark].split(), f"--out_dir={folder}"]
