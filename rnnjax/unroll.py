@@ -48,6 +48,11 @@ def repeat(step: Step, carry, z, steps: int):
 
 
 def _scan(step: Step, carry, z, steps: int):
+    """`unroll`, or `repeat` where z is None.
+
+    Every product with a matrix that `step` closes over has a tap: zeros that count as added to it, whose gradient is the product's.
+    The matrix itself is held constant within the loop.
+    """
     row = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), z)
     closed, shapes = jax.make_jaxpr(step, return_shape=True)(carry, row)
     jaxpr, tree = closed.jaxpr, jax.tree.structure(shapes)
@@ -119,7 +124,7 @@ def _multiplies(eqn, weights) -> bool:
 
 
 def _evaluate(jaxpr, weights, arguments, taps: dict):
-    """The outputs of `jaxpr`, and the left factors of the products that have a tap: something added to them that is 0."""
+    """The outputs of `jaxpr`, and the left factors of the products that have a tap."""
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*weights, *arguments]))
     factors = []
     for eqn in jaxpr.eqns:
