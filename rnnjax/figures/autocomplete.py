@@ -73,9 +73,8 @@ def _curves(rows: list[dict], seconds: dict[tuple, float], folder) -> None:
             axis.axhline(rows[0]["unigram_entropy"], color="0.6", lw=0.8, ls=":")
             axis.set(xlabel=label)
         left.set(ylabel="validation loss, nats a scored character")
-        left.annotate(
-            "most frequent words", (0.99, rows[0]["unigram_entropy"]), xycoords=("axes fraction", "data"), ha="right", fontsize=7
-        )
+        where = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "xytext": (0, 3)}
+        left.annotate("most frequent words", (0.99, rows[0]["unigram_entropy"]), ha="right", fontsize=7, **where)
         left.legend(frameon=False, fontsize=8)
         seeds = len({row["seed"] for row in rows})
         fig.suptitle(f"mean and range of {seeds} seeds; one setting each, nothing searched over", fontsize=8)

@@ -1,0 +1,104 @@
+"""The main programs are lowered for every platform, and their loops hold the products they must and no more."""
+
+import jax
+import numpy as np
+import pytest
+from jax.extend import core
+
+from rnnjax import autocomplete, lanes, networks, stability, training
+from rnnjax.cells import registry
+from rnnjax.tasks.text import windows
+from rnnjax.tasks.units import Units
+
+SEEDS, LIVE, ORDER = np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
+
+
+class Recorder(lanes.Mesh):
+    """A mesh that keeps each program with what it was last called with."""
+
+    def __init__(self):
+        super().__init__(tuple(jax.devices()[:1]), None)
+        object.__setattr__(self, "calls", {})
+
+    def each(self, function, **static):
+        program = super().each(function, **static)
+
+        def call(*arguments):
+            self.calls[function.__name__] = program, arguments
+            return program(*arguments)
+
+        return call
+
+
+def memory_stability():
+    return stability.Stability(registry.CELLS["lstm"](hidden_size=8), 2, steps=1600, unique_steps=300), "evolve"
+
+
+def capacity():
+    task = Units(size=4, delay=20, batch=8)
+    network = networks.Network(registry.CELLS["lstm"](hidden_size=8), outputs=task.outputs)
+    return training.Training(network, task, 300), "_train"
+
+
+def naming():
+    words = np.random.default_rng(0).choice(["to", "be", "or", "not", "that", "is", "the", "question"], 4000)
+    letters = np.frombuffer(" ".join(words).encode(), np.uint8)
+    text = windows.build(np.where(letters == 32, 0, letters - 96).astype(np.uint8), 40)
+    cell = networks.stack(lambda: registry.CELLS["lstm"](hidden_size=8), 2)
+    network = networks.Network(cell, embedding=(autocomplete.LETTERS, 8), outputs=text.vocabulary.classes)
+    return autocomplete.Autocomplete(network, text, 20, batch=8), "_train"
+
+
+# Products in the body of each loop that holds any, loops within it apart.
+PROGRAMS = {
+    # A pair of steps; a step and its derivative.
+    "memory_stability": (memory_stability, [2, 2]),
+    # Forward, backward, and forward for the scores. With the scores: input, silence, first step, read-out. In the loop over updates:
+    # these four, the gradients of their matrices and of the read-out's input, and of the recurrent matrix for all steps at once.
+    "capacity": (capacity, [1, 1, 1, 4, 10]),
+    # Two layers forward and backward; the chunks of the softmax. In the loop over updates: the table of letters, what is read of
+    # it, the second layer's inputs, the gradients of both factors of these but for the letters, and of two recurrent matrices.
+    "autocomplete": (naming, [1, 1, 1, 1, 3, 10]),
+}
+
+
+def loops(jaxpr):
+    """The number of products in each loop of a program, those in loops within it apart."""
+
+    def count(jaxpr, found):
+        own = 0
+        for eqn in jaxpr.eqns:
+            own += eqn.primitive.name == "dot_general"
+            for inner in core.jaxprs_in_params(eqn.params):
+                held = count(inner, found)
+                if eqn.primitive.name in ("scan", "while"):
+                    found.append(held)
+                else:
+                    own += held
+        return own
+
+    found = []
+    count(jaxpr, found)
+    return sorted(held for held in found if held)
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def program(request):
+    make, expected = PROGRAMS[request.param]
+    experiment, name = make()
+    mesh = Recorder()
+    state = experiment.init(mesh, SEEDS, LIVE, ORDER)
+    experiment.advance(mesh, state, 0)
+    (function, arguments) = mesh.calls[name]
+    return function, arguments, expected
+
+
+@pytest.mark.parametrize("platform", ["tpu", "cuda"])
+def test_lowers(program, platform):
+    function, arguments, _ = program
+    assert "while" in function.trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
+
+
+def test_loops_hold_the_products_they_must(program):
+    function, arguments, expected = program
+    assert loops(jax.make_jaxpr(function)(*arguments).jaxpr) == sorted(expected)
