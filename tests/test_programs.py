@@ -53,7 +53,7 @@ def naming():
 PROGRAMS = {
     # A pair of steps; a step and its derivative.
     "memory_stability": (memory_stability, [2, 2]),
-    # Forward, backward, and forward for the scores. With the scores: input, silence, first step, read-out. In the loop over updates:
+    # Forward, backward, and forward for the scores. With the scores: input, silence, first step, read-out. In the loop of updates:
     # these four, the gradients of their matrices and of the read-out's input, and of the recurrent matrix for all steps at once.
     "capacity": (capacity, [1, 1, 1, 4, 10]),
     # Two layers forward and backward; the chunks of the softmax. In the loop over updates: the table of letters, what is read of
