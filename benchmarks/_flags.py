@@ -63,7 +63,7 @@ class UsageError(Exception):
 
 
 class FileError(UsageError):
-    """A file on the command line that is of no use."""
+    """A file or folder on the command line that is of no use."""
 
     def __init__(self, path: str, problem: str, allowed: str):
         Exception.__init__(self, f"{path}: {problem}; allowed: {allowed}")

@@ -27,9 +27,9 @@ def folder(run_dir: str) -> records.Folder:
         labels = tuple(config["labels"])
         return records.Folder(run_dir, config["benchmark"], config["settings"], config["axes"], labels=labels)
     except records.RefusedError as error:
-        raise _flags.UsageError("run_dir", run_dir, error.problem, error.allowed) from None
+        raise _flags.FileError(run_dir, error.problem, error.allowed) from None
     except (OSError, ValueError, KeyError, TypeError, ImportError):
-        raise _flags.UsageError("run_dir", run_dir, "it is no run folder", ALLOWED) from None
+        raise _flags.FileError(run_dir, "it is no run folder", ALLOWED) from None
 
 
 def known(run: records.Folder) -> dict[tuple, dict]:
@@ -37,7 +37,7 @@ def known(run: records.Folder) -> dict[tuple, dict]:
     try:
         return run.known()
     except records.RefusedError as error:
-        raise _flags.UsageError("run_dir", run.path, error.problem, error.allowed) from None
+        raise _flags.FileError(run.path, error.problem, error.allowed) from None
 
 
 def module(run: records.Folder):

@@ -79,7 +79,7 @@ def test_samples_are_compared_by_their_means():
 
 
 def test_a_wrong_command_line_is_one_clear_line(command, tmp_path):
-    for words, message in ((["run", "--sample=0"], "--sample=0: '0' is no such number"), (["run"], "--run_dir=run: it is no run")):
+    for words, message in ((["run", "--sample=0"], "--sample=0: '0' is no such number"), (["run"], "verify: run: it is no run")):
         status, out, err = command(verify, *words)
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert message in err
