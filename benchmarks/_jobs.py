@@ -47,7 +47,7 @@ class Job:
         return "/".join([self.name, stage, *(f"{key}:{value}" for key, value in self.sizes.items())])
 
 
-class _Recorder(lanes.Mesh):
+class Recorder(lanes.Mesh):
     """A mesh that keeps each program and what it was last called with."""
 
     def __init__(self, mesh: lanes.Mesh):
@@ -159,7 +159,7 @@ def _chunks(name: str, sizes: dict, lane_steps: int, experiment, mesh: lanes.Mes
 
     def make():
         asked = experiment() if callable(experiment) else experiment
-        recorder = _Recorder(mesh)
+        recorder = Recorder(mesh)
         count = sizes["lanes"]
         seeds = np.arange(count, dtype=np.uint32)
         state = asked.init(recorder, seeds, np.ones(count, bool), np.arange(count))

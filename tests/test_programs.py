@@ -5,29 +5,13 @@ import numpy as np
 import pytest
 from jax.extend import core
 
+from benchmarks import _jobs
 from rnnjax import autocomplete, lanes, networks, stability, training
 from rnnjax.cells import registry
 from rnnjax.tasks.text import windows
 from rnnjax.tasks.units import Units
 
 SEEDS, LIVE, ORDER = np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
-
-
-class Recorder(lanes.Mesh):
-    """A mesh that keeps each program with what it was last called with."""
-
-    def __init__(self):
-        super().__init__(tuple(jax.devices()[:1]), None)
-        object.__setattr__(self, "calls", {})
-
-    def each(self, function, **static):
-        program = super().each(function, **static)
-
-        def call(*arguments):
-            self.calls[function.__name__] = program, arguments
-            return program(*arguments)
-
-        return call
 
 
 def memory_stability():
@@ -86,10 +70,10 @@ def loops(jaxpr):
 def program(request):
     make, expected = PROGRAMS[request.param]
     experiment, name = make()
-    mesh = Recorder()
+    mesh = _jobs.Recorder(lanes.Mesh(tuple(jax.devices()[:1]), None))
     state = experiment.init(mesh, SEEDS, LIVE, ORDER)
     experiment.advance(mesh, state, 0)
-    (function, arguments) = mesh.calls[name]
+    ((function, arguments),) = [call for (function, *_), call in mesh.calls.items() if function.__name__ == name]
     return function, arguments, expected
 
 
