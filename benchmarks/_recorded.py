@@ -28,8 +28,12 @@ def folder(run_dir: str) -> records.Folder:
         return records.Folder(run_dir, config["benchmark"], config["settings"], config["axes"], labels=labels)
     except records.RefusedError as error:
         raise _flags.FileError(run_dir, error.problem, error.allowed) from None
-    except (OSError, ValueError, KeyError, TypeError, ImportError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         raise _flags.FileError(run_dir, "it is no run folder", ALLOWED) from None
+    except Exception as error:
+        if "://" not in run_dir and not isinstance(error, OSError):
+            raise
+        raise _flags.FileError(run_dir, f"it cannot be opened here ({str(error).splitlines()[0]})", ALLOWED) from None
 
 
 def known(run: records.Folder) -> dict[tuple, dict]:

@@ -22,8 +22,10 @@ def open_folder(benchmark: str, name: str, settings: dict, axes: dict, **more) -
         return records.Folder(out_dir, benchmark, settings, axes, FLAGS.overwrite, **more)
     except records.RefusedError as error:
         raise _flags.UsageError("out_dir", out_dir, error.problem, error.allowed) from None
-    except (ImportError, KeyError, ValueError) as error:
-        problem = f"such paths cannot be opened here ({str(error).splitlines()[0]})"
+    except Exception as error:  # of whatever opens such paths
+        if "://" not in out_dir:
+            raise
+        problem = f"cannot be opened here ({str(error).splitlines()[0]})"
         raise _flags.UsageError("out_dir", out_dir, problem, "a local folder, or one that etils.epath can open") from None
 
 
@@ -70,7 +72,7 @@ def carry_out(
             stack.enter_context(_lock.held(folder.path, share))
             folder.create(_flags.command(folder.config["benchmark"]), share.name)
         except OSError as error:
-            problem = f"cannot be written ({error.strerror})"
+            problem = f"cannot be written ({error.strerror or error})"
             raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
         finished = _run(folder, todo, cost, mesh, keep)
         if share.name and (lacking := left(folder.known())):

@@ -1,13 +1,19 @@
 """Trained networks and unfinished trainings on disk: what they are (JSON) and their numbers (an Orbax checkpoint).
 
-Orbax commits a checkpoint as a whole but does not notice a flipped byte, so the JSON beside it keeps a SHA-256 of every leaf.
+Orbax commits a checkpoint as a whole but does not notice a flipped byte, so the JSON beside it keeps a SHA-256 of every leaf. It
+knows few kinds of object stores, so what goes there is written to this machine first and copied file by file; the JSON, which makes
+it a checkpoint, comes last.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
+import os
+import tempfile
 import warnings
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -38,9 +44,13 @@ def restore(folder, shapes):
 
 
 def _write(folder: epath.Path, name: str, description: dict, tree) -> None:
+    weights = folder / "weights"
     try:
-        with ocp.StandardCheckpointer() as checkpointer:
-            checkpointer.save((folder / "weights").absolute(), tree, force=True)
+        with ocp.StandardCheckpointer() as checkpointer, _near(weights) as near:
+            checkpointer.save(near.absolute(), tree, force=True)
+            checkpointer.wait_until_finished()
+            if near != weights:
+                _copy(near, weights)
     except ValueError as error:  # what a full disk is to Orbax's storage
         raise OSError(f"{folder} cannot be written ({str(error).splitlines()[0]})") from None
     records.write(folder / f"{name}.json", json.dumps({**description, "sha256": _digests(tree)}, indent=1) + "\n")
@@ -48,15 +58,37 @@ def _write(folder: epath.Path, name: str, description: dict, tree) -> None:
 
 def _read(folder: epath.Path, shapes, digests: dict[str, str]):
     """The numbers of a checkpoint as NumPy arrays. Raises `records.RefusedError` if they are not those that were saved."""
+    weights = folder / "weights"
     try:
-        with ocp.StandardCheckpointer() as checkpointer:
-            tree = checkpointer.restore((folder / "weights").absolute(), shapes)
+        with ocp.StandardCheckpointer() as checkpointer, _near(weights) as near:
+            if near != weights:
+                _copy(weights, near)
+            tree = checkpointer.restore(near.absolute(), shapes)
     except (OSError, ValueError, KeyError) as error:
         raise records.RefusedError(f"{folder} has weights that cannot be read ({str(error).splitlines()[0]})", ALLOWED) from None
     tree = jax.tree.map(np.asarray, tree)
     if _digests(tree) != digests:
         raise records.RefusedError(f"{folder} has weights that are not those that were saved", ALLOWED)
     return tree
+
+
+@contextlib.contextmanager
+def _near(path: epath.Path) -> Iterator[epath.Path]:
+    """A local path: the same one, or one in a folder of its own that is gone afterwards."""
+    if "://" not in os.fspath(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield epath.Path(folder) / path.name
+
+
+def _copy(source: epath.Path, target: epath.Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        if path.is_dir():
+            _copy(path, target / path.name)
+        else:
+            (target / path.name).write_bytes(path.read_bytes())
 
 
 @dataclasses.dataclass(frozen=True)

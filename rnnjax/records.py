@@ -153,8 +153,10 @@ class Folder:
             kinds = {"settings": dict, "axes": dict, "commands": list, "invocations": list}
             if not all(isinstance(config[key], kind) for key, kind in kinds.items()):
                 raise ValueError
-        except (OSError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             raise RefusedError("it is no run folder") from None
+        except OSError as error:
+            raise RefusedError(f"it cannot be read ({error.strerror or error})") from None
         return config
 
     def create(self, command: str, process: str = "") -> None:

@@ -1,18 +1,25 @@
-"""Two CPU devices and one BLAS thread, as on a small machine, and no programs of earlier runs; set before JAX starts."""
+"""Two CPU devices and one BLAS thread, as on a small machine; compiled programs are those of this test run; set before JAX starts."""
 
 import os
+import tempfile
 
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share those of the process that started them
+    compiled = tempfile.TemporaryDirectory()
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 import sys  # noqa: E402
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
+import objectstore  # noqa: E402
 import pytest  # noqa: E402
 from absl import flags  # noqa: E402
 from absl.testing import flagsaver  # noqa: E402
+from etils.epath import gpath  # noqa: E402
 
 
 @pytest.fixture
@@ -33,6 +40,14 @@ def command(monkeypatch, tmp_path, capsys):
         return exit_status.value.code or 0, out, err
 
     return run
+
+
+@pytest.fixture
+def store(monkeypatch, tmp_path):
+    """Makes gs:// paths those of a fake object store, whose files lie in a folder."""
+    made = objectstore.Store(tmp_path / "store")
+    monkeypatch.setitem(gpath._PREFIX_TO_BACKEND, "gs", made)
+    return made
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ WRONG = {
     "too many seeds": (["--seeds=2147483647"], "allowed: whole numbers from 1 to 100000"),
     "a tolerance that is 0 in float32": (["--criteria=1e-60"], "--criteria=1e-60: no such criterion"),
     "no folder": (["--out_dir="], "--out_dir=: no folder; allowed: a folder"),
-    "an unknown kind of path": (["--out_dir=foo://x"], "--out_dir=foo://x: such paths cannot be opened here"),
+    "an unknown kind of path": (["--out_dir=foo://x"], "--out_dir=foo://x: cannot be opened here"),
     "a switch with a value": (["--nosmoke=1"], "nosmoke"),
     "a folder that cannot be": (["--out_dir=/dev/null/x"], "--out_dir=/dev/null/x: "),
 }

@@ -6,24 +6,43 @@ import signal
 import pytest
 import tiny
 
-from benchmarks import _terminal
+from benchmarks import _terminal, verify
 
 
 @pytest.mark.parametrize("benchmark", tiny.BINARIES)
 def test_preempted_runs_end_with_the_same_rows(command, tmp_path, monkeypatch, benchmark):
     """A SIGTERM after the second chunk of every start, so that groups are left in their middle."""
+    preempted(command, monkeypatch, benchmark, tmp_path, "", tiny.RUNS, chunks=2)
+
+
+@pytest.mark.parametrize("benchmark", tiny.BINARIES)
+def test_preempted_runs_on_an_object_store_end_with_the_same_rows(command, tmp_path, store, monkeypatch, benchmark):
+    """States and trained networks are kept there, in the same files as in a local folder."""
+    preempted(command, monkeypatch, benchmark, store.root / "bucket", "gs://bucket/", tiny.LEAST, chunks=1)
+    files = [{path.relative_to(run) for path in run.rglob("*.json*")} for run in store.root.glob("bucket/*")]
+    assert files[0] == files[1] and len(files[0]) > 4
+    if benchmark != "memory_stability":
+        assert any("network.json" in path.name for path in files[0])
+    assert command(verify, "gs://bucket/stopped", "--sample=1")[0] == 0
+
+
+def preempted(command, monkeypatch, benchmark, folder, out, runs, chunks):
+    """Runs a benchmark undisturbed and with a SIGTERM after so many chunks of every start, and compares what `folder` then holds.
+
+    A run that did not go on from the states it kept would never end.
+    """
     module, handler = tiny.BINARIES[benchmark], signal.getsignal(signal.SIGTERM)
-    assert command(module, *tiny.arguments(benchmark, "whole"))[0] == 0
-    monkeypatch.setattr(_terminal, "_logger", lambda total, title: _after(2))
+    assert command(module, *tiny.arguments(benchmark, f"{out}whole", runs))[0] == 0
+    monkeypatch.setattr(_terminal, "_logger", lambda total, title: _after(chunks))
     statuses = []
     while not statuses or statuses[-1] == 75:
-        status, out, err = command(module, *tiny.arguments(benchmark, "stopped"))
+        status, _, err = command(module, *tiny.arguments(benchmark, f"{out}stopped", runs))
         assert status == 0 or (err.count("\n") == 1 and "Preempted: " in err and "the same command goes on from there" in err)
         statuses.append(status)
         assert len(statuses) < 30
     assert statuses[-1] == 0 and len(statuses) > 2
-    assert (tmp_path / "stopped/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
-    assert not list((tmp_path / "stopped/states").iterdir())
+    assert (folder / "stopped/rows.jsonl").read_bytes() == (folder / "whole/rows.jsonl").read_bytes()
+    assert not [path for path in folder.glob("stopped/states/**/*") if path.is_file()]
     assert signal.getsignal(signal.SIGTERM) is handler
 
 

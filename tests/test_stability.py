@@ -90,13 +90,48 @@ assert rows(1, seeds=3, first_seed=2) == expected[2:5], "some seeds"
 """
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_neither_devices_nor_other_seeds_change_a_row(cell):
-    """In an interpreter of its own with eight devices, at sizes where a differently compiled loop would round differently."""
+def on_eight_devices(script):
+    """Runs a script in an interpreter of its own."""
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
-    script = SAME_ROWS.format(cell=cell)
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_neither_devices_nor_other_seeds_change_a_row(cell):
+    """At sizes where a differently compiled loop would round differently."""
+    on_eight_devices(SAME_ROWS.format(cell=cell))
+
+
+COUNTED = """
+import jax
+from rnnjax import lanes, pairs, stability
+from rnnjax.cells import registry
+
+advanced, live = [], pairs._live_evolve
+
+def counted(step, pair, z, phase, *rest):
+    jax.debug.callback(lambda steps: advanced.append(int(steps)), phase.length)
+    return live(step, pair, z, phase, *rest)
+
+def lane_steps(devices, **more):
+    advanced.clear()
+    mesh = lanes.Mesh(tuple(jax.devices()[:devices]), 1)
+    stability.measure(registry.CELLS["lstm"](4), 1, steps=9000, unique_steps=400, seeds=9, mesh=mesh, **more)
+    jax.effects_barrier()
+    return sum(advanced)
+
+pairs._live_evolve = counted
+one = lane_steps(1)
+assert lane_steps(1, full=True) == 9 * 9000, "every step"
+assert 9 * 1000 < one < 9 * 9000, "pairs that merge stop"
+assert [lane_steps(devices) for devices in (2, 3, 8)] == [one] * 3, "devices"
+"""
+
+
+def test_more_devices_advance_no_more_live_lanes():
+    """Nine lanes: padding, and lanes that stop while others of their device go on, are not computed."""
+    on_eight_devices(COUNTED)
 
 
 def test_vmapped_lanes_agree_where_rounding_does_not_decide():
