@@ -97,8 +97,11 @@ def _asked() -> Share:
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"}, timeout=2 * WAIT_SECONDS
         )
-    except subprocess.SubprocessError:
+    except subprocess.SubprocessError as error:
         problem = f"not all processes met there within {WAIT_SECONDS} s"
         allowed = "an address that every process reaches, where process 0 is; all of them started together; or --shard=i/n"
+        if address == "auto" and getattr(error, "returncode", None) == 1:
+            problem = "JAX finds no cluster here"
+            allowed = "host:port of process 0; a job of Slurm, MPI, Kubernetes or Cloud TPU; or --shard=i/n"
         raise _flags.UsageError("coordinator", address, problem, allowed) from None
     return Share(*map(int, done.stdout.split()[-2:]))

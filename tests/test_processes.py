@@ -1,5 +1,7 @@
 """Several processes on one machine share a run: its rows are those of one process, whoever dies."""
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -12,9 +14,10 @@ import tiny
 from benchmarks import _processes, memory_stability, merge
 
 
-def start(benchmark, arguments, *flags):
-    command = [sys.executable, "-m", f"benchmarks.{benchmark}", *arguments, *flags]
-    return subprocess.Popen(command, cwd=tiny.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(arguments, environment):
+    command = [sys.executable, "-m", "benchmarks.memory_stability", *arguments]
+    environment = os.environ | environment
+    return subprocess.Popen(command, cwd=tiny.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("benchmark", tiny.BINARIES)
@@ -50,26 +53,38 @@ def test_seeds_are_split_where_there_are_more_processes_than_shapes():
     assert sum((_processes.Share(k, 9).pieces(["a"], [1, 2]) for k in range(9)), []) == [("a", (1,)), ("a", (2,))]
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_processes_that_jax_tells_apart(command, tmp_path, monkeypatch, count):
-    """All at once; one is killed, the others end by themselves, and the restarted job completes."""
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_that_jax_tells_apart(command, tmp_path, count):
+    """All at once; one is killed, the others end by themselves, and the job that is started again as one of Slurm's completes."""
     arguments = [f"--out_dir={tmp_path}/shared", *tiny.RUNS["memory_stability"].split(), "--steps=20000"]
     arguments.remove("--steps=2600")
     alone = [word for word in arguments if "out_dir" not in word]
     assert command(memory_stability, *alone, "--out_dir=whole")[0] == 0
-    for kill in (True, False):
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            port = free.getsockname()[1]
-        flags = [f"--coordinator=localhost:{port}", f"--num_processes={count}"]
-        processes = [start("memory_stability", arguments, *flags, f"--process_id={k}") for k in range(count)]
-        if kill:
-            wait_for(tmp_path / f"shared/processes/1-of-{count}.json")
-            processes[0].send_signal(signal.SIGKILL)
-        ends = [process.communicate(timeout=120) for process in processes]
-        first = -signal.SIGKILL if kill else 0
-        assert [process.returncode for process in processes] == [first] + [0] * (count - 1), ends
+    flags = [*arguments, f"--coordinator=localhost:{free_port()}", f"--num_processes={count}"]
+    told = [start([*flags, f"--process_id={k}"], {}) for k in range(count)]
+    wait_for(tmp_path / f"shared/processes/1-of-{count}.json")
+    told[0].send_signal(signal.SIGKILL)
+    assert ends(told) == [-signal.SIGKILL] + [0] * (count - 1)
+    job = {"SLURM_JOB_ID": str(free_port()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": str(count)}
+    tasks = [job | {"SLURM_PROCID": str(k), "SLURM_LOCALID": str(k)} for k in range(count)]
+    assert ends([start([*arguments, "--coordinator=auto"], task) for task in tasks]) == [0] * count
     assert (tmp_path / "shared/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+
+
+def ends(processes):
+    """The exit statuses of processes that end by themselves."""
+    said = [process.communicate(timeout=120) for process in processes]
+    print(said)
+    return [process.returncode for process in processes]
+
+
+def free_port():
+    """A port of the range from which JAX takes one by a Slurm job's number."""
+    for port in range(61440, 65536):
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("localhost", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def wait_for(path):
@@ -94,6 +109,7 @@ WRONG = {
     "no number": (["--coordinator=localhost:9"], "--num_processes=: needed with --coordinator=localhost:9; allowed: a whole"),
     "both": ([*MEET, "--shard=1/2"], "--shard=1/2: given with --coordinator=localhost:9; allowed: one of the two"),
     "discarding": (["--shard=1/2", "--overwrite"], "--overwrite=True: each process would discard what the others do; allowed:"),
+    "no cluster": (["--coordinator=auto"], "--coordinator=auto: JAX finds no cluster here; allowed: host:port of process 0; a job"),
     "nobody there": (MEET, "--coordinator=localhost:9: not all processes met there within 1 s; allowed: an address that"),
     "nobody comes": (
         ["--coordinator=localhost:45971", "--num_processes=2", "--process_id=0"],
