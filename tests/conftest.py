@@ -1,4 +1,4 @@
-"""Two CPU devices and one BLAS thread, as on a small machine; compiled programs are those of this test run; set before JAX starts."""
+"""Two CPU devices and one BLAS thread, as on a small machine, and no programs of earlier test runs; set before JAX starts."""
 
 import os
 import tempfile
