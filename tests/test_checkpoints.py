@@ -1,10 +1,12 @@
 """Trained networks on disk: back as they were, or refused."""
 
 import json
+import warnings
 
 import jax
 import numpy as np
 import pytest
+from etils import epath
 
 from rnnjax import checkpoints, networks, records
 
@@ -70,3 +72,19 @@ def test_weights_that_are_gone_are_noticed(saved):
         path.unlink() if path.is_file() else path.rmdir()
     with pytest.raises(records.RefusedError, match="cannot be read"):
         checkpoints.load(folder)
+
+
+def test_a_flipped_byte_is_refused_or_changes_nothing(tmp_path):
+    """Anywhere in the file that holds the numbers, which Orbax reads without a word."""
+    states, leaf = checkpoints.States(epath.Path(tmp_path)), np.random.default_rng(0).normal(size=(300, 300))
+    states.save("g", 1, [leaf])
+    path = max((path for path in tmp_path.rglob("weights/**/*") if path.is_file()), key=lambda path: path.stat().st_size)
+    whole, refused = path.read_bytes(), 0
+    for at in range(0, len(whole), len(whole) // 8):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            kept = states.load("g")
+        refused += any("not those that were saved" in str(warning.message) for warning in said)
+        assert kept is None or np.array_equal(kept[1][0], leaf), at
+    assert refused > 4

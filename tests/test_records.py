@@ -96,3 +96,17 @@ def test_provenance_is_kept_once_a_kind(tmp_path):
     (invocation,) = json.loads((tmp_path / "a" / "config.json").read_text())["invocations"]
     assert invocation["versions"].keys() == {"jax", "jaxlib", "flax", "optax", "numpy"}
     assert {"commit", "dirty", "device", "devices", "python"} < invocation.keys()
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
+    """Also for a reader, or a kill, in the middle of the write."""
+    path = records.epath.Path(tmp_path) / "f"
+    records.write(path, "before")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(path), "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        records.write(path, "after")
+    assert path.read_text() == "before"
