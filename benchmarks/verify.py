@@ -10,11 +10,11 @@ exit status is 1 if something is amiss.
 import collections
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from absl import flags
 
-from benchmarks import _agreement, _flags, _recorded, _runs
+from benchmarks import _agreement, _flags, _recorded, _runs, _terminal
 from rnnjax import lanes, records
 
 FLAGS = flags.FLAGS
@@ -31,15 +31,20 @@ def main(run_dir: str) -> int:
     wrong = [*_repeated(run, rows), *_not_joined(run, rows)]
     chosen = random.sample(sorted(known, key=str), min(sample, len(known)))
     pairs, seen = [], set()
-    for config in _recorded.configs(run):
-        if missing := made_by.left(config, known):
-            wrong.append(f"{missing} missing")
-            continue
-        for label in (label for label in chosen if label not in seen):
-            row = _again(made_by, config, run, known, label)
-            if row is not None:
-                seen.add(label)
-                pairs.append((known[label], row))
+    with _terminal.progress(len(chosen), "verify") as report:
+
+        def advanced(share: float) -> None:
+            report(len(pairs) + share, f"{len(pairs)} of {len(chosen)} lanes")
+
+        for config in _recorded.configs(run):
+            if missing := made_by.left(config, known):
+                wrong.append(f"{missing} missing")
+                continue
+            for label in (label for label in chosen if label not in seen):
+                row = _again(made_by, config, run, known, label, advanced)
+                if row is not None:
+                    seen.add(label)
+                    pairs.append((known[label], row))
     here = _same_place(run)
     exact = [here and old["width"] == new["width"] for old, new in pairs]
     for (old, new), same in zip(pairs, exact):
@@ -63,7 +68,7 @@ def _not_joined(run: records.Folder, rows: list[dict]) -> Iterator[str]:
         yield f"{path} is not what the files in {run.path / 'rows'} make"
 
 
-def _again(made_by, config, run: records.Folder, known: dict, label: tuple) -> dict | None:
+def _again(made_by, config, run: records.Folder, known: dict, label: tuple, report: Callable[[float], None]) -> dict | None:
     """The row of a lane, computed anew as if there were none; None if this config does not ask for it.
 
     Lanes that advanced with others do so again.
@@ -74,7 +79,7 @@ def _again(made_by, config, run: records.Folder, known: dict, label: tuple) -> d
         group = next(iter(made_by.groups(config, rest)), None)
         if group is None:
             return None
-        rows, _ = lanes.run_group(group, _runs.local_mesh())
+        rows, _ = lanes.run_group(group, _runs.local_mesh(), report)
     named = {tuple(row[key] for key in run.config["labels"]): row for row in map(records.short, rows)}
     return named.get(label)
 
