@@ -8,5 +8,5 @@ for cell in ${CELLS:-rnn_tanh gru lstm ugrnn}; do
     status=0
     python -m benchmarks.memory_stability --cell="$cell" --steps=100000 --out_dir="$out/$cell" || status=$?
   done
-  [ "$status" -eq 0 ]
+  [ "$status" -eq 0 ] || exit "$status"
 done

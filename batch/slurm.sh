@@ -10,7 +10,7 @@ set -uo pipefail
 out=${OUT:-results/memory_stability/all}
 srun python -m benchmarks.memory_stability --cell=all --shard="$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" --out_dir="$out"
 status=$?
-if [ "$status" -eq 75 ] || [ "$status" -eq 143 ]; then  # preempted; 143 if that was before the run began
+if [ "$status" -eq 75 ]; then
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 fi
 exit "$status"

@@ -1,6 +1,6 @@
 """The tables of capacity on the terminal."""
 
-from benchmarks import _terminal
+from benchmarks import _runs, _terminal
 from rnnjax import capacity, lanes, search
 from rnnjax.figures import capacity as figures
 
@@ -68,7 +68,7 @@ def dry_run(points: list[capacity.Point], study: capacity.Study, known: dict, me
     trials = [plan.rung(r) for r in range(plan.rungs)]
     searched = sum(count for count, _ in trials) + (plan.finalists if plan.finalists > 1 else 0) * plan.judges
     rounds = ", ".join(f"{count} x {updates:,} updates" for count, updates in trials)
-    print(f"{len(points)} networks; for each a search ({rounds}), finals of {plan.finalists},", end=" ")
+    print(f"{_runs.counted(len(points), 'network')}; for each a search ({rounds}), finals of {plan.finalists},", end=" ")
     print(f"then its best on {len(plan.draws)} fresh draws")
     most = any("samples" in point.space for point in points)
     bracket = plan.judges * 3 if most else 0
@@ -79,7 +79,8 @@ def dry_run(points: list[capacity.Point], study: capacity.Study, known: dict, me
         end=" ",
     )
     print(
-        f"{len(known)} are done; {capacity.lanes_at_once(mesh)} at once on {len(mesh.devices)} {mesh.devices[0].platform} devices"
+        f"{len(known)} are done; {capacity.lanes_at_once(mesh)} at once on "
+        + _runs.counted(len(mesh.devices), f"{mesh.devices[0].platform} device")
     )
     largest = max(points, key=lambda point: point.labels["parameters"])
     group = next(capacity.groups([largest], study, {}, mesh))

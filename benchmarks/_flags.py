@@ -168,7 +168,7 @@ def _whole(flag: str, word: str, least: int, most: int, text: str | None = None)
     value = int(word) if word.strip().lstrip("-").isdecimal() else least - 1
     if not least <= value <= most:
         listed = "" if text is None else ", separated by commas"
-        problem = f"{word.strip() or 'an empty entry'!r} is no such number"
+        problem = f"{word.strip()!r} is no such number" if word.strip() else "no number"
         raise UsageError(flag, word if text is None else text, problem, f"whole numbers from {least} to {most}{listed}")
     return value
 
@@ -192,13 +192,12 @@ def _parse(argv: list[str], wanted: tuple[str, ...]) -> list[str]:
             given_words = " ".join(word for word in argv[1:] if word.lstrip("-").split("=")[0] == name)
             raise flags.Error(f"{given_words}: given more than once; allowed: every flag once")
     rest = FLAGS(argv)
-    if len(rest) - 1 < len(wanted):
-        given_words = f"{len(rest) - 1} of {len(wanted)} given"
-        raise flags.Error(f"{' '.join(wanted)}: {given_words}; allowed: one of each, and flags, which begin with --")
+    allowed = " and ".join([*wanted, "flags, which begin with --"])
+    if missing := wanted[len(rest) - 1 :]:
+        raise flags.Error(f"{missing[0]}: not given; allowed: {allowed}")
     if rest[1 + len(wanted) :]:
         word = rest[1 + len(wanted)]
-        hint = f"--{word}" if word.split("=")[0] in FLAGS else "flags, which begin with --"
-        raise flags.Error(f"{word!r} is no flag; allowed: {hint}")
+        raise flags.Error(f"{word!r} is no flag; allowed: {f'--{word}' if word.split('=')[0] in FLAGS else allowed}")
     return rest
 
 
@@ -224,9 +223,11 @@ def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None
         warnings.formatwarning = lambda message, *_, **__: f"{name}: {message}\n"
 
         def preempted(*_):
-            raise Stopped(PREEMPTED, f"{name}: preempted; the same command goes on from what is kept")
+            raise Stopped(PREEMPTED, "Preempted: the same command goes on from what is kept.")
 
         before = signal.signal(signal.SIGTERM, preempted)
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return main(*argv[1:])
         except UsageError as error:
@@ -235,10 +236,11 @@ def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None
             print(stopped, file=sys.stderr)
             return stopped.status
         except OSError as error:
-            print(f"{name}: {error}; what was finished before is kept", file=sys.stderr)
+            problem = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error
+            print(f"{name}: {problem}; what was finished before is kept", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print(f"{name}: interrupted; the same command goes on from what is kept", file=sys.stderr)
+            print("Interrupted: the same command goes on from what is kept.", file=sys.stderr)
             return 130
         finally:
             signal.signal(signal.SIGTERM, before)

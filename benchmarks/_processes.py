@@ -89,10 +89,12 @@ def _asked() -> Share:
             raise _flags.UsageError("coordinator", address, "no such address", "host:port, or auto to let JAX find it")
         for flag in ("num_processes", "process_id"):
             if not _flags.given(flag):
-                raise _flags.UsageError(flag, "", f"needed with --coordinator={address}", "a whole number")
+                raise _flags.UsageError(
+                    "coordinator", address, f"needs --{flag} beside it", f"--{flag} and a whole number, or auto"
+                )
         count = _flags.whole("num_processes", 1, MOST)
         index = _flags.whole("process_id", 0, count - 1)
-    command = [sys.executable, "-c", ASK, address, str(count), str(index), str(WAIT_SECONDS)]
+    command = [sys.executable, "-c", ASK, address, str(count), str(index), str(max(1, WAIT_SECONDS - 8))]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"}, timeout=2 * WAIT_SECONDS

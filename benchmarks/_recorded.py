@@ -2,15 +2,13 @@
 
 import contextlib
 import importlib
-import json
 import shlex
 from collections.abc import Iterator
 
 from absl import flags
 from absl.testing import flagsaver
-from etils import epath
 
-from benchmarks import _flags
+from benchmarks import _flags, _runs
 from rnnjax import records
 
 FLAGS = flags.FLAGS
@@ -20,20 +18,19 @@ ALLOWED = f"a run folder of {', '.join(BENCHMARKS)}"
 
 def folder(run_dir: str) -> records.Folder:
     """The run folder. Raises `_flags.UsageError` if it is none, or one of another schema."""
+    path = _runs.opened(run_dir, lambda problem: _flags.FileError(run_dir, problem, ALLOWED))
     try:
-        config = json.loads((epath.Path(run_dir) / "config.json").read_text())
+        config = records.read_config(path)
         if config["schema"] != records.SCHEMA or config["benchmark"] not in BENCHMARKS:
-            raise records.RefusedError(f"it holds a run of schema {config['schema']!r} of {config['benchmark']!r}", ALLOWED)
+            raise records.RefusedError(f"it holds a run of schema {config['schema']!r} of {config.get('benchmark')!r}", ALLOWED)
         labels = tuple(config["labels"])
-        return records.Folder(run_dir, config["benchmark"], config["settings"], config["axes"], labels=labels)
+        return records.Folder(path, config["benchmark"], config["settings"], config["axes"], labels=labels)
     except records.RefusedError as error:
         raise _flags.FileError(run_dir, error.problem, error.allowed) from None
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-        raise _flags.FileError(run_dir, "it is no run folder", ALLOWED) from None
-    except Exception as error:
-        if "://" not in run_dir and not isinstance(error, OSError):
-            raise
-        raise _flags.FileError(run_dir, f"it cannot be opened here ({str(error).splitlines()[0]})", ALLOWED) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise _flags.FileError(run_dir or '""', "it is no run folder", ALLOWED) from None
+    except OSError as error:
+        raise _flags.FileError(run_dir, f"it cannot be read ({error.strerror or error})", ALLOWED) from None
 
 
 def known(run: records.Folder) -> dict[tuple, dict]:

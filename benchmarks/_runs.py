@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import jax
 from absl import flags
+from etils import epath
 
 from benchmarks import _flags, _lock, _processes, _terminal
 from rnnjax import checkpoints, lanes, records
@@ -18,15 +19,24 @@ def open_folder(benchmark: str, name: str, settings: dict, axes: dict, **more) -
     if FLAGS.out_dir == "":
         raise _flags.UsageError("out_dir", "", "no folder", "a folder")
     out_dir = FLAGS.out_dir or f"{'results/smoke' if FLAGS.smoke else 'results'}/{benchmark}/{name}"
+    allowed = "a local folder, or one that etils.epath can open"
+    path = opened(out_dir, lambda problem: _flags.UsageError("out_dir", out_dir, problem, allowed))
     try:
-        return records.Folder(out_dir, benchmark, settings, axes, FLAGS.overwrite, **more)
+        return records.Folder(path, benchmark, settings, axes, FLAGS.overwrite, **more)
     except records.RefusedError as error:
         raise _flags.UsageError("out_dir", out_dir, error.problem, error.allowed) from None
-    except Exception as error:  # of whatever opens such paths
-        if "://" not in out_dir:
-            raise
-        problem = f"cannot be opened here ({str(error).splitlines()[0]})"
-        raise _flags.UsageError("out_dir", out_dir, problem, "a local folder, or one that etils.epath can open") from None
+
+
+def opened(path: str, wrong: Callable[[str], Exception]) -> epath.Path:
+    """The path that was typed; raises what `wrong` makes of the problem if nothing here opens such paths."""
+    try:
+        found = epath.Path(path).expanduser()
+        if "://" in path:
+            found.exists()
+        return found
+    except Exception as error:  # of whatever package opens it
+        reason = "no such kind of path" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise wrong(f"cannot be opened here ({reason})") from None
 
 
 def known(folder: records.Folder) -> dict[tuple, dict]:
@@ -64,7 +74,7 @@ def carry_out(
     Groups may depend on the rows of those before them; `cost` is what they are expected to cost together. `keep` is handed each
     result before its rows are written. `left` says what the rows of a folder lack, or nothing.
 
-    Raises `_flags.Stopped` if the user interrupted it, if a SIGTERM came (the chunk at work is then finished and its state kept),
+    Raises `_flags.Stopped` if the user interrupted it or a SIGTERM came (the chunk at work is then finished and its state kept),
     and if other processes have not done their share yet.
     """
     with contextlib.ExitStack() as stack:
@@ -76,7 +86,7 @@ def carry_out(
             raise _flags.UsageError("out_dir", folder.path, problem, "a folder you may write to") from None
         finished = _run(folder, todo, cost, mesh, keep)
         if share.name and (lacking := left(folder.known())):
-            line = f"Slice {share.name.replace('-', ' ')} is done; {lacking} of others are missing in {folder.path}."
+            line = f"Slice {share.name.replace('-', ' ')} is done; {lacking} of others missing in {folder.path}."
             raise _flags.Stopped(0, f"{line} The last process shows the results, as does python -m benchmarks.merge {folder.path}.")
         if not finished:
             _terminal.say(f"Nothing to do: every lane asked for is in {folder.path}; tables and pictures are made anew.")
@@ -85,34 +95,55 @@ def carry_out(
 
 def _run(folder: records.Folder, todo: Iterable[lanes.Group], cost: float, mesh: lanes.Mesh, keep: Callable) -> int:
     """Runs the groups into the folder; how many they were."""
-    store = checkpoints.States(folder.path / "states")
-    finished, of = 0, f" of {len(todo)}" if isinstance(todo, list) else ""
-    again = "the same command without --overwrite" if FLAGS.overwrite else "the same command"
+    store, signals = checkpoints.States(folder.path / "states"), []
+    finished, groups = 0, f"of {len(todo)} missing groups" if isinstance(todo, list) else "groups"
+    where = f"are kept in {folder.path}; the same command{' without --overwrite' * FLAGS.overwrite} goes on from there."
     try:
-        with _terminal.progress(cost, folder.config["benchmark"]) as report, _told_to_stop() as stop:
-            for result in lanes.run(todo, mesh, lambda spent: report(spent, f"{finished}{of} groups"), store, stop):  # noqa: B023
+        with _terminal.progress(cost, folder.config["benchmark"]) as report, _noted(signals):
+
+            def advanced(spent: float) -> None:
+                report(spent, f"{finished} {groups}")
+
+            for result in lanes.run(todo, mesh, advanced, store, lambda: bool(signals)):
                 keep(result)
                 folder.add(result.group.name, result.rows, result.timing)
                 store.drop(result.group.name)
                 finished += 1
     except KeyboardInterrupt:
-        kept = f"{finished}{of} groups are kept in {folder.path}"
-        raise _flags.Stopped(130, f"Interrupted: {kept}; {again} goes on from there.") from None
+        raise _flags.Stopped(130, f"Interrupted: {finished} {groups} {where}") from None
     except lanes.Preempted:
-        kept = f"{finished}{of} groups and the state of the next are kept in {folder.path}"
-        raise _flags.Stopped(_flags.PREEMPTED, f"Preempted: {kept}; {again} goes on from there.") from None
+        status, word = (130, "Interrupted") if signal.SIGINT in signals else (_flags.PREEMPTED, "Preempted")
+        raise _flags.Stopped(status, f"{word}: {finished} {groups} and the state of the next {where}") from None
     return finished
 
 
 @contextlib.contextmanager
-def _told_to_stop() -> Iterator[Callable[[], bool]]:
-    """Within it SIGTERM ends nothing; what is yielded says whether one came."""
-    came = []
-    before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+def _noted(signals: list[int]) -> Iterator[None]:
+    """Within it SIGTERM and Ctrl-C end nothing, but for a second Ctrl-C; they are added to `signals`."""
+
+    def note(number, _):
+        if number == signal.SIGINT:
+            if number in signals:
+                raise KeyboardInterrupt
+            _terminal.say("Stops after the chunk at work; Ctrl-C again does not wait for it.")
+        signals.append(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    heard = [number for number in before if before[number] != signal.SIG_IGN]
     try:
-        yield lambda: bool(came)
+        for number in heard:
+            signal.signal(number, note)
+        yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heard:
+            signal.signal(number, before[number])
+
+
+def planned(todo: list[lanes.Group], mesh: lanes.Mesh) -> str:
+    """As "8 lanes in 4 groups on 2 cpu devices"."""
+    count = sum(len(group.seeds) for group in todo)
+    devices = counted(len(mesh.devices), f"{mesh.devices[0].platform} device")
+    return f"{counted(count, 'lane') or 'no lanes'} in {counted(len(todo), 'group') or 'no groups'} on {devices}"
 
 
 def counted(number: int, what: str) -> str:

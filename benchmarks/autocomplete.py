@@ -242,8 +242,7 @@ def _seconds(path) -> dict[tuple, float]:
 
 def _dry_run(config: Config, todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
     _describe(config)
-    count = sum(len(group.seeds) for group in todo)
-    print(f"{count} lanes in {len(todo)} groups on {len(mesh.devices)} {mesh.devices[0].platform} devices")
+    print(_runs.planned(todo, mesh))
     if todo:
         largest = max(todo, key=lambda group: group.cost)
         trial = lanes.trial(largest, mesh)

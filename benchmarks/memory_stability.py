@@ -278,8 +278,7 @@ def show(config: Config, rows: list[dict], path) -> None:
 
 def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
     """Tries the first chunks of the smallest and the largest shape and scales: time a chunk grows with the units squared."""
-    count = sum(len(group.seeds) for group in todo)
-    print(f"{count} lanes in {len(todo)} groups on {len(mesh.devices)} {mesh.devices[0].platform} devices")
+    print(_runs.planned(todo, mesh))
     if not todo:
         return
     programs = len(frozenset().union(*(group.experiment.programs for group in todo)))

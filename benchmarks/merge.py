@@ -3,7 +3,7 @@
     python -m benchmarks.merge RUN_DIR
 
 writes rows.jsonl, timings.jsonl, summary.csv and the pictures from the files that the processes left, and shows the tables. Runs
-nothing: what is missing is named, and the exit status is 1.
+nothing: if lanes are missing it says how many, and exits with 1.
 """
 
 import sys
@@ -19,11 +19,15 @@ def main(run_dir: str) -> int:
     made_by, known = _recorded.module(run), _recorded.known(run)
     for config in _recorded.configs(run):
         if missing := made_by.left(config, known):
-            print(f"merge: {missing} missing in {run_dir}; the command of the run goes on from there", file=sys.stderr)
+            print(f"merge: {missing} missing in {run_dir}; the commands in its config.json go on from there", file=sys.stderr)
             return 1
         last = config
-    with _lock.held(run.path):
-        rows = run.finish(made_by.figures.summary(records.read_rows(run.path)))
+    try:
+        with _lock.held(run.path):
+            rows = run.finish(made_by.figures.summary(records.read_rows(run.path)))
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise _flags.FileError(run_dir, problem, "a folder you may write to") from None
     made_by.show(last, rows, run.path)
     return 0
 

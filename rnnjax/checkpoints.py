@@ -106,8 +106,8 @@ class States:
                 shapes = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in description["leaves"].items()}
                 leaves = _read(folder, shapes, description["sha256"])
                 return chunks, [leaves[f"{k:04}"] for k in range(len(leaves))]
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                warnings.warn(f"{folder} is damaged ({error}); going on from what was kept before it", stacklevel=2)
+            except (OSError, ValueError, KeyError, TypeError):
+                warnings.warn(f"{folder} is damaged; going on from what was kept before it, or from the start", stacklevel=2)
         return None
 
     def save(self, group: str, chunks: int, leaves: list[np.ndarray]) -> None:

@@ -1,6 +1,6 @@
 """Run folders: what was asked, what came out, and how it was computed.
 
-    config.json            schema, benchmark, settings, axes, the commands that made it, and where they ran
+    config.json            schema, benchmark, settings, axes, the commands that made it, where they ran, and the SHA-256 of all this
     rows/<group>.jsonl     the rows of one finished group; written whole, never changed
     timings/<group>.json   its compile and run seconds, apart from the rows so that these repeat exactly, and the rows' SHA-256
     processes/<i-of-n>.json  where a process ran, of several that share a run
@@ -42,8 +42,12 @@ def write(path: epath.Path, text: str) -> None:
         path.write_text(text)
         return
     part = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(path)
+    try:
+        part.write_text(text)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 
 def read_rows(folder) -> list[dict]:
@@ -54,7 +58,7 @@ def read_rows(folder) -> list[dict]:
     folder, rows = epath.Path(folder), []
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} is no run folder: it has no config.json")
-    labels = json.loads((folder / "config.json").read_text()).get("labels", LABELS)
+    labels = read_config(folder)["labels"]
     for path in sorted(folder.glob("rows/*.jsonl")):
         try:
             text = path.read_text()
@@ -65,6 +69,27 @@ def read_rows(folder) -> list[dict]:
         except (ValueError, KeyError, TypeError, OSError):
             raise RefusedError(f"{path} is damaged", "to delete that file: its lanes are computed again") from None
     return [row for _, row in sorted(zip(keys, rows), key=lambda pair: pair[0])] if rows else []
+
+
+def read_config(folder) -> dict:
+    """What the config.json of a run folder says. Raises OSError if there is none, `RefusedError` for a damaged or foreign one."""
+    text = (epath.Path(folder) / "config.json").read_text()
+    try:
+        config = json.loads(text)
+        digest, schema = config.pop("sha256"), config["schema"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise RefusedError("it is no run folder, or its config.json is damaged") from None
+    if schema == SCHEMA and digest != _digest(json.dumps(config)):
+        raise RefusedError("its config.json is damaged", "another folder, or its config.json as it was written")
+    return config
+
+
+def write_config(folder, config: dict) -> None:
+    """Writes config.json, unless it says this already."""
+    path = epath.Path(folder) / "config.json"
+    text = json.dumps({**config, "sha256": _digest(json.dumps(config))}, indent=1) + "\n"
+    if not path.exists() or path.read_text() != text:
+        write(path, text)
 
 
 def _digest(text: str) -> str:
@@ -149,15 +174,11 @@ class Folder:
         try:
             if not self.path.exists() or (self.path.is_dir() and not any(map(_visible, self.path.iterdir()))):
                 return None
-            config = json.loads((self.path / "config.json").read_text())
-            kinds = {"settings": dict, "axes": dict, "commands": list, "invocations": list}
-            if not all(isinstance(config[key], kind) for key, kind in kinds.items()):
-                raise ValueError
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return read_config(self.path)
+        except (FileNotFoundError, NotADirectoryError):
             raise RefusedError("it is no run folder") from None
         except OSError as error:
             raise RefusedError(f"it cannot be read ({error.strerror or error})") from None
-        return config
 
     def create(self, command: str, process: str = "") -> None:
         """Makes the folder and notes the command and where it runs. Raises OSError if it cannot be written.
@@ -173,9 +194,7 @@ class Folder:
                 self.config[key].append(value)
         if process:
             write(self.path / "processes" / f"{process}.json", json.dumps({"command": command, **where}, indent=1) + "\n")
-        text = json.dumps(self.config, indent=1) + "\n"
-        if not (self.path / "config.json").exists() or (self.path / "config.json").read_text() != text:
-            write(self.path / "config.json", text)
+        write_config(self.path, self.config)
 
     def done(self) -> set[tuple]:
         """The labels of the lanes that have a row."""

@@ -217,7 +217,7 @@ def test_a_run_leaves_rows_pictures_networks_and_a_page(binary, file, tmp_path):
 def test_dry_run_writes_nothing(binary, file, tmp_path):
     status, out, _ = binary(file, *TINY, "--dry_run")
     assert status == 0
-    assert "2 lanes in 1 groups on 2 cpu devices" in out
+    assert "2 lanes in 1 group on 2 cpu devices" in out
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 

@@ -160,7 +160,7 @@ def test_designs_are_axes(binary, tmp_path):
     assert "identity, 3 steps" in out
     status, out, err = binary("--cell=rnn_relu", "--steps=1", *tiny, "--out_dir=run")
     assert status == 0, err
-    assert "own, 1 steps" in out
+    assert "own, 1 step " in out
 
 
 def test_a_run_repeats_extends_and_refuses(binary, tmp_path):
@@ -211,7 +211,7 @@ WRONG = {
     "no keep bias": (["--cell=rnn_tanh", "--keep_bias=1"], "--keep_bias=1: not an option of --cell=rnn_tanh; allowed: a cell with"),
     "unknown cell": (["--cell=x"], "--cell=x: no such cell 'x'; allowed: all, or a comma list of rnn_tanh"),
     "smoke and a preset": (["--smoke", "--preset=paper"], "--preset=paper: given with --smoke; allowed: one of the two"),
-    "no sizes": (["--budgets="], "--budgets=: 'an empty entry' is no such number"),
+    "no sizes": (["--budgets="], "--budgets=: no number"),
     "too many digits": (["--task=arithmetic", "--digits=12"], "--digits=12: too many; allowed: whole numbers from 1 to 9"),
     "seeds of the search": (["--first_seed=1000000"], "--first_seed=1000000: seeds that the search itself uses; allowed: 0 to"),
     "unknown preset": (["--preset=huge"], "--preset=huge: no such preset; allowed: smoke, quick, long, paper"),

@@ -154,7 +154,7 @@ BAD = {
     "another device": (["old.json", "device.json"], "device.json: another device_kind (TPU, not 1) than old.json; allowed:"),
     "mixed folder": (["old.json", "mixed"], "mixed/b.json: another jaxlib (2, not 1) than mixed/a.json"),
     "nothing in common": (["old.json", "else.json"], "else.json: has no benchmark in common with old.json"),
-    "one file": (["old.json"], "OLD.json NEW.json: 1 of 2 given; allowed: one of each"),
+    "one file": (["old.json"], "NEW.json: not given; allowed: OLD.json and NEW.json and flags"),
     "three files": (["old.json", "old.json", "third.json"], "'third.json' is no flag"),
     "ratio": (["old.json", "old.json", "--max_ratio=0.5"], "--max_ratio=0.5: too small; allowed: a number from 1"),
     "tolerance": (["old.json", "old.json", "--tolerance=x"], "--tolerance=x: not such a number"),

@@ -9,7 +9,7 @@ import time
 import pytest
 import tiny
 
-from benchmarks import autocomplete, capacity, memory_stability
+from benchmarks import autocomplete, capacity, memory_stability, merge, verify
 from rnnjax import checkpoints, lanes, records
 
 
@@ -136,14 +136,28 @@ def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(comman
     assert (tmp_path / "run/rows.jsonl").read_bytes() == whole
 
 
-def test_a_damaged_config_is_refused(command, tmp_path, writes):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-9],
+        lambda text: "",
+        lambda text: text.replace('"schema": 1', '"schema": 9'),
+        lambda text: text.replace('"hidden_size"', '"hidden_sizf"'),
+        lambda text: text.replace("--cell=gru", "--cell=grt"),
+        lambda text: text.replace('"versions"', '"versionr"'),
+    ],
+)
+def test_a_damaged_config_is_refused(command, tmp_path, writes, damage):
+    """By the run that would go on there, by a merge and by a verification; with a word of what is damaged."""
     assert stability(command, "run")[0] == 0
     config = tmp_path / "run/config.json"
-    for text in (config.read_text()[:-9], "", config.read_text().replace('"schema": 1', '"schema": 9')):
-        config.write_text(text)
-        status, _, err = stability(command, "run")
-        assert (status, err.count("\n")) == (2, 1)
-        assert "--out_dir=run: it " in err
+    changed = damage(config.read_text())
+    assert changed != config.read_text()
+    config.write_text(changed)
+    for status, out, err in (stability(command, "run"), command(merge, "run"), command(verify, "run")):
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert "config.json is damaged" in err or "a run of schema 9" in err
+    assert config.read_text() == changed
 
 
 def test_damaged_states_cost_time_and_nothing_else(command, tmp_path, writes):

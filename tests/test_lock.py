@@ -4,7 +4,11 @@ import signal
 import subprocess
 import sys
 
+import pytest
 import tiny
+from etils import epath
+
+from benchmarks import _flags, _lock, _processes
 
 HOLDER = """
 import sys, time
@@ -34,3 +38,17 @@ def test_the_second_process_is_refused_until_the_first_is_dead(command, tmp_path
         holder.kill()
         holder.stdout.close()
         holder.wait()
+
+
+def test_slices_shut_out_the_whole_and_themselves_alone(tmp_path):
+    folder, (one, other) = epath.Path(tmp_path), (_processes.Share(k, 2) for k in range(2))
+    with _lock.held(folder, one), _lock.held(folder, other):
+        for share in (one, other, _processes.WHOLE):
+            with pytest.raises(_flags.UsageError, match="another process is at work there"), _lock.held(folder, share):
+                pass
+    with _lock.held(folder):
+        for share in (one, _processes.WHOLE):
+            with pytest.raises(_flags.UsageError, match="another process is at work there"), _lock.held(folder, share):
+                pass
+    with _lock.held(folder):
+        pass

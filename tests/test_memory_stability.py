@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(binary, tmp_path, monk
     monkeypatch.setattr(lanes, "run_group", interrupted)
     status, out, err = binary("--cell=lstm", *TINY, "--out_dir=parts")
     assert status == 130
-    assert "2 of 4 groups are kept in parts; the same command goes on from there" in err
+    assert "2 of 4 missing groups are kept in parts; the same command goes on from there" in err
     assert out == ""
     ran.clear()
     monkeypatch.setattr(lanes, "run_group", lambda group, *arguments: (ran.append(group.name), real(group, *arguments))[1])
@@ -181,8 +181,8 @@ WRONG = {
     "another word": (["lstm"], "'lstm' is no flag; allowed: flags, which begin with --"),
     "unknown flag": (["--cel=lstm"], "Unknown command line flag 'cel'"),
     "a flag twice": (["--cell=lstm", "--cell=gru"], "--cell=lstm --cell=gru: given more than once; allowed: every flag once"),
-    "empty sizes": (["--hidden_sizes="], "--hidden_sizes=: 'an empty entry' is no such number; allowed: whole numbers from 1 to "),
-    "a hole in sizes": (["--hidden_sizes=1,,2"], "--hidden_sizes=1,,2: 'an empty entry'"),
+    "empty sizes": (["--hidden_sizes="], "--hidden_sizes=: no number; allowed: whole numbers from 1 to "),
+    "a hole in sizes": (["--hidden_sizes=1,,2"], "--hidden_sizes=1,,2: no number"),
     "negative size": (["--input_sizes=-4"], "--input_sizes=-4: '-4' is no such number"),
     "zero size": (["--input_sizes=0,1"], "--input_sizes=0,1: '0' is no such number"),
     "a size twice": (["--input_sizes=4,4"], "--input_sizes=4,4: an entry is repeated"),
@@ -248,12 +248,12 @@ def test_a_foreign_folder_is_refused(binary, tmp_path):
 
 def test_folders_of_another_benchmark_and_damaged_ones_are_refused(binary, tmp_path):
     assert binary("--cell=lstm", *TINY, "--out_dir=a")[0] == 0
-    text = (tmp_path / "a/config.json").read_text()
-    (tmp_path / "a/config.json").write_text(text.replace('"memory_stability"', '"capacity"', 1))
+    config = records.read_config(tmp_path / "a")
+    records.write_config(tmp_path / "a", {**config, "benchmark": "capacity"})
     status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a")
     assert (status, err.count("\n")) == (2, 1)
     assert "it holds a run of benchmark 'capacity', not 'memory_stability'; allowed: another folder" in err
-    (tmp_path / "a/config.json").write_text(text)
+    records.write_config(tmp_path / "a", config)
     group = next((tmp_path / "a/rows").iterdir())
     whole = group.read_text()
     group.write_text(whole[:-40])

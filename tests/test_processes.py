@@ -28,10 +28,10 @@ def test_slices_make_the_rows_of_one_process(command, tmp_path, benchmark):
     for index in (2, 3):
         status, out, err = command(module, *arguments, f"--shard={index}/3")
         assert (status, "summary" in out, err.count("\n")) == (0, False, 1)
-        assert f"Slice {index} of 3 is done; " in err and "of others are missing in shared." in err
+        assert f"Slice {index} of 3 is done; " in err and "of others missing in shared." in err
     status, out, err = command(merge, "shared")
     assert (status, out, err.count("\n")) == (1, "", 1)
-    assert "missing in shared; the command of the run goes on from there" in err
+    assert "missing in shared; the commands in its config.json go on from there" in err
     status, shown, err = command(module, *arguments, "--shard=1/3")
     assert (status, err) == (0, "")
     whole = (tmp_path / "whole/rows.jsonl").read_bytes()
@@ -106,7 +106,7 @@ WRONG = {
     "an id below 0": (["--coordinator=localhost:9", "--num_processes=2", "--process_id=-1"], "--process_id=-1: '-1' is no such"),
     "an id alone": (["--process_id=1"], "--process_id=1: given without --coordinator; allowed: with it, or --shard=i/n instead"),
     "no port": (["--coordinator=localhost"], "--coordinator=localhost: no such address; allowed: host:port, or auto"),
-    "no number": (["--coordinator=localhost:9"], "--num_processes=: needed with --coordinator=localhost:9; allowed: a whole"),
+    "no number": (["--coordinator=localhost:9"], "--coordinator=localhost:9: needs --num_processes beside it; allowed: "),
     "both": ([*MEET, "--shard=1/2"], "--shard=1/2: given with --coordinator=localhost:9; allowed: one of the two"),
     "discarding": (["--shard=1/2", "--overwrite"], "--overwrite=True: each process would discard what the others do; allowed:"),
     "no cluster": (["--coordinator=auto"], "--coordinator=auto: JAX finds no cluster here; allowed: host:port of process 0; a job"),
@@ -127,11 +127,11 @@ def test_a_wrong_command_line_is_one_clear_line(command, tmp_path, monkeypatch, 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"schema": 9, "benchmark": "capacity"}'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": 9, "benchmark": "capacity"}'])
 def test_only_run_folders_are_merged(command, tmp_path, text):
     (tmp_path / "other").mkdir()
     (tmp_path / "other/config.json").write_text(text)
-    for words in (["other"], ["none"], [], ["other", "another"]):
+    for words in (["other"], ["none"], [""], ["foo://other"], [], ["other", "another"]):
         status, out, err = command(merge, *words)
         assert (status, out, err.count("\n")) == (2, "", 1), words
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["config.json"]

@@ -75,9 +75,9 @@ def test_foreign_folders_are_refused_and_left_alone(tmp_path, name, text):
 
 def test_another_schema_or_benchmark_is_refused(tmp_path):
     run(tmp_path / "a")
-    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    config = records.read_config(tmp_path / "a")
     for change in ({"schema": 99}, {"benchmark": "capacity"}):
-        (tmp_path / "a" / "config.json").write_text(json.dumps({**config, **change}))
+        records.write_config(tmp_path / "a", {**config, **change})
         with pytest.raises(records.RefusedError, match=next(iter(change))):
             run(tmp_path / "a")
 

@@ -1,10 +1,9 @@
 """Run folders that are no local ones: whole files only, as an object store has them."""
 
-import json
-
 import tiny
 
 from benchmarks import memory_stability, merge, verify
+from rnnjax import records
 
 
 def test_a_run_on_an_object_store(command, tmp_path, store):
@@ -27,8 +26,8 @@ def test_what_an_object_store_holds_is_refused_as_in_a_folder(command, store):
     arguments = tiny.arguments("memory_stability", "gs://bucket/run")
     assert command(memory_stability, *arguments, "--seeds=1")[0] == 2  # the flag stands twice
     assert command(memory_stability, *arguments)[0] == 0
-    config = store.root / "bucket/run/config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "schema": 9}))
+    folder = records.epath.Path("gs://bucket/run")
+    records.write_config(folder, {**records.read_config(folder), "schema": 9})
     status, out, err = command(memory_stability, *arguments)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "--out_dir=gs://bucket/run: it holds a run of schema 9, not 1; allowed: another folder" in err

@@ -6,6 +6,7 @@ import pytest
 import tiny
 
 from benchmarks import _agreement, verify
+from rnnjax import records
 
 
 @pytest.fixture
@@ -58,9 +59,9 @@ def test_lanes_that_are_lost_or_doubled_are_named(command, stability):
 
 def test_elsewhere_rows_need_not_be_the_same(command, stability):
     """Another version is noted in the run folder: rounding passes, more does not."""
-    config = json.loads((stability / "config.json").read_text())
+    config = records.read_config(stability)
     config["invocations"][0]["versions"]["jax"] = "0.0"
-    (stability / "config.json").write_text(json.dumps(config))
+    records.write_config(stability, config)
     for off, status in ((1, 0), (30, 1)):
         for path in stability.glob("rows/*.jsonl"):
             edit(path, lambda row: row | {"first_1e-4": row["first_1e-4"] + off, "floor": 1.0})  # noqa: B023

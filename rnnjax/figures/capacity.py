@@ -28,7 +28,7 @@ def title(line: tuple, of: list[tuple]) -> str:
     cell, recurrent_init, layers, steps = line
     parts = [cell_title(cell, layers)]
     parts += [recurrent_init] if len({other[1] for other in of}) > 1 else []
-    parts += [f"{steps} steps"] if len({other[3] for other in of}) > 1 else []
+    parts += [f"{steps} step{'s' * (steps > 1)}"] if len({other[3] for other in of}) > 1 else []
     return ", ".join(parts)
 
 
