@@ -212,6 +212,8 @@ def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None
     def parse(argv):
         try:
             return _parse(argv, wanted)
+        except flags.UnrecognizedFlagError as error:
+            return _wrong(name, f"{error}; allowed: what --help lists")
         except (flags.Error, UsageError, ValueError, TypeError, OSError) as error:
             return _wrong(name, error)
         except SystemExit:  # absl has printed the help, and leaves with 1
@@ -248,7 +250,7 @@ def start(main: Callable[..., int | None], wanted: tuple[str, ...] = ()) -> None
     app.run(checked, flags_parser=parse)
 
 
-def _wrong(name: str, error: Exception) -> None:
+def _wrong(name: str, error: Exception | str) -> None:
     print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(2)
 

@@ -179,7 +179,7 @@ WRONG = {
     "unknown nonlinearity": (["--cell=lstm", "--activation=cube"], "--activation=cube: no such activation; allowed: tanh,"),
     "a positional word": (["cell=lstm"], "'cell=lstm' is no flag; allowed: --cell=lstm"),
     "another word": (["lstm"], "'lstm' is no flag; allowed: flags, which begin with --"),
-    "unknown flag": (["--cel=lstm"], "Unknown command line flag 'cel'"),
+    "unknown flag": (["--cel=lstm"], "Unknown command line flag 'cel'. Did you mean: cell ?; allowed: what --help lists"),
     "a flag twice": (["--cell=lstm", "--cell=gru"], "--cell=lstm --cell=gru: given more than once; allowed: every flag once"),
     "empty sizes": (["--hidden_sizes="], "--hidden_sizes=: no number; allowed: whole numbers from 1 to "),
     "a hole in sizes": (["--hidden_sizes=1,,2"], "--hidden_sizes=1,,2: no number"),

@@ -2,7 +2,7 @@
 
 import tiny
 
-from benchmarks import memory_stability, merge, verify
+from benchmarks import _runs, memory_stability, merge, verify
 from rnnjax import records
 
 
@@ -42,3 +42,8 @@ def test_unknown_kinds_of_paths_are_refused(command, tmp_path):
         status, out, err = command(module, *words)
         assert (status, out, err.count("\n")) == (2, "", 1), err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_home_folder_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _runs.opened("~/run", ValueError) == records.epath.Path(tmp_path) / "run"
