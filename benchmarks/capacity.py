@@ -229,8 +229,8 @@ def _task_settings(fields: set[str]) -> dict[str, int | str | bool]:
     settings = {name: _flags.whole(name) for name in wholes if name in fields and FLAGS[name].value is not None}
     if settings.get("digits", 1) > 9:
         raise _flags.UsageError("digits", settings["digits"], "too many", "whole numbers from 1 to 9")
-    if "inputs" in settings and settings["inputs"] > 31:
-        raise _flags.UsageError("inputs", settings["inputs"], "too many", "whole numbers from 1 to 31")
+    if "inputs" in settings and settings["inputs"] > 32:
+        raise _flags.UsageError("inputs", settings["inputs"], "too many", "whole numbers from 1 to 32")
     if "at_once" in fields:
         settings["at_once"] = FLAGS.at_once
     if "text" not in fields:

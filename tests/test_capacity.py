@@ -240,7 +240,7 @@ WRONG = {
         ["--inputs=5", "--samples=20:40"],
         "--samples=20:40: not such a number or range; allowed: a number from 2 to 32",
     ),
-    "too many inputs": (["--inputs=32"], "--inputs=32: too many"),
+    "too many inputs": (["--inputs=33"], "--inputs=33: too many"),
     "no updates": (["--updates=0"], "--updates=0: '0' is no such number"),
     "a text that is not there": (
         ["--task=characters", "--text=no.txt"],

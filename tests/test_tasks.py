@@ -131,6 +131,12 @@ def test_shuffled_numbers_are_a_permutation(bits):
         assert len({tuple(some.tolist()) for some in numbers}) == 4
 
 
+def test_the_widest_numbers_are_different_too():
+    numbers = np.asarray(parameters.shuffled(jax.random.key(0), jnp.arange(2**12, dtype=jnp.uint32), 32))
+    assert len(set(numbers.tolist())) == 2**12
+    assert np.all(abs((numbers[:, None] >> np.arange(32, dtype=np.uint32) & 1).mean(axis=0) - 0.5) < 0.05)
+
+
 @pytest.mark.parametrize(
     "right, expected", [(1.0, 500), (0.5, 0), (0.2, 0), (0.9, 500 * (1 + 0.9 * np.log2(0.9) + 0.1 * np.log2(0.1)))]
 )
