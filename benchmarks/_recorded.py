@@ -18,8 +18,8 @@ ALLOWED = f"a run folder of {', '.join(BENCHMARKS)}"
 
 def folder(run_dir: str) -> records.Folder:
     """The run folder. Raises `_flags.UsageError` if it is none, or one of another schema."""
-    path = _runs.opened(run_dir, lambda problem: _flags.FileError(run_dir, problem, ALLOWED))
     try:
+        path = _runs.opened(run_dir)
         config = records.read_config(path)
         if config["schema"] != records.SCHEMA or config["benchmark"] not in BENCHMARKS:
             raise records.RefusedError(f"it holds a run of schema {config['schema']!r} of {config.get('benchmark')!r}", ALLOWED)

@@ -19,24 +19,24 @@ def open_folder(benchmark: str, name: str, settings: dict, axes: dict, **more) -
     if FLAGS.out_dir == "":
         raise _flags.UsageError("out_dir", "", "no folder", "a folder")
     out_dir = FLAGS.out_dir or f"{'results/smoke' if FLAGS.smoke else 'results'}/{benchmark}/{name}"
-    allowed = "a local folder, or one that etils.epath can open"
-    path = opened(out_dir, lambda problem: _flags.UsageError("out_dir", out_dir, problem, allowed))
     try:
-        return records.Folder(path, benchmark, settings, axes, FLAGS.overwrite, **more)
+        return records.Folder(opened(out_dir), benchmark, settings, axes, FLAGS.overwrite, **more)
     except records.RefusedError as error:
         raise _flags.UsageError("out_dir", out_dir, error.problem, error.allowed) from None
 
 
-def opened(path: str, wrong: Callable[[str], Exception]) -> epath.Path:
-    """The path that was typed; raises what `wrong` makes of the problem if nothing here opens such paths."""
+def opened(path: str) -> epath.Path:
+    """The path that was typed. Raises `records.RefusedError` if nothing here opens such paths."""
     try:
         found = epath.Path(path).expanduser()
         if "://" in path:
             found.exists()
         return found
     except Exception as error:  # of whatever package opens it
-        reason = "no such kind of path" if isinstance(error, KeyError) else str(error).splitlines()[0]
-        raise wrong(f"cannot be opened here ({reason})") from None
+        reason = "no such kind of path" if isinstance(error, KeyError) else (str(error).splitlines() or [type(error).__name__])[0]
+        raise records.RefusedError(
+            f"cannot be opened here ({reason})", "a local folder, or one that etils.epath can open"
+        ) from None
 
 
 def known(folder: records.Folder) -> dict[tuple, dict]:

@@ -46,4 +46,4 @@ def test_unknown_kinds_of_paths_are_refused(command, tmp_path):
 
 def test_a_home_folder_is_found(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert _runs.opened("~/run", ValueError) == records.epath.Path(tmp_path) / "run"
+    assert _runs.opened("~/run") == records.epath.Path(tmp_path) / "run"
