@@ -73,9 +73,8 @@ def read_rows(folder) -> list[dict]:
 
 def read_config(folder) -> dict:
     """What the config.json of a run folder says. Raises OSError if there is none, `RefusedError` for a damaged or foreign one."""
-    text = (epath.Path(folder) / "config.json").read_text()
     try:
-        config = json.loads(text)
+        config = json.loads((epath.Path(folder) / "config.json").read_text())
         digest, schema = config.pop("sha256"), config["schema"]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise RefusedError("it is no run folder, or its config.json is damaged") from None

@@ -145,6 +145,7 @@ def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(comman
         lambda text: text.replace('"hidden_size"', '"hidden_sizf"'),
         lambda text: text.replace("--cell=gru", "--cell=grt"),
         lambda text: text.replace('"versions"', '"versionr"'),
+        lambda text: text.replace("settings", "\udcff"),
     ],
 )
 def test_a_damaged_config_is_refused(command, tmp_path, writes, damage):
@@ -153,11 +154,11 @@ def test_a_damaged_config_is_refused(command, tmp_path, writes, damage):
     config = tmp_path / "run/config.json"
     changed = damage(config.read_text())
     assert changed != config.read_text()
-    config.write_text(changed)
+    config.write_bytes(changed.encode(errors="surrogateescape"))
     for status, out, err in (stability(command, "run"), command(merge, "run"), command(verify, "run")):
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert "config.json is damaged" in err or "a run of schema 9" in err
-    assert config.read_text() == changed
+    assert config.read_bytes() == changed.encode(errors="surrogateescape")
 
 
 def test_damaged_states_cost_time_and_nothing_else(command, tmp_path, writes):
