@@ -86,7 +86,7 @@ def dry_run(points: list[capacity.Point], study: capacity.Study, known: dict, me
     group = next(capacity.groups([largest], study, {}, mesh))
     trial = lanes.trial(group, mesh)
     seconds = trial.lane_chunk_seconds * len(group.seeds) * group.experiment.chunks
-    total = capacity.expected_cost(points, study) / group.cost * seconds
+    total = capacity.expected_cost(points, study, known) / group.cost * seconds
     programs = len(points) * len(study.optimizers) * (5 if most else 1)
     print(f"about {2 * programs} programs, {programs * trial.compile_seconds:.0f} s of compiling")
     print(

@@ -280,7 +280,7 @@ def main() -> int:
             _save_networks(config, folder.path, result)
 
     todo = groups(config, known, share)
-    cost = capacity.expected_cost(mine, config.study)
+    cost = capacity.expected_cost(mine, config.study, known)
     rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, keep, share, lambda known: left(config, known))
     show(config, rows, folder.path)
     return 0

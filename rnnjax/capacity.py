@@ -88,8 +88,8 @@ def cost(task: Task, parameters: int, updates: int, trials: int) -> float:
     return float(task.batch) * task.sequence * (parameters + 100) * updates * trials
 
 
-def expected_cost(points: list[Point], study: Study) -> float:
-    """The `cost` of all groups if every search moves once."""
+def expected_cost(points: list[Point], study: Study, known: dict[tuple, dict]) -> float:
+    """The `cost` of all groups if every search moves once, without that of the trainings that have a row; 1 at least."""
     plan, total = study.plan, 0.0
     for point in points:
         rungs = [plan.rung(r) for r in range(plan.rungs)]
@@ -98,7 +98,9 @@ def expected_cost(points: list[Point], study: Study) -> float:
         judged = (plan.finalists if plan.finalists > 1 else 0) + 4 * moved
         for trials, updates in [*rungs, (judged * plan.judges + len(plan.draws), plan.updates)]:
             total += cost(task, point.labels["parameters"], updates, trials)
-    return total
+        done = sum(row["updates"] for row in known.values() if point.labels.items() <= row.items())
+        total -= cost(task, point.labels["parameters"], done, 1)
+    return max(total, 1.0)
 
 
 def measure(make: Callable, task: Task, budget: int, study: Study, space: dict[str, search.Range], mesh=None) -> list[dict]:

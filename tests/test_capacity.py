@@ -179,6 +179,18 @@ def test_a_run_repeats_extends_and_refuses(binary, tmp_path):
     assert "it holds a run with task=units, not parameters" in err
 
 
+def test_what_is_done_costs_nothing_more(binary, tmp_path, monkeypatch):
+    assert binary("--cell=gru", *TINY, "--out_dir=a")[0] == 0
+    rows = records.read_rows(tmp_path / "a")
+    seen = []
+    monkeypatch.setattr(capacity, "main", lambda: seen.append(capacity.config_from_flags()))
+    assert binary("--cell=gru", *TINY)[0] == 0
+    points, study = seen[0].points(), seen[0].study
+    known = [{capacity_library.row_label(row): row for row in some} for some in ([], rows[::2], rows)]
+    whole, half, none = (capacity_library.expected_cost(points, study, some) for some in known)
+    assert whole > half > none == 1.0
+
+
 @pytest.mark.parametrize("preset", _presets.PRESETS)
 @pytest.mark.parametrize("task", ["parameters", "units", "characters"])
 def test_presets_are_what_their_table_says(command, monkeypatch, task, preset):
