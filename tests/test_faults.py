@@ -178,7 +178,6 @@ def test_damaged_states_cost_time_and_nothing_else(command, tmp_path, writes):
     assert (tmp_path / "run/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
 
 
-@pytest.mark.slow
 def test_damaged_entries_of_the_compile_cache_change_nothing(tmp_path):
     """In processes of their own: the cache of this one is warm."""
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}

@@ -29,9 +29,7 @@ def join(folder):
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-@pytest.mark.parametrize(
-    "benchmark", ["memory_stability", *(pytest.param(name, marks=pytest.mark.slow) for name in ("autocomplete", "capacity"))]
-)
+@pytest.mark.parametrize("benchmark", tiny.BINARIES)
 def test_what_was_run_comes_out_again(command, benchmark):
     assert command(tiny.BINARIES[benchmark], *tiny.arguments(benchmark, "run"))[0] == 0
     status, out, err = command(verify, "run", "--sample=2")
