@@ -1,7 +1,10 @@
 """The tables of capacity on the terminal."""
 
-from benchmarks import _runs, _terminal
-from rnnjax import capacity, lanes, search
+from benchmarks.common import runs as _runs
+from benchmarks.common import terminal as _terminal
+from rnnjax.capacity import search
+from rnnjax.capacity import study as capacity
+from rnnjax.engine import lanes
 from rnnjax.figures import capacity as figures
 
 
@@ -11,24 +14,54 @@ def show(rows: list[dict], path) -> None:
     lines = figures.series(rows)
     titles = [figures.title(line, lines) for (line, _), _ in figures.points(rows)]
     if rows[0]["task"] == "parameters":
-        columns = ["cell", "budget", "parameters", "units", "samples", "bits a parameter", "95 %", "bracketed", "most", "trials"]
+        columns = [
+            "cell",
+            "budget",
+            "parameters",
+            "units",
+            "samples",
+            "bits a parameter",
+            "95 %",
+            "bracketed",
+            "most",
+            "trials",
+        ]
         table = [
             [
                 name,
                 *(str(line[key]) for key in ("budget", "parameters", "units")),
                 _text(line["samples"], "d"),
                 _text(line["bits_per_parameter"], ".2f"),
-                _interval(line["bits_per_parameter_low"], line["bits_per_parameter_high"], ".2f"),
+                _interval(
+                    line["bits_per_parameter_low"],
+                    line["bits_per_parameter_high"],
+                    ".2f",
+                ),
                 "yes" if line["bracketed"] else "no",
                 _text(line["max_bits_per_parameter"], ".2f"),
                 str(line["trials"]),
             ]
             for name, line in zip(titles, summary)
         ]
-        _terminal.table("bits learned by heart, a parameter: mean of fresh draws, and the most of all trials", columns, table)
+        _terminal.table(
+            "bits learned by heart, a parameter: mean of fresh draws, and the most of all trials",
+            columns,
+            table,
+        )
     else:
-        extra = [key for key in ("bound", "accuracy", "exact", "bits") if key in summary[0]]
-        columns = ["cell", "units", "parameters", "loss", "95 %", *extra, "best trial", "trials"]
+        extra = [
+            key for key in ("bound", "accuracy", "exact", "bits") if key in summary[0]
+        ]
+        columns = [
+            "cell",
+            "units",
+            "parameters",
+            "loss",
+            "95 %",
+            *extra,
+            "best trial",
+            "trials",
+        ]
         table = [
             [
                 name,
@@ -42,7 +75,11 @@ def show(rows: list[dict], path) -> None:
             ]
             for name, line in zip(titles, summary)
         ]
-        _terminal.table(f"{rows[0]['measure']}: mean of fresh draws (chance {rows[0]['chance']:.3f})", columns, table)
+        _terminal.table(
+            f"{rows[0]['measure']}: mean of fresh draws (chance {rows[0]['chance']:.3f})",
+            columns,
+            table,
+        )
     draws = len({row["seed"] for row in rows if row["stage"] == search.DRAWS})
     diverged = sum(row["status"] == "diverged" for row in rows)
     print(
@@ -59,16 +96,24 @@ def _interval(low: float | None, high: float | None, form: str) -> str:
     return "-" if low is None else f"{low:{form}} to {high:{form}}"
 
 
-def dry_run(points: list[capacity.Point], study: capacity.Study, known: dict, mesh: lanes.Mesh) -> None:
+def dry_run(
+    points: list[capacity.Point], study: capacity.Study, known: dict, mesh: lanes.Mesh
+) -> None:
     """Says what a run would do; tries the first group of the largest point and scales by cost."""
     if not points:
         print("no networks in this slice")
         return
     plan = study.plan
     trials = [plan.rung(r) for r in range(plan.rungs)]
-    searched = sum(count for count, _ in trials) + (plan.finalists if plan.finalists > 1 else 0) * plan.judges
+    searched = (
+        sum(count for count, _ in trials)
+        + (plan.finalists if plan.finalists > 1 else 0) * plan.judges
+    )
     rounds = ", ".join(f"{count} x {updates:,} updates" for count, updates in trials)
-    print(f"{_runs.counted(len(points), 'network')}; for each a search ({rounds}), finals of {plan.finalists},", end=" ")
+    print(
+        f"{_runs.counted(len(points), 'network')}; for each a search ({rounds}), finals of {plan.finalists},",
+        end=" ",
+    )
     print(f"then its best on {len(plan.draws)} fresh draws")
     most = any("samples" in point.space for point in points)
     bracket = plan.judges * 3 if most else 0
@@ -88,7 +133,9 @@ def dry_run(points: list[capacity.Point], study: capacity.Study, known: dict, me
     seconds = trial.lane_chunk_seconds * len(group.seeds) * group.experiment.chunks
     total = capacity.expected_cost(points, study, known) / group.cost * seconds
     programs = len(points) * len(study.optimizers) * (5 if most else 1)
-    print(f"about {2 * programs} programs, {programs * trial.compile_seconds:.0f} s of compiling")
+    print(
+        f"about {2 * programs} programs, {programs * trial.compile_seconds:.0f} s of compiling"
+    )
     print(
         f"about {total:.0f} s of running, going by the first group of the largest network; state {trial.state_bytes / 1e6:.1f} MB"
     )

@@ -1,13 +1,34 @@
 """How much the capacity tasks try, and the ranges their settings are searched over."""
 
-from rnnjax.search import Range
+from rnnjax.capacity.search import Range
 
 # trials, rungs, factor and updates: see `search.Plan`. seeds: the draws of the last stage.
 PRESETS = {
     "smoke": {
-        "parameters": {"budgets": "60", "trials": "8", "rungs": "2", "updates": "500", "seeds": "3", "inputs": "12"},
-        "units": {"hidden_sizes": "8,16", "trials": "2", "rungs": "1", "updates": "500", "seeds": "2", "size": "16"},
-        "other": {"budgets": "400", "trials": "2", "rungs": "1", "updates": "250", "seeds": "2", "batch": "8"},
+        "parameters": {
+            "budgets": "60",
+            "trials": "8",
+            "rungs": "2",
+            "updates": "500",
+            "seeds": "3",
+            "inputs": "12",
+        },
+        "units": {
+            "hidden_sizes": "8,16",
+            "trials": "2",
+            "rungs": "1",
+            "updates": "500",
+            "seeds": "2",
+            "size": "16",
+        },
+        "other": {
+            "budgets": "400",
+            "trials": "2",
+            "rungs": "1",
+            "updates": "250",
+            "seeds": "2",
+            "batch": "8",
+        },
     },
     "quick": {
         "parameters": {
@@ -27,7 +48,13 @@ PRESETS = {
             "seeds": "3",
             "batch": "64",
         },
-        "other": {"budgets": "1000,2000", "trials": "16", "rungs": "2", "updates": "2000", "seeds": "3"},
+        "other": {
+            "budgets": "1000,2000",
+            "trials": "16",
+            "rungs": "2",
+            "updates": "2000",
+            "seeds": "3",
+        },
     },
     "long": {
         "parameters": {
@@ -74,7 +101,13 @@ PRESETS = {
             "updates": "50000",
             "seeds": "10",
         },
-        "other": {"budgets": "10000,30000,100000", "trials": "256", "rungs": "4", "updates": "256000", "seeds": "5"},
+        "other": {
+            "budgets": "10000,30000,100000",
+            "trials": "256",
+            "rungs": "4",
+            "updates": "256000",
+            "seeds": "5",
+        },
     },
 }
 # The random continuous function of the paper has a million samples; a search on a small machine has to do with fewer.

@@ -14,12 +14,18 @@ import sys
 import jax
 from absl import flags
 
-from benchmarks import _flags, _probe, _processes, _runs, _tables
-from rnnjax import criteria, lanes, networks, stability
+from benchmarks import _probe, _tables
+from benchmarks.common import flags as _flags
+from benchmarks.common import processes as _processes
+from benchmarks.common import runs as _runs
+from rnnjax import networks
 from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
-from rnnjax.figures import stability as figures
-from rnnjax.initializers import INITIALIZERS
+from rnnjax.cells.initializers import INITIALIZERS
+from rnnjax.engine import lanes
+from rnnjax.figures import memory_stability as figures
+from rnnjax.memory_stability import criteria
+from rnnjax.memory_stability import experiment as stability
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
@@ -27,28 +33,80 @@ SIZES = "1,2,4,8,16,32,64,128"
 LYAPUNOV = ("largest", "spectrum")
 
 # What a preset says of a cell's options; None is the cell's own start, which is the article's.
-OPTIONS = ("kernel_init", "recurrent_init", "recurrent_gain", "keep_bias", "activation", "gate_activation", "depth")
+OPTIONS = (
+    "kernel_init",
+    "recurrent_init",
+    "recurrent_gain",
+    "keep_bias",
+    "activation",
+    "gate_activation",
+    "depth",
+)
 PRESETS = {
     "article": {},
-    "flax": {"kernel_init": "lecun_normal", "recurrent_init": "orthogonal_per_gate", "keep_bias": {"lstm": 0.0}},
+    "flax": {
+        "kernel_init": "lecun_normal",
+        "recurrent_init": "orthogonal_per_gate",
+        "keep_bias": {"lstm": 0.0},
+    },
 }
-DECIDED = ("input_sizes", "hidden_sizes", "layers", "seeds", "first_seed", "preset", "input_scale", "budget")
-DEFAULTS = {"cell": "gru", "hidden_sizes": SIZES, "steps": "100000", "preset": "article"}
+DECIDED = (
+    "input_sizes",
+    "hidden_sizes",
+    "layers",
+    "seeds",
+    "first_seed",
+    "preset",
+    "input_scale",
+    "budget",
+)
+DEFAULTS = {
+    "cell": "gru",
+    "hidden_sizes": SIZES,
+    "steps": "100000",
+    "preset": "article",
+}
 SMOKE = {"input_sizes": "1,16", "hidden_sizes": "1,8,32", "seeds": "3", "steps": "3000"}
 
-flags.DEFINE_string("network", None, "Run folder of networks trained by benchmarks.capacity: probe them, beside untrained ones.")
+flags.DEFINE_string(
+    "network",
+    None,
+    "Run folder of networks trained by benchmarks.capacity: probe them, beside untrained ones.",
+)
 flags.DEFINE_string("input_sizes", SIZES, "Input sizes.")
-flags.DEFINE_string("budget", None, "Instead of --hidden_sizes: the most units of each cell within so many parameters.")
-flags.DEFINE_string("unique_steps", "1000", "Steps at the start in which the two sequences differ.")
-flags.DEFINE_string("criteria", ",".join(stability.DEFAULT_CRITERIA), "identical, cosine, or largest differences such as 1e-3.")
-flags.DEFINE_string("kernel_init", None, f"Initialiser of the input weights: {', '.join(INITIALIZERS)}.")
-flags.DEFINE_string("activation", None, f"Nonlinearity of the state: {', '.join(ACTIVATIONS)}.")
-flags.DEFINE_string("gate_activation", None, "Nonlinearity of the gates, one of the same.")
+flags.DEFINE_string(
+    "budget",
+    None,
+    "Instead of --hidden_sizes: the most units of each cell within so many parameters.",
+)
+flags.DEFINE_string(
+    "unique_steps", "1000", "Steps at the start in which the two sequences differ."
+)
+flags.DEFINE_string(
+    "criteria",
+    ",".join(stability.DEFAULT_CRITERIA),
+    "identical, cosine, or largest differences such as 1e-3.",
+)
+flags.DEFINE_string(
+    "kernel_init", None, f"Initialiser of the input weights: {', '.join(INITIALIZERS)}."
+)
+flags.DEFINE_string(
+    "activation", None, f"Nonlinearity of the state: {', '.join(ACTIVATIONS)}."
+)
+flags.DEFINE_string(
+    "gate_activation", None, "Nonlinearity of the gates, one of the same."
+)
 flags.DEFINE_string("depth", None, "Levels of a nested LSTM's memory.")
 flags.DEFINE_string("lyapunov", "largest", f"Exponents: {', '.join(LYAPUNOV)}.")
 flags.DEFINE_string("input_scale", "1", "Standard deviation of the inputs.")
-flags.DEFINE_string("dtype", "float32", f"Arithmetic of states and weights: {', '.join(stability.DTYPES)}.")
-flags.DEFINE_bool("full", False, "Compute all steps, also those of pairs that have become equal.")
+flags.DEFINE_string(
+    "dtype",
+    "float32",
+    f"Arithmetic of states and weights: {', '.join(stability.DTYPES)}.",
+)
+flags.DEFINE_bool(
+    "full", False, "Compute all steps, also those of pairs that have become equal."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,24 +133,49 @@ class Config:
 
     @property
     def settings(self) -> dict:
-        names = ("steps", "unique_steps", "preset", "lyapunov", "input_scale", "dtype", "budget", "network")
-        return {name: getattr(self, name) for name in names} | {"criteria": list(self.criteria), **dict(self.options)}
+        names = (
+            "steps",
+            "unique_steps",
+            "preset",
+            "lyapunov",
+            "input_scale",
+            "dtype",
+            "budget",
+            "network",
+        )
+        return {name: getattr(self, name) for name in names} | {
+            "criteria": list(self.criteria),
+            **dict(self.options),
+        }
 
     @property
     def resolved(self) -> dict[str, dict]:
         """The options each cell ends up with, by name."""
-        named = {id(value): name for table in (INITIALIZERS, ACTIVATIONS) for name, value in table.items()}
+        named = {
+            id(value): name
+            for table in (INITIALIZERS, ACTIVATIONS)
+            for name, value in table.items()
+        }
         out = {}
         for cell in self.cells if not self.networks else ():
             experiment = self.experiment(cell, 1, 1, 1)
-            values = {name: getattr(experiment.cell, name) for name in OPTIONS if hasattr(experiment.cell, name)}
+            values = {
+                name: getattr(experiment.cell, name)
+                for name in OPTIONS
+                if hasattr(experiment.cell, name)
+            }
             values |= experiment.numbers
-            out[cell] = {name: named.get(id(value), value) for name, value in values.items()}
+            out[cell] = {
+                name: named.get(id(value), value) for name, value in values.items()
+            }
         return out
 
     @property
     def axes(self) -> dict[str, list]:
-        return {name: list(getattr(self, name)) for name in ("cells", "input_sizes", "hidden_sizes", "layers", "seeds")}
+        return {
+            name: list(getattr(self, name))
+            for name in ("cells", "input_sizes", "hidden_sizes", "layers", "seeds")
+        }
 
     @property
     def name(self) -> str:
@@ -102,26 +185,57 @@ class Config:
     def shapes(self):
         for cell, layers in itertools.product(self.cells, self.layers):
             if self.budget:
-                sizes = [(self._units(cell, layers, input_size), input_size) for input_size in self.input_sizes]
+                sizes = [
+                    (self._units(cell, layers, input_size), input_size)
+                    for input_size in self.input_sizes
+                ]
             else:
                 sizes = itertools.product(self.hidden_sizes, self.input_sizes)
-            yield from ((cell, layers, hidden_size, input_size) for hidden_size, input_size in sizes)
+            yield from (
+                (cell, layers, hidden_size, input_size)
+                for hidden_size, input_size in sizes
+            )
 
     def _units(self, cell: str, layers: int, input_size: int) -> int:
         try:
-            return networks.largest_units(lambda n: self.experiment(cell, layers, input_size, n).cell, self.budget, input_size)
+            return networks.largest_units(
+                lambda n: self.experiment(cell, layers, input_size, n).cell,
+                self.budget,
+                input_size,
+            )
         except ValueError:
-            needed = networks.parameter_count(self.experiment(cell, layers, input_size, 1).cell, input_size)
+            needed = networks.parameter_count(
+                self.experiment(cell, layers, input_size, 1).cell, input_size
+            )
             problem = f"too small for one unit of {figures.title(cell, layers)} with {input_size} inputs"
-            raise _flags.UsageError("budget", self.budget, problem, f"{needed} or more parameters") from None
+            raise _flags.UsageError(
+                "budget", self.budget, problem, f"{needed} or more parameters"
+            ) from None
 
-    def experiment(self, cell: str, layers: int, input_size: int, hidden_size: int) -> stability.Stability:
-        values = {name: value.get(cell) if isinstance(value, dict) else value for name, value in self.options}
-        values = {name: value for name, value in values.items() if value is not None and name in registry.options(cell)}
-        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
-        static = {name: _TABLES[name][value] if name in _TABLES else value for name, value in values.items() if name not in numbers}
+    def experiment(
+        self, cell: str, layers: int, input_size: int, hidden_size: int
+    ) -> stability.Stability:
+        values = {
+            name: value.get(cell) if isinstance(value, dict) else value
+            for name, value in self.options
+        }
+        values = {
+            name: value
+            for name, value in values.items()
+            if value is not None and name in registry.options(cell)
+        }
+        numbers = {
+            name: value for name, value in values.items() if isinstance(value, float)
+        }
+        static = {
+            name: _TABLES[name][value] if name in _TABLES else value
+            for name, value in values.items()
+            if name not in numbers
+        }
         return stability.Stability(
-            networks.stack(lambda: registry.CELLS[cell](hidden_size=hidden_size, **static), layers),
+            networks.stack(
+                lambda: registry.CELLS[cell](hidden_size=hidden_size, **static), layers
+            ),
             input_size,
             input_scale=self.input_scale,
             numbers=numbers,
@@ -133,7 +247,9 @@ class Config:
     def measurement(self) -> dict:
         """What is asked of every lane, whatever its cell."""
         names = ("steps", "unique_steps", "criteria", "dtype", "full")
-        return {name: getattr(self, name) for name in names} | {"spectrum": self.lyapunov == "spectrum"}
+        return {name: getattr(self, name) for name in names} | {
+            "spectrum": self.lyapunov == "spectrum"
+        }
 
 
 _TABLES = {
@@ -153,10 +269,20 @@ def config_from_flags() -> Config:
     probed = _probe.networks([*DECIDED, *OPTIONS]) if FLAGS.network else []
     axes = _probe.axes(probed) if probed else _axes()
     if FLAGS.budget is not None and _flags.given("hidden_sizes"):
-        raise _flags.UsageError("hidden_sizes", FLAGS.hidden_sizes, f"given with --budget={FLAGS.budget}", "one of the two")
+        raise _flags.UsageError(
+            "hidden_sizes",
+            FLAGS.hidden_sizes,
+            f"given with --budget={FLAGS.budget}",
+            "one of the two",
+        )
     steps, unique_steps = _flags.whole("steps"), _flags.whole("unique_steps")
     if unique_steps >= steps:
-        raise _flags.UsageError("unique_steps", unique_steps, "no shared steps are left", f"1 to {steps - 1} of --steps={steps}")
+        raise _flags.UsageError(
+            "unique_steps",
+            unique_steps,
+            "no shared steps are left",
+            f"1 to {steps - 1} of --steps={steps}",
+        )
     return Config(
         **axes,
         steps=steps,
@@ -175,8 +301,15 @@ def config_from_flags() -> Config:
 
 
 def _axes() -> dict[str, tuple]:
-    sizes = {name: tuple(_flags.wholes(name)) for name in ("input_sizes", "hidden_sizes", "layers")}
-    return {"cells": tuple(_runs.cells(registry.CELLS)), **sizes, "seeds": _flags.seeds()}
+    sizes = {
+        name: tuple(_flags.wholes(name))
+        for name in ("input_sizes", "hidden_sizes", "layers")
+    }
+    return {
+        "cells": tuple(_runs.cells(registry.CELLS)),
+        **sizes,
+        "seeds": _flags.seeds(),
+    }
 
 
 def _criteria() -> tuple[str, ...]:
@@ -186,11 +319,20 @@ def _criteria() -> tuple[str, ...]:
         try:
             criteria.get(name)
         except ValueError:
-            allowed = f"{', '.join(criteria.CRITERIA)}, or a positive tolerance such as 1e-3"
-            raise _flags.UsageError("criteria", FLAGS.criteria, f"no such criterion {name!r}", allowed) from None
+            allowed = (
+                f"{', '.join(criteria.CRITERIA)}, or a positive tolerance such as 1e-3"
+            )
+            raise _flags.UsageError(
+                "criteria", FLAGS.criteria, f"no such criterion {name!r}", allowed
+            ) from None
         values.append(name if name in criteria.CRITERIA else float(name))
     if len(set(values)) < len(values):
-        raise _flags.UsageError("criteria", FLAGS.criteria, "a tolerance is repeated", "every criterion once")
+        raise _flags.UsageError(
+            "criteria",
+            FLAGS.criteria,
+            "a tolerance is repeated",
+            "every criterion once",
+        )
     return tuple(names)
 
 
@@ -199,10 +341,21 @@ def _options(cells: tuple[str, ...]) -> dict[str, object]:
     options = {}
     for name in OPTIONS:
         value = _option(name)
-        if value is not None and not any(name in registry.options(cell) for cell in cells):
+        if value is not None and not any(
+            name in registry.options(cell) for cell in cells
+        ):
             takers = [cell for cell in registry.CELLS if name in registry.options(cell)]
-            raise _flags.UsageError(name, FLAGS[name].value, f"not an option of {', '.join(cells)}", f"with {', '.join(takers)}")
-        options[name] = PRESETS[_flags.choice("preset", PRESETS, "preset")].get(name) if value is None else value
+            raise _flags.UsageError(
+                name,
+                FLAGS[name].value,
+                f"not an option of {', '.join(cells)}",
+                f"with {', '.join(takers)}",
+            )
+        options[name] = (
+            PRESETS[_flags.choice("preset", PRESETS, "preset")].get(name)
+            if value is None
+            else value
+        )
     return options
 
 
@@ -214,15 +367,21 @@ def _option(name: str):
     return _flags.number(name)
 
 
-def groups(config: Config, done: set[tuple], share: _processes.Share = _processes.WHOLE) -> list[lanes.Group]:
+def groups(
+    config: Config, done: set[tuple], share: _processes.Share = _processes.WHOLE
+) -> list[lanes.Group]:
     """A group for each shape, with the seeds that have no row yet; shapes that share a recurrence follow one another."""
     if config.networks:
         return _probe.groups(config.networks, config.measurement, done, share)
     out = []
-    for (cell, layers, hidden_size, input_size), some in share.pieces(config.shapes, config.seeds):
+    for (cell, layers, hidden_size, input_size), some in share.pieces(
+        config.shapes, config.seeds
+    ):
         seeds = _runs.missing(some, done, cell, input_size, hidden_size, layers)
         if seeds:
-            name = f"{cell}-i{input_size}-h{hidden_size}-l{layers}-s{seeds[0]}-{seeds[-1]}"
+            name = (
+                f"{cell}-i{input_size}-h{hidden_size}-l{layers}-s{seeds[0]}-{seeds[-1]}"
+            )
             experiment = config.experiment(cell, layers, input_size, hidden_size)
             cost = _seconds(experiment, len(seeds))
             out.append(lanes.Group(name, experiment, seeds, cost))
@@ -232,7 +391,11 @@ def groups(config: Config, done: set[tuple], share: _processes.Share = _processe
 def _seconds(experiment: stability.Stability, seeds: int) -> float:
     """A guess for the progress bar: compiling, then lanes and chunks; small pairs merge within a few chunks."""
     units = experiment.cell.hidden_size
-    chunks = experiment.chunks if experiment.full or units > 32 else min(experiment.chunks, 8)
+    chunks = (
+        experiment.chunks
+        if experiment.full or units > 32
+        else min(experiment.chunks, 8)
+    )
     return 0.5 + seeds * chunks * (3e-4 + 2.5e-3 * (units / 128) ** 2)
 
 
@@ -248,7 +411,13 @@ def arithmetic(config: Config):
 
 
 def _run(config: Config) -> int:
-    folder = _runs.open_folder("memory_stability", config.name, config.settings, config.axes, options=config.resolved)
+    folder = _runs.open_folder(
+        "memory_stability",
+        config.name,
+        config.settings,
+        config.axes,
+        options=config.resolved,
+    )
     share = _processes.share()
     todo = groups(config, set(_runs.known(folder)), share)
     mesh = _runs.local_mesh()
@@ -256,14 +425,24 @@ def _run(config: Config) -> int:
         _dry_run(todo, mesh)
         return 0
     cost = sum(group.cost for group in todo)
-    rows = _runs.carry_out(folder, todo, cost, mesh, figures.summary, share=share, left=lambda known: left(config, known))
+    rows = _runs.carry_out(
+        folder,
+        todo,
+        cost,
+        mesh,
+        figures.summary,
+        share=share,
+        left=lambda known: left(config, known),
+    )
     show(config, rows, folder.path)
     return 0
 
 
 def left(config: Config, known: dict) -> str:
     """How many lanes have no row."""
-    return _runs.counted(sum(len(group.seeds) for group in groups(config, set(known))), "lane")
+    return _runs.counted(
+        sum(len(group.seeds) for group in groups(config, set(known))), "lane"
+    )
 
 
 def show(config: Config, rows: list[dict], path) -> None:
@@ -272,7 +451,9 @@ def show(config: Config, rows: list[dict], path) -> None:
         figures.heatmap(rows, path)
     if len(figures.series(rows)) > 1:
         figures.cells(rows, path)
-    figures.distance(rows, stability.sample_steps(rows[0]["steps"] - rows[0]["unique_steps"]), path)
+    figures.distance(
+        rows, stability.sample_steps(rows[0]["steps"] - rows[0]["unique_steps"]), path
+    )
     _tables.show(rows, path)
 
 
@@ -282,21 +463,34 @@ def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
     if not todo:
         return
     programs = len(frozenset().union(*(group.experiment.programs for group in todo)))
-    ends = [pick(todo, key=lambda group: group.experiment.cell.hidden_size) for pick in (min, max)]
+    ends = [
+        pick(todo, key=lambda group: group.experiment.cell.hidden_size)
+        for pick in (min, max)
+    ]
     small, large = (lanes.trial(group, mesh) for group in ends)
     low, high = (group.experiment.cell.hidden_size**2 for group in ends)
     slope = (large.lane_chunk_seconds - small.lane_chunk_seconds) / max(high - low, 1)
     seconds = sum(
         len(group.seeds)
         * group.experiment.chunks
-        * max(0.0, small.lane_chunk_seconds + slope * (group.experiment.cell.hidden_size**2 - low))
+        * max(
+            0.0,
+            small.lane_chunk_seconds
+            + slope * (group.experiment.cell.hidden_size**2 - low),
+        )
         for group in todo
     )
     compiling = programs * small.compile_seconds / len(ends[0].experiment.programs)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 1024
+    )
     print(f"{programs} programs, about {compiling:.0f} s of compiling")
-    print(f"at most about {seconds + 0.5 * len(todo):.0f} s of running on an idle machine, if no pair merges early")
-    print(f"memory of this trial: {peak:.0f} MB, of which the state of the largest group {large.state_bytes / 1e6:.0f} MB")
+    print(
+        f"at most about {seconds + 0.5 * len(todo):.0f} s of running on an idle machine, if no pair merges early"
+    )
+    print(
+        f"memory of this trial: {peak:.0f} MB, of which the state of the largest group {large.state_bytes / 1e6:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

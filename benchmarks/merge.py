@@ -8,8 +8,10 @@ nothing: if lanes are missing it says how many, and exits with 1.
 
 import sys
 
-from benchmarks import _flags, _lock, _recorded
-from rnnjax import records
+from benchmarks.common import flags as _flags
+from benchmarks.common import lock as _lock
+from benchmarks.common import recorded as _recorded
+from rnnjax.results import records
 
 WANTED = ("RUN_DIR",)
 
@@ -19,7 +21,10 @@ def main(run_dir: str) -> int:
     made_by, known = _recorded.module(run), _recorded.known(run)
     for config in _recorded.configs(run):
         if missing := made_by.left(config, known):
-            print(f"merge: {missing} missing in {run_dir}; the commands in its config.json go on from there", file=sys.stderr)
+            print(
+                f"merge: {missing} missing in {run_dir}; the commands in its config.json go on from there",
+                file=sys.stderr,
+            )
             return 1
         last = config
     try:

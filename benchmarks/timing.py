@@ -17,31 +17,72 @@ import google_benchmark
 import jax
 from absl import flags
 
-from benchmarks import _counters, _flags, _jobs, _runs, _terminal
+from benchmarks.common import flags as _flags
+from benchmarks.common import runs as _runs
+from benchmarks.common import terminal as _terminal
+from benchmarks.timing_tools import counters as _counters
+from benchmarks.timing_tools import jobs as _jobs
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(_flags)
-BASELINE = pathlib.Path(__file__).with_name("baseline.json")
+BASELINE = pathlib.Path(__file__).with_name("timing_tools") / "baseline.json"
 SMOKE = "smoke/"
 FORMATS = ("console", "json", "csv")
 
 flags.DEFINE_bool("benchmark_list_tests", False, "List the names, and stop.")
-flags.DEFINE_string("benchmark_filter", "", "Only names that this regular expression matches; with - in front, only others.")
-flags.DEFINE_string("benchmark_min_time", "0.1s", "Least time of a measurement, 0.5s, or its number of turns, 10x.")
-flags.DEFINE_float("benchmark_min_warmup_time", 0.0, "Seconds of turns before those that count.", lower_bound=0)
-flags.DEFINE_integer("benchmark_repetitions", 1, "How often each measurement is made.", lower_bound=1, upper_bound=10**6)
+flags.DEFINE_string(
+    "benchmark_filter",
+    "",
+    "Only names that this regular expression matches; with - in front, only others.",
+)
+flags.DEFINE_string(
+    "benchmark_min_time",
+    "0.1s",
+    "Least time of a measurement, 0.5s, or its number of turns, 10x.",
+)
+flags.DEFINE_float(
+    "benchmark_min_warmup_time",
+    0.0,
+    "Seconds of turns before those that count.",
+    lower_bound=0,
+)
+flags.DEFINE_integer(
+    "benchmark_repetitions",
+    1,
+    "How often each measurement is made.",
+    lower_bound=1,
+    upper_bound=10**6,
+)
 flags.DEFINE_bool("benchmark_dry_run", False, "One turn of each.")
-flags.DEFINE_bool("benchmark_enable_random_interleaving", False, "Measurements in random order; so if they are repeated.")
-flags.DEFINE_bool("benchmark_report_aggregates_only", False, "Only means, medians and deviations of repetitions.")
-flags.DEFINE_bool("benchmark_display_aggregates_only", False, "The same, but --benchmark_out keeps all.")
+flags.DEFINE_bool(
+    "benchmark_enable_random_interleaving",
+    False,
+    "Measurements in random order; so if they are repeated.",
+)
+flags.DEFINE_bool(
+    "benchmark_report_aggregates_only",
+    False,
+    "Only means, medians and deviations of repetitions.",
+)
+flags.DEFINE_bool(
+    "benchmark_display_aggregates_only",
+    False,
+    "The same, but --benchmark_out keeps all.",
+)
 flags.DEFINE_enum("benchmark_format", "console", FORMATS, "What is printed.")
 flags.DEFINE_string("benchmark_out", "", "A file for the results.")
 flags.DEFINE_enum("benchmark_out_format", "json", FORMATS, "What that file holds.")
 flags.DEFINE_enum("benchmark_color", "auto", ("auto", "true", "false"), "Colours.")
 flags.DEFINE_bool("benchmark_counters_tabular", False, "Counters as a table.")
 flags.DEFINE_string("benchmark_context", "", "key=value,... for the results.")
-flags.DEFINE_enum("benchmark_time_unit", "us", ("ns", "us", "ms", "s"), "Unit of times.")
-flags.DEFINE_bool("update_baseline", False, "Write this machine's counters of smoke entries to benchmarks/baseline.json, and stop.")
+flags.DEFINE_enum(
+    "benchmark_time_unit", "us", ("ns", "us", "ms", "s"), "Unit of times."
+)
+flags.DEFINE_bool(
+    "update_baseline",
+    False,
+    "Write this machine's counters of smoke entries to benchmarks/timing_tools/baseline.json, and stop.",
+)
 
 
 class Timed:
@@ -110,7 +151,9 @@ def register() -> list[str]:
     jobs, names = _jobs.jobs(_runs.local_mesh()), []
     for timed in map(Timed, jobs):
         for stage in Timed.stages:
-            entry = google_benchmark.option.use_real_time()(_counted(getattr(timed, stage)))
+            entry = google_benchmark.option.use_real_time()(
+                _counted(getattr(timed, stage))
+            )
             google_benchmark.register(entry, name=timed.job.title(stage))
             names.append(f"{timed.job.title(stage)}/real_time")
     for key, value in _counters.machine().items():
@@ -132,10 +175,22 @@ def chosen(names: list[str]) -> list[str]:
     try:
         pattern = re.compile("" if text == "all" else text.removeprefix("-"))
     except re.error as error:
-        raise _flags.UsageError("benchmark_filter", text, f"no regular expression ({error})", "one such as smoke") from None
-    found = [name for name in names if (pattern.search(name) is None) == text.startswith("-")]
+        raise _flags.UsageError(
+            "benchmark_filter",
+            text,
+            f"no regular expression ({error})",
+            "one such as smoke",
+        ) from None
+    found = [
+        name for name in names if (pattern.search(name) is None) == text.startswith("-")
+    ]
     if not found:
-        raise _flags.UsageError("benchmark_filter", text, "matches no benchmark", "what --benchmark_list_tests lists")
+        raise _flags.UsageError(
+            "benchmark_filter",
+            text,
+            "matches no benchmark",
+            "what --benchmark_list_tests lists",
+        )
     return found
 
 
@@ -147,14 +202,23 @@ def check_output() -> None:
             with open(path, "a"):
                 pass
         except OSError as error:
-            raise _flags.UsageError("benchmark_out", path, error.strerror, "a file that can be written") from None
+            raise _flags.UsageError(
+                "benchmark_out", path, error.strerror, "a file that can be written"
+            ) from None
 
 
 def google_flags() -> list[str]:
     """The command line for Google Benchmark: its flags as they are set here."""
-    names = [flag.name for flag in FLAGS.get_key_flags_for_module(sys.modules[__name__]) if flag.name.startswith("benchmark_")]
+    names = [
+        flag.name
+        for flag in FLAGS.get_key_flags_for_module(sys.modules[__name__])
+        if flag.name.startswith("benchmark_")
+    ]
     values = {name: FLAGS[name].value for name in names if FLAGS[name].value != ""}
-    return [f"--{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in values.items()]
+    return [
+        f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in values.items()
+    ]
 
 
 def smoke_counters(mesh) -> dict[str, dict[str, int]]:
@@ -167,7 +231,9 @@ def smoke_counters(mesh) -> dict[str, dict[str, int]]:
             jax.block_until_ready([turn(), turn()])
             compiled = _counters.COMPILED[0]
             jax.block_until_ready(turn())
-            found[job.title("run")] = fixed | {"compilations": _counters.COMPILED[0] - compiled}
+            found[job.title("run")] = fixed | {
+                "compilations": _counters.COMPILED[0] - compiled
+            }
     return found
 
 
@@ -180,20 +246,31 @@ def update_baseline() -> None:
 
 
 def main() -> int:
-    _flags.refuse(*(flag.name for flag in FLAGS.flags_by_module_dict()[_flags.__name__]))
+    _flags.refuse(
+        *(flag.name for flag in FLAGS.flags_by_module_dict()[_flags.__name__])
+    )
     if not re.fullmatch(r"[1-9]\d{0,8}x|\d+(\.\d*)?s", FLAGS.benchmark_min_time):
-        raise _flags.UsageError("benchmark_min_time", FLAGS.benchmark_min_time, "no such time", "seconds such as 0.5s, or 10x")
+        raise _flags.UsageError(
+            "benchmark_min_time",
+            FLAGS.benchmark_min_time,
+            "no such time",
+            "seconds such as 0.5s, or 10x",
+        )
     if FLAGS.update_baseline:
         update_baseline()
         return 0
-    if FLAGS.benchmark_repetitions > 1:  # in a row, all of them would share one moment's noise
+    if (
+        FLAGS.benchmark_repetitions > 1
+    ):  # in a row, all of them would share one moment's noise
         _flags.take({"benchmark_enable_random_interleaving": True})
     chosen(register())
     check_output()
     before = Timed.started
     google_benchmark.initialize(["timing", *google_flags()])
     kept = jax.config.jax_enable_compilation_cache
-    jax.config.update("jax_enable_compilation_cache", False)  # what was compiled once would not be compiled again
+    jax.config.update(
+        "jax_enable_compilation_cache", False
+    )  # what was compiled once would not be compiled again
     try:
         google_benchmark.run_benchmarks()
     except KeyboardInterrupt:

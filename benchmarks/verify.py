@@ -15,8 +15,13 @@ from collections.abc import Callable, Iterator
 
 from absl import flags
 
-from benchmarks import _agreement, _flags, _recorded, _runs, _terminal
-from rnnjax import lanes, records
+from benchmarks.common import agreement as _agreement
+from benchmarks.common import flags as _flags
+from benchmarks.common import recorded as _recorded
+from benchmarks.common import runs as _runs
+from benchmarks.common import terminal as _terminal
+from rnnjax.engine import lanes
+from rnnjax.results import records
 
 FLAGS = flags.FLAGS
 WANTED = ("RUN_DIR",)
@@ -49,17 +54,32 @@ def main(run_dir: str) -> int:
     here = _same_place(run)
     exact = [here and old["width"] == new["width"] for old, new in pairs]
     for (old, new), same in zip(pairs, exact):
-        name = " ".join(f"{key}={old[key]}" for key in run.config["labels"] if old[key] is not None)
-        wrong += [f"{name}: {problem}" for problem in (_agreement.exactly if same else _agreement.closely)(old, new)]
-    wrong += _agreement.in_distribution([pair for pair, same in zip(pairs, exact) if not same])
-    print(f"{len(rows)} lanes in {run.path}, {len(pairs)} of them computed again: {sum(exact)} on the same device and versions")
+        name = " ".join(
+            f"{key}={old[key]}" for key in run.config["labels"] if old[key] is not None
+        )
+        wrong += [
+            f"{name}: {problem}"
+            for problem in (_agreement.exactly if same else _agreement.closely)(
+                old, new
+            )
+        ]
+    wrong += _agreement.in_distribution(
+        [pair for pair, same in zip(pairs, exact) if not same]
+    )
+    print(
+        f"{len(rows)} lanes in {run.path}, {len(pairs)} of them computed again: {sum(exact)} on the same device and versions"
+    )
     print("\n".join(wrong) or "Nothing is amiss.")
     return 1 if wrong else 0
 
 
 def _repeated(run: records.Folder, rows: list[dict]) -> Iterator[str]:
-    counts = collections.Counter(tuple(row[label] for label in run.config["labels"]) for row in rows)
-    yield from (f"{label} has {count} rows" for label, count in counts.items() if count > 1)
+    counts = collections.Counter(
+        tuple(row[label] for label in run.config["labels"]) for row in rows
+    )
+    yield from (
+        f"{label} has {count} rows" for label, count in counts.items() if count > 1
+    )
 
 
 def _not_joined(run: records.Folder, rows: list[dict]) -> Iterator[str]:
@@ -71,7 +91,14 @@ def _not_joined(run: records.Folder, rows: list[dict]) -> Iterator[str]:
         yield f"{path} is not what the files in {run.path / 'rows'} make"
 
 
-def _again(made_by, config, run: records.Folder, known: dict, label: tuple, report: Callable[[float], None]) -> dict | None:
+def _again(
+    made_by,
+    config,
+    run: records.Folder,
+    known: dict,
+    label: tuple,
+    report: Callable[[float], None],
+) -> dict | None:
     """The row of a lane, computed anew as if there were none; None if this config does not ask for it.
 
     Lanes that advanced with others do so again.
@@ -83,7 +110,10 @@ def _again(made_by, config, run: records.Folder, known: dict, label: tuple, repo
         if group is None:
             return None
         rows, _ = lanes.run_group(group, _runs.local_mesh(), report)
-    named = {tuple(row[key] for key in run.config["labels"]): row for row in map(records.short, rows)}
+    named = {
+        tuple(row[key] for key in run.config["labels"]): row
+        for row in map(records.short, rows)
+    }
     return named.get(label)
 
 
@@ -99,9 +129,13 @@ def _together(run: records.Folder, label: tuple) -> set[tuple]:
 
 def _same_place(run: records.Folder) -> bool:
     """Whether all of the run was computed by these versions on this kind of device."""
-    places = run.config["invocations"] + [json.loads(path.read_text()) for path in run.path.glob("processes/*.json")]
+    places = run.config["invocations"] + [
+        json.loads(path.read_text()) for path in run.path.glob("processes/*.json")
+    ]
     here = records.provenance()
-    return all(place[key] == here[key] for place in places for key in ("versions", "device"))
+    return all(
+        place[key] == here[key] for place in places for key in ("versions", "device")
+    )
 
 
 if __name__ == "__main__":

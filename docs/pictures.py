@@ -13,8 +13,8 @@ python -m docs.pictures
 import pathlib
 import shutil
 
-from rnnjax import records
-from rnnjax.figures import stability
+from rnnjax.figures import memory_stability as stability
+from rnnjax.results import records
 
 RUNS = pathlib.Path("results/memory_stability")
 DOCS = pathlib.Path(__file__).parent

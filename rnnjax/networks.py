@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from rnnjax import unroll
 from rnnjax.cells import cell as cell_lib
+from rnnjax.engine import unroll
 
 
 class Stack(nn.Module):
@@ -24,7 +24,10 @@ class Stack(nn.Module):
 
     @property
     def gauge_directions(self) -> float:
-        return sum(layer.gauge_directions * layer.hidden_size for layer in self.layers) / self.hidden_size
+        return (
+            sum(layer.gauge_directions * layer.hidden_size for layer in self.layers)
+            / self.hidden_size
+        )
 
     def project(self, x: jax.Array):
         return self.layers[0].project(x)
@@ -44,7 +47,9 @@ class Stack(nn.Module):
         return tuple(layer.initial_carry() for layer in self.layers)
 
     def with_numbers(self, **numbers) -> "Stack":
-        return self.clone(layers=tuple(layer.with_numbers(**numbers) for layer in self.layers))
+        return self.clone(
+            layers=tuple(layer.with_numbers(**numbers) for layer in self.layers)
+        )
 
 
 def stack(make: Callable[[], nn.Module], layers: int) -> nn.Module:
@@ -58,7 +63,9 @@ def layer_count(cell: nn.Module) -> int:
     return len(cell.layers) if isinstance(cell, Stack) else 1
 
 
-def outputs(network: "Network", variables, z, silence: tuple | None = None) -> jax.Array:
+def outputs(
+    network: "Network", variables, z, silence: tuple | None = None
+) -> jax.Array:
     """What the top layer puts out, y `[T, B, H]`, from the initial state on.
 
     z `[T, B, ...]` is what the first layer projects of the inputs. `silence` = (s [...], count) are as many steps more that are all
@@ -74,7 +81,9 @@ def outputs(network: "Network", variables, z, silence: tuple | None = None) -> j
             z = network.apply(variables, k, y, method="project_layer")  # noqa: F821
         carry, y = unroll.from_start(step, start, z)
         if k == 0 and silence:
-            same = jax.tree.map(lambda s, rows: jnp.broadcast_to(s, rows.shape[1:]), silence[0], z)
+            same = jax.tree.map(
+                lambda s, rows: jnp.broadcast_to(s, rows.shape[1:]), silence[0], z
+            )
             y = jnp.concatenate([y, unroll.repeat(step, carry, same, silence[1])[1]])
     return y
 
@@ -106,7 +115,10 @@ class Network(nn.Module):
             self.embed = nn.Embed(*self.embedding)
         if self.outputs:
             glorot = nn.initializers.glorot_uniform()
-            self.readout = nn.Dense(self.outputs, kernel_init=lambda *shape: self.readout_gain * glorot(*shape))
+            self.readout = nn.Dense(
+                self.outputs,
+                kernel_init=lambda *shape: self.readout_gain * glorot(*shape),
+            )
 
     def project(self, x: jax.Array):
         return self.cell.project(self.embed(x) if self.embedding else x)
@@ -137,9 +149,13 @@ class Network(nn.Module):
     def initial_carry(self):
         return self.cell.initial_carry()
 
-    def with_numbers(self, readout_gain: float | jax.Array = 1.0, **numbers) -> "Network":
+    def with_numbers(
+        self, readout_gain: float | jax.Array = 1.0, **numbers
+    ) -> "Network":
         """This network with another `readout_gain`, and its cells with other numbers; all may be traced."""
-        return self.clone(cell=self.cell.with_numbers(**numbers), readout_gain=readout_gain)
+        return self.clone(
+            cell=self.cell.with_numbers(**numbers), readout_gain=readout_gain
+        )
 
 
 def initialize(network: Network, key: jax.Array, input_size: int | None = None):
@@ -163,7 +179,9 @@ def parameter_count(network: Network | nn.Module, input_size: int | None = None)
     return sum(leaf.size for leaf in jax.tree.leaves(shapes(network, input_size)))
 
 
-def largest_units(make: Callable[[int], nn.Module], budget: int, input_size: int | None = None) -> int:
+def largest_units(
+    make: Callable[[int], nn.Module], budget: int, input_size: int | None = None
+) -> int:
     """The most units such that `make(units)` has at most `budget` parameters. Raises ValueError if one unit has more."""
 
     def fits(units: int) -> bool:
@@ -171,7 +189,9 @@ def largest_units(make: Callable[[int], nn.Module], budget: int, input_size: int
 
     if not fits(1):
         needed = parameter_count(make(1), input_size)
-        raise ValueError(f"a budget of {budget} parameters is too small for one unit, which takes {needed}")
+        raise ValueError(
+            f"a budget of {budget} parameters is too small for one unit, which takes {needed}"
+        )
     high = 2
     while fits(high):
         high *= 2

@@ -5,7 +5,9 @@ import tempfile
 
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share those of the process that started them
+if (
+    "PYTEST_XDIST_WORKER" not in os.environ
+):  # workers share those of the process that started them
     compiled = tempfile.TemporaryDirectory()
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
     os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
@@ -25,7 +27,7 @@ from etils.epath import gpath  # noqa: E402
 @pytest.fixture
 def command(monkeypatch, tmp_path, capsys):
     """Runs a binary's `main` on a command line, in an empty folder; returns the exit status and what it printed."""
-    from benchmarks import _flags
+    from benchmarks.common import flags as _flags
 
     monkeypatch.chdir(tmp_path)
 
@@ -60,4 +62,7 @@ def x64():
 def flat(variables, dtype=np.float64) -> dict:
     """Parameters by path, such as "input/kernel"."""
     leaves = jax.tree_util.tree_flatten_with_path(variables["params"])[0]
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf, dtype) for path, leaf in leaves}
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf, dtype)
+        for path, leaf in leaves
+    }

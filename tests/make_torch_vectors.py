@@ -10,7 +10,12 @@ import torch
 
 INPUTS, UNITS, STEPS, LAYERS = 3, 4, 6, 2
 
-vectors = {"torch": torch.__version__.split("+")[0], "inputs": INPUTS, "units": UNITS, "layers": LAYERS}
+vectors = {
+    "torch": torch.__version__.split("+")[0],
+    "inputs": INPUTS,
+    "units": UNITS,
+    "layers": LAYERS,
+}
 for name, module in (("lstm", torch.nn.LSTM), ("gru_flax", torch.nn.GRU)):
     torch.manual_seed(0)
     network = module(INPUTS, UNITS, LAYERS, dtype=torch.float64)
@@ -18,7 +23,9 @@ for name, module in (("lstm", torch.nn.LSTM), ("gru_flax", torch.nn.GRU)):
     y, state = network(x)
     state = state if isinstance(state, tuple) else (state,)
     vectors[name] = {
-        "parameters": {key: value.tolist() for key, value in network.state_dict().items()},
+        "parameters": {
+            key: value.tolist() for key, value in network.state_dict().items()
+        },
         "x": x.tolist(),
         "y": y.tolist(),
         "state": [array.tolist() for array in state],

@@ -13,7 +13,9 @@ class Store(backend._OsPathBackend):
         self.root, self.written = root, []
 
     def _local(self, path) -> str:
-        return str(self.root / os.fspath(path).removeprefix("gs://").removeprefix("/gs/"))
+        return str(
+            self.root / os.fspath(path).removeprefix("gs://").removeprefix("/gs/")
+        )
 
     def _remote(self, path: str) -> str:
         return "gs://" + os.path.relpath(path, self.root)
@@ -34,9 +36,20 @@ class Store(backend._OsPathBackend):
     replace = rename
 
 
-for name in ("exists", "isdir", "listdir", "mkdir", "makedirs", "remove", "rmtree", "stat"):
+for name in (
+    "exists",
+    "isdir",
+    "listdir",
+    "mkdir",
+    "makedirs",
+    "remove",
+    "rmtree",
+    "stat",
+):
 
     def _forward(self, path, *rest, name=name, **more):
-        return getattr(backend._OsPathBackend, name)(self, self._local(path), *rest, **more)
+        return getattr(backend._OsPathBackend, name)(
+            self, self._local(path), *rest, **more
+        )
 
     setattr(Store, name, _forward)

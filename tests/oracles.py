@@ -85,7 +85,10 @@ def mgu_flax(p, carry, x):
 
 def affine(p, h, x, count, recurrent="recurrent"):
     """The blocks of W x + U h + b."""
-    return blocks(p["input/kernel"].T @ x + p[f"{recurrent}/kernel/0"].T @ h + p["input/bias"], count)
+    return blocks(
+        p["input/kernel"].T @ x + p[f"{recurrent}/kernel/0"].T @ h + p["input/bias"],
+        count,
+    )
 
 
 def ugrnn(p, carry, x):
@@ -109,7 +112,11 @@ def nested_lstm(p, carry, x):
     h, c, inner_c = carry
     i, f, g, o = affine(p, h, x, 4, recurrent="recurrent_0")
     inner_x, inner_h = sigmoid(i) * g, sigmoid(f) * c
-    sums = p["inner_0/kernel"].T @ inner_x + p["recurrent_1/kernel/0"].T @ inner_h + p["inner_0/bias"]
+    sums = (
+        p["inner_0/kernel"].T @ inner_x
+        + p["recurrent_1/kernel/0"].T @ inner_h
+        + p["inner_0/bias"]
+    )
     inner_i, inner_f, inner_g, inner_o = blocks(sums, 4)
     inner_c = sigmoid(inner_f) * inner_c + sigmoid(inner_i) * np.tanh(inner_g)
     c = sigmoid(inner_o) * np.tanh(inner_c)
@@ -117,7 +124,14 @@ def nested_lstm(p, carry, x):
     return [h, c, inner_c], h
 
 
-def odyssey(gates="ifo", coupled=False, peepholes=True, squash_in=np.tanh, squash_out=np.tanh, recurrence=False):
+def odyssey(
+    gates="ifo",
+    coupled=False,
+    peepholes=True,
+    squash_in=np.tanh,
+    squash_out=np.tanh,
+    recurrence=False,
+):
     """Greff's vanilla LSTM, equation by equation, and what each variant takes away or adds."""
 
     def step(p, carry, x):
@@ -136,7 +150,13 @@ def odyssey(gates="ifo", coupled=False, peepholes=True, squash_in=np.tanh, squas
             return p[f"peephole_{name}/value"] * memory if peepholes else 0
 
         i = sigmoid(total["i"] + look("i", c)) if "i" in gates else 1
-        f = 1 - i if coupled else sigmoid(total["f"] + look("f", c)) if "f" in gates else 1
+        f = (
+            1 - i
+            if coupled
+            else sigmoid(total["f"] + look("f", c))
+            if "f" in gates
+            else 1
+        )
         c = f * c + i * squash_in(total["g"])
         o = sigmoid(total["o"] + look("o", c)) if "o" in gates else 1
         h = o * squash_out(c)
@@ -166,7 +186,9 @@ def min_lstm(p, carry, x):
 
 def lru(p, carry, x):
     s = carry[0] + 1j * carry[1]
-    eigenvalues = np.exp(-np.exp(p["spectrum_0/value"]) + 1j * np.exp(p["spectrum_1/value"]))
+    eigenvalues = np.exp(
+        -np.exp(p["spectrum_0/value"]) + 1j * np.exp(p["spectrum_1/value"])
+    )
     b = p["input_0/kernel"] + 1j * p["input_1/kernel"]
     c = p["read_0/kernel"] + 1j * p["read_1/kernel"]
     s = eigenvalues * s + np.exp(p["scale/value"]) * (b.T @ x)
@@ -222,7 +244,9 @@ PARAMETERS = {
     "irnn": lambda i, n: n * (i + n + 1),
     "np_rnn": lambda i, n: n * (i + n + 1),
     "ugrnn": lambda i, n: 2 * n * (i + n + 1),
-    "intersection_rnn": lambda i, n: 4 * n * (n + n + 1) + (n * (i + 1) if i != n else 0),
+    "intersection_rnn": lambda i, n: (
+        4 * n * (n + n + 1) + (n * (i + 1) if i != n else 0)
+    ),
     "gru": lambda i, n: 3 * n * (i + n + 1),
     "gru_flax": lambda i, n: 3 * n * (i + n + 1) + n,
     "mgu": lambda i, n: 2 * n * (i + n + 1),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from etils import epath
 
-from rnnjax import checkpoints, networks, records
+from rnnjax import networks
+from rnnjax.results import checkpoints, records
 
 DESCRIPTION = {
     "cell": "gru",
@@ -42,7 +43,9 @@ def test_saving_again_replaces(saved):
     jax.tree.map(np.testing.assert_array_equal, checkpoints.load(folder), doubled)
 
 
-@pytest.mark.parametrize("change", [{"schema": 9}, {"cell": "no such"}, {"task": "no such"}])
+@pytest.mark.parametrize(
+    "change", [{"schema": 9}, {"cell": "no such"}, {"task": "no such"}]
+)
 def test_descriptions_of_something_else_are_refused(saved, change):
     folder, _ = saved
     description = json.loads((folder / "network.json").read_text())
@@ -76,9 +79,15 @@ def test_weights_that_are_gone_are_noticed(saved):
 
 def test_a_flipped_byte_is_refused_or_changes_nothing(tmp_path):
     """Anywhere in the file that holds the numbers, which Orbax reads without a word."""
-    states, leaf = checkpoints.States(epath.Path(tmp_path)), np.random.default_rng(0).normal(size=(300, 300))
+    states, leaf = (
+        checkpoints.States(epath.Path(tmp_path)),
+        np.random.default_rng(0).normal(size=(300, 300)),
+    )
     states.save("g", 1, [leaf])
-    path = max((path for path in tmp_path.rglob("weights/**/*") if path.is_file()), key=lambda path: path.stat().st_size)
+    path = max(
+        (path for path in tmp_path.rglob("weights/**/*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
     whole, refused = path.read_bytes(), 0
     for at in range(0, len(whole), len(whole) // 8):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])

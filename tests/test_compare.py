@@ -10,11 +10,18 @@ import pytest
 import yaml
 from absl import flags
 
-from benchmarks import _counters, compare, timing
+from benchmarks import compare, timing
+from benchmarks.timing_tools import counters as _counters
 
 WORKFLOW = pathlib.Path(__file__).parent.parent / "docs/ci/timing.yml"
 MACHINE = dict.fromkeys(_counters.MACHINE, "1")
-COUNTERS = {"flops": 1000.0, "bytes_in_out": 400.0, "temp_bytes": 0.0, "hlo_instructions": 50.0, "compilations": 0.0}
+COUNTERS = {
+    "flops": 1000.0,
+    "bytes_in_out": 400.0,
+    "temp_bytes": 0.0,
+    "hlo_instructions": 50.0,
+    "compilations": 0.0,
+}
 STEADY = [10.0, 10.4, 10.1, 10.3, 10.2]
 
 
@@ -30,11 +37,29 @@ def write(tmp_path):
     def write(path, times, machine=None, **counters):
         rows = []
         for name, repetitions in times.items():
-            shared = {"name": name, "run_name": name, "time_unit": "us", **COUNTERS, **counters}
-            rows += [{**shared, "run_type": "iteration", "real_time": time} for time in repetitions]
-            rows.append({**shared, "run_type": "aggregate", "name": f"{name}_mean", "real_time": 1e9})
+            shared = {
+                "name": name,
+                "run_name": name,
+                "time_unit": "us",
+                **COUNTERS,
+                **counters,
+            }
+            rows += [
+                {**shared, "run_type": "iteration", "real_time": time}
+                for time in repetitions
+            ]
+            rows.append(
+                {
+                    **shared,
+                    "run_type": "aggregate",
+                    "name": f"{name}_mean",
+                    "real_time": 1e9,
+                }
+            )
         (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(json.dumps({"context": MACHINE | (machine or {}), "benchmarks": rows}))
+        (tmp_path / path).write_text(
+            json.dumps({"context": MACHINE | (machine or {}), "benchmarks": rows})
+        )
 
     return write
 
@@ -74,7 +99,10 @@ def test_a_long_time_that_may_be_chance_passes(binary, write):
     assert "no significant difference" in out
 
 
-@pytest.mark.parametrize("count, status, word", [(1, 0, "too few repetitions"), (3, 0, "too few repetitions"), (4, 1, "slower")])
+@pytest.mark.parametrize(
+    "count, status, word",
+    [(1, 0, "too few repetitions"), (3, 0, "too few repetitions"), (4, 1, "slower")],
+)
 def test_too_few_repetitions_to_tell_are_said_to_be(binary, write, count, status, word):
     write("old.json", {"a": STEADY[:count]})
     write("new.json", {"a": times(9)[:count]})
@@ -145,20 +173,50 @@ BAD = {
     "empty": (["empty.json", "old.json"], "empty.json: the file is empty"),
     "cut short": (["old.json", "short.json"], "short.json: not JSON, or cut short"),
     "not text": (["old.json", "binary.json"], "binary.json: not text"),
-    "foreign": (["old.json", "foreign.json"], "foreign.json: JSON of something else; allowed: what benchmarks.timing wrote"),
+    "foreign": (
+        ["old.json", "foreign.json"],
+        "foreign.json: JSON of something else; allowed: what benchmarks.timing wrote",
+    ),
     "a list": (["old.json", "list.json"], "list.json: JSON of something else"),
-    "another program's": (["old.json", "other.json"], "other.json: JSON of something else"),
+    "another program's": (
+        ["old.json", "other.json"],
+        "other.json: JSON of something else",
+    ),
     "aggregates": (["old.json", "mean.json"], "mean.json: no measurement is in it"),
     "no time": (["old.json", "zero.json"], "zero.json: JSON of something else"),
-    "another version": (["old.json", "version.json"], "version.json: another jaxlib (2, not 1) than old.json; allowed:"),
-    "another device": (["old.json", "device.json"], "device.json: another device_kind (TPU, not 1) than old.json; allowed:"),
-    "mixed folder": (["old.json", "mixed"], "mixed/b.json: another jaxlib (2, not 1) than mixed/a.json"),
-    "nothing in common": (["old.json", "else.json"], "else.json: has no benchmark in common with old.json"),
-    "one file": (["old.json"], "NEW.json: not given; allowed: OLD.json and NEW.json and flags"),
+    "another version": (
+        ["old.json", "version.json"],
+        "version.json: another jaxlib (2, not 1) than old.json; allowed:",
+    ),
+    "another device": (
+        ["old.json", "device.json"],
+        "device.json: another device_kind (TPU, not 1) than old.json; allowed:",
+    ),
+    "mixed folder": (
+        ["old.json", "mixed"],
+        "mixed/b.json: another jaxlib (2, not 1) than mixed/a.json",
+    ),
+    "nothing in common": (
+        ["old.json", "else.json"],
+        "else.json: has no benchmark in common with old.json",
+    ),
+    "one file": (
+        ["old.json"],
+        "NEW.json: not given; allowed: OLD.json and NEW.json and flags",
+    ),
     "three files": (["old.json", "old.json", "third.json"], "'third.json' is no flag"),
-    "ratio": (["old.json", "old.json", "--max_ratio=0.5"], "--max_ratio=0.5: too small; allowed: a number from 1"),
-    "tolerance": (["old.json", "old.json", "--tolerance=x"], "--tolerance=x: not such a number"),
-    "a flag of others": (["old.json", "old.json", "--seeds=3"], "--seeds=3: not a flag of this benchmark"),
+    "ratio": (
+        ["old.json", "old.json", "--max_ratio=0.5"],
+        "--max_ratio=0.5: too small; allowed: a number from 1",
+    ),
+    "tolerance": (
+        ["old.json", "old.json", "--tolerance=x"],
+        "--tolerance=x: not such a number",
+    ),
+    "a flag of others": (
+        ["old.json", "old.json", "--seeds=3"],
+        "--seeds=3: not a flag of this benchmark",
+    ),
 }
 
 
@@ -172,9 +230,16 @@ def test_bad_input_is_one_clear_line(binary, write, tmp_path, arguments, message
     write("zero.json", {"a": [0.0]})
     write("else.json", {"b": STEADY})
     (tmp_path / "empty").mkdir()
-    for name, text in {"empty": " \n", "short": '{"context": {', "foreign": '{"a": 1}', "list": "[1]"}.items():
+    for name, text in {
+        "empty": " \n",
+        "short": '{"context": {',
+        "foreign": '{"a": 1}',
+        "list": "[1]",
+    }.items():
         (tmp_path / f"{name}.json").write_text(text)
-    (tmp_path / "other.json").write_text('{"context": {"num_cpus": 2}, "benchmarks": []}')
+    (tmp_path / "other.json").write_text(
+        '{"context": {"num_cpus": 2}, "benchmarks": []}'
+    )
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     status, out, err = binary(*arguments)
     assert (status, out, err.count("\n")) == (2, "", 1), err
@@ -184,12 +249,23 @@ def test_bad_input_is_one_clear_line(binary, write, tmp_path, arguments, message
 def test_the_workflow_runs_what_exists():
     """It parses, every flag it gives is one of the binary's, and it times both sides in turn before it compares."""
     (job,) = yaml.safe_load(WORKFLOW.read_text())["jobs"].values()
-    script = "\n".join(step.get("run", "") for step in job["steps"]).replace("\\\n", " ")
+    script = "\n".join(step.get("run", "") for step in job["steps"]).replace(
+        "\\\n", " "
+    )
     commands = re.findall(r"-m (benchmarks\.\w+)([^\n]*)", script)
     assert [name for name, _ in commands] == ["benchmarks.timing", "benchmarks.compare"]
     for name, line in commands:
-        known = {flag.name for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[name])}
+        known = {
+            flag.name
+            for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[name])
+        }
         assert set(re.findall(r"--(\w+)", line)) <= known
     assert sys.modules["benchmarks.timing"] is timing
-    assert script.index("for round in") < script.index("for side in base change; do\n    (cd")
-    assert commands[1][1].split()[:3] == ["--markdown", '"$RUNNER_TEMP/base"', '"$RUNNER_TEMP/change"']
+    assert script.index("for round in") < script.index(
+        "for side in base change; do\n    (cd"
+    )
+    assert commands[1][1].split()[:3] == [
+        "--markdown",
+        '"$RUNNER_TEMP/base"',
+        '"$RUNNER_TEMP/change"',
+    ]

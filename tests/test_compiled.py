@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 PROGRAM = """
 import jax
 from jax import monitoring
-from benchmarks import _compiled
+from benchmarks.common import compile_cache as _compiled
 hits = []
 monitoring.register_event_listener(lambda event, **_: hits.append(event))
 _compiled.keep()
@@ -22,10 +22,19 @@ print(float(jax.jit(lambda x: x * 3)(2.0)), hits.count("/jax/compilation_cache/c
 @pytest.fixture
 def run(tmp_path):
     def run(**environment):
-        without = {key: value for key, value in os.environ.items() if not key.startswith("JAX_")}
+        without = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("JAX_")
+        }
         more = {"XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
         return subprocess.run(
-            [sys.executable, "-c", PROGRAM], cwd=ROOT, env=without | more, capture_output=True, text=True, check=True
+            [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
+            env=without | more,
+            capture_output=True,
+            text=True,
+            check=True,
         )
 
     return run
@@ -50,12 +59,17 @@ def test_a_damaged_program_is_compiled_and_kept_again(run, tmp_path):
     cut = run()
     assert cut.stdout.split() == ["6.0", "0"]
     assert "was damaged and is compiled again" in cut.stderr
-    assert {path: len(path.read_bytes()) for path in entries(tmp_path)} == {path: len(data) for path, data in whole.items()}
+    assert {path: len(path.read_bytes()) for path in entries(tmp_path)} == {
+        path: len(data) for path, data in whole.items()
+    }
     assert "damaged" not in run().stderr
 
 
 def test_the_user_decides(run, tmp_path):
     run(JAX_ENABLE_COMPILATION_CACHE="false")
     assert not entries(tmp_path)
-    run(JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"), JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0")
+    run(
+        JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"),
+        JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+    )
     assert not entries(tmp_path) and list((tmp_path / "own").iterdir())

@@ -11,12 +11,20 @@ from rnnjax.figures import canvas, connectivity, page
 TEXT = " the history of the roman empire begins with the city of rome"
 
 
-def example(cell="gru", text=TEXT, seed=0, words=("empire", "emperor", "$\\x$"), targets=True):
+def example(
+    cell="gru", text=TEXT, seed=0, words=("empire", "emperor", "$\\x$"), targets=True
+):
     rng = np.random.default_rng(seed)
     ends = [text.find(" ", k + 1) for k in range(len(text))]
     target = [text[: end if end > 0 else None].split(" ")[-1] for end in ends]
     guesses = [list(zip(words, (0.614, 0.2, 0.001)))] * len(text)
-    return page.Example(cell, text, rng.lognormal(0, 2, (len(text),) * 2), guesses, target if targets else None)
+    return page.Example(
+        cell,
+        text,
+        rng.lognormal(0, 2, (len(text),) * 2),
+        guesses,
+        target if targets else None,
+    )
 
 
 @pytest.fixture
@@ -39,7 +47,9 @@ def test_backgrounds_stand_behind_their_characters(tmp_path, drawn):
     connectivity.heatmap(tmp_path, examples, outputs)
     ((_, axes),) = drawn
     assert axes.shape == (2, 2)
-    for (output, line), (one, column) in itertools.product(zip(outputs, axes), zip(examples, range(2))):
+    for (output, line), (one, column) in itertools.product(
+        zip(outputs, axes), zip(examples, range(2))
+    ):
         axis, shares = line[column], one.shares()[output]
         letters = [text for text in axis.texts if text.get_family() == ["monospace"]]
         assert "".join(text.get_text() for text in letters) == TEXT
@@ -56,12 +66,36 @@ def test_backgrounds_stand_behind_their_characters(tmp_path, drawn):
 
 def test_labels_name_cells_words_and_guesses(tmp_path, drawn):
     other = example("mgu", " another text")
-    connectivity.heatmap(tmp_path, [example("$\\gru$"), other, example("lstm", words=("a", "incomprehensibility", "b"))], [26, 27])
+    connectivity.heatmap(
+        tmp_path,
+        [
+            example("$\\gru$"),
+            other,
+            example("lstm", words=("a", "incomprehensibility", "b")),
+        ],
+        [26, 27],
+    )
     ((_, axes),) = drawn
     titles = [[axis.get_title("left") for axis in line] for line in axes]
-    assert titles == [["empire ✓ 61 %    emperor 20 %    $\\x$ < 1 %", "a 61 %    incomprehensi… 20 %    b < 1 %"]] * 2
+    assert (
+        titles
+        == [
+            [
+                "empire ✓ 61 %    emperor 20 %    $\\x$ < 1 %",
+                "a 61 %    incomprehensi… 20 %    b < 1 %",
+            ]
+        ]
+        * 2
+    )
     picture = (tmp_path / "connectivity.svg").read_text(encoding="utf-8")
-    for text in (">$\\gru$<", ">lstm<", "empire, after “e”", "empire, after “em”", "norm of the gradient", "not read yet"):
+    for text in (
+        ">$\\gru$<",
+        ">lstm<",
+        "empire, after “e”",
+        "empire, after “em”",
+        "norm of the gradient",
+        "not read yet",
+    ):
         assert text in picture
     assert "mgu" not in picture
     assert (tmp_path / "connectivity.png").read_bytes().startswith(b"\x89PNG")
@@ -69,7 +103,11 @@ def test_labels_name_cells_words_and_guesses(tmp_path, drawn):
 
 @pytest.mark.parametrize(
     "text, targets, output, label",
-    [(" the cat", True, 0, "the, after the space"), (" the cat", False, 5, "read, after “c”"), ("at", True, 1, "at, after “at”")],
+    [
+        (" the cat", True, 0, "the, after the space"),
+        (" the cat", False, 5, "read, after “c”"),
+        ("at", True, 1, "at, after “at”"),
+    ],
 )
 def test_a_row_says_what_was_read(tmp_path, drawn, text, targets, output, label):
     connectivity.heatmap(tmp_path, [example(text=text, targets=targets)], [output])
@@ -81,7 +119,10 @@ def test_outputs_are_second_letters_of_longer_words(tmp_path, drawn):
     connectivity.heatmap(tmp_path, [example(text=" history a to be or not")])
     connectivity.heatmap(tmp_path, [example(text=" a to be or not")])
     (_, first), (_, second), (_, third) = drawn
-    found = [[line[0].texts[-2 if k == 0 else -1].get_text() for k, line in enumerate(axes)] for axes in (first, second, third)]
+    found = [
+        [line[0].texts[-2 if k == 0 else -1].get_text() for k, line in enumerate(axes)]
+        for axes in (first, second, third)
+    ]
     assert found == [
         ["roman, after “ro”", "empire, after “em”", "begins, after “be”"],
         ["history, after “hi”"],
@@ -105,14 +146,24 @@ def test_lines_hold_all_of_the_text_and_break_before_words(text, width):
 
 def clash(figure, boxes):
     """Pairs of labels that overlap, and labels that leave the figure."""
-    pairs = [(a, b) for (a, one), (b, two) in itertools.combinations(boxes.items(), 2) if one.overlaps(two)]
-    return pairs + [name for name, box in boxes.items() if not (figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1)]
+    pairs = [
+        (a, b)
+        for (a, one), (b, two) in itertools.combinations(boxes.items(), 2)
+        if one.overlaps(two)
+    ]
+    return pairs + [
+        name
+        for name, box in boxes.items()
+        if not (figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1)
+    ]
 
 
 @pytest.mark.parametrize("cells", [1, 3])
 @pytest.mark.parametrize("steps", [30, 200])
 def test_nothing_overlaps(tmp_path, drawn, cells, steps):
-    text = (TEXT + " a republic that became the largest state of the ancient world" * 3)[:steps]
+    text = (
+        TEXT + " a republic that became the largest state of the ancient world" * 3
+    )[:steps]
     longest = ("commonwealths", "incomprehensibility", "mammographically")
     examples = [example(f"nested_lstm{k}", text, words=longest) for k in range(cells)]
     connectivity.heatmap(tmp_path, examples)
@@ -121,19 +172,37 @@ def test_nothing_overlaps(tmp_path, drawn, cells, steps):
     boxes = {}
     for place, axis in np.ndenumerate(axes):
         boxes |= {(*place, "text"): axis.get_window_extent()}
-        boxes |= {(*place, text.get_text()): text.get_window_extent() for text in axis.texts if text.get_in_layout()}
+        boxes |= {
+            (*place, text.get_text()): text.get_window_extent()
+            for text in axis.texts
+            if text.get_in_layout()
+        }
         boxes |= {(*place, "title"): axis._left_title.get_window_extent()}
         lines = len(connectivity._lines(text, connectivity.LINE))
         assert axis.get_window_extent().height / lines / figure.dpi > 0.12
     bar = figure.axes[-1]
-    boxes |= {"bar": bar.get_window_extent(), "legend": bar.xaxis.label.get_window_extent()}
+    boxes |= {
+        "bar": bar.get_window_extent(),
+        "legend": bar.xaxis.label.get_window_extent(),
+    }
     assert not clash(figure, boxes)
 
 
 def rows(**changes):
     return [
-        {"cell": cell, "letters": k, "share": 0.5 / (k + 1), "share_low": 0.4 / (k + 1), "share_high": 0.6 / (k + 1)}
-        | {"lag": 9.0 - k, "lag_low": 8.0 - k, "lag_high": 10.0 - k, "n": 1200 - 100 * k}
+        {
+            "cell": cell,
+            "letters": k,
+            "share": 0.5 / (k + 1),
+            "share_low": 0.4 / (k + 1),
+            "share_high": 0.6 / (k + 1),
+        }
+        | {
+            "lag": 9.0 - k,
+            "lag_low": 8.0 - k,
+            "lag_high": 10.0 - k,
+            "n": 1200 - 100 * k,
+        }
         | changes
         for k in (2, 1, 0)
         for cell in ("lstm", "gru")
@@ -143,14 +212,21 @@ def rows(**changes):
 def test_lags_have_a_line_a_cell_in_the_order_of_letters(tmp_path, drawn):
     connectivity.lags(tmp_path, rows())
     ((_, axes),) = drawn
-    for axis, values, low in zip(axes[0], ([0.5, 0.25, 0.5 / 3], [9, 8, 7]), ([0.4, 0.2, 0.4 / 3], [8, 7, 6])):
+    for axis, values, low in zip(
+        axes[0], ([0.5, 0.25, 0.5 / 3], [9, 8, 7]), ([0.4, 0.2, 0.4 / 3], [8, 7, 6])
+    ):
         assert [line.get_label() for line in axis.lines] == ["lstm", "gru"]
         for line, band in zip(axis.lines, axis.collections, strict=True):
             np.testing.assert_array_equal(line.get_xdata(), [0, 1, 2])
             np.testing.assert_allclose(line.get_ydata(), values)
             assert set(low) <= set(band.get_paths()[0].vertices[:, 1])
     picture = (tmp_path / "lags.svg").read_text(encoding="utf-8")
-    for text in ("share of connectivity before the word", "mean lag (characters)", "means of 1,000 to 1,200 outputs", "gru"):
+    for text in (
+        "share of connectivity before the word",
+        "mean lag (characters)",
+        "means of 1,000 to 1,200 outputs",
+        "gru",
+    ):
         assert text in picture
 
 
@@ -165,4 +241,6 @@ def test_pictures_repeat_exactly(tmp_path):
         connectivity.heatmap(tmp_path / name, [example()], [26])
         connectivity.lags(tmp_path / name, rows())
     for name in ("connectivity.png", "connectivity.svg", "lags.png", "lags.svg"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (tmp_path / "a" / name).read_bytes() == (
+            tmp_path / "b" / name
+        ).read_bytes()

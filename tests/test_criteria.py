@@ -6,7 +6,7 @@ import numpy as np
 import oracles
 import pytest
 
-from rnnjax import criteria
+from rnnjax.memory_stability import criteria
 
 
 def meets(name, a, b):
@@ -48,7 +48,9 @@ def test_cosine_on_vectors_of_whole_numbers():
     generator = np.random.default_rng(1)
     a = generator.integers(-2, 3, size=(3000, 3))
     b = generator.integers(-2, 3, size=(3000, 3))
-    exact = (np.sum(a * b, 1) > 0) & (np.sum(a * b, 1) ** 2 == np.sum(a * a, 1) * np.sum(b * b, 1))
+    exact = (np.sum(a * b, 1) > 0) & (
+        np.sum(a * b, 1) ** 2 == np.sum(a * a, 1) * np.sum(b * b, 1)
+    )
     exact |= (a == b).all(axis=1)
     ours = np.asarray(criteria.cosine(a.astype(np.float32), b.astype(np.float32)))
     np.testing.assert_array_equal(ours, exact)
@@ -62,7 +64,9 @@ def test_tolerance_is_the_largest_difference_and_inclusive():
 
 def test_identical_needs_every_number():
     assert meets("identical", [1.0, 2.0], [1.0, 2.0])
-    assert not meets("identical", [1.0, 2.0], [1.0, np.nextafter(np.float32(2), np.float32(3))])
+    assert not meets(
+        "identical", [1.0, 2.0], [1.0, np.nextafter(np.float32(2), np.float32(3))]
+    )
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "0", "-1e-3", "nan", "inf"])

@@ -10,7 +10,8 @@ import pytest
 import tiny
 
 from benchmarks import autocomplete, capacity, memory_stability, merge, verify
-from rnnjax import checkpoints, lanes, records
+from rnnjax.engine import lanes
+from rnnjax.results import checkpoints, records
 
 
 class Killed(BaseException):
@@ -23,8 +24,14 @@ class Writes:
     def __init__(self, monkeypatch):
         self.count, self.at, self.fault = 0, None, None
         write, save = records.write, checkpoints._write
-        monkeypatch.setattr(records, "write", lambda path, text: self._next(path) or write(path, text))
-        monkeypatch.setattr(checkpoints, "_write", lambda folder, *rest: self._next(folder / "weights") or save(folder, *rest))
+        monkeypatch.setattr(
+            records, "write", lambda path, text: self._next(path) or write(path, text)
+        )
+        monkeypatch.setattr(
+            checkpoints,
+            "_write",
+            lambda folder, *rest: self._next(folder / "weights") or save(folder, *rest),
+        )
 
     def fail(self, at, fault):
         self.count, self.at, self.fault = 0, at, fault
@@ -62,23 +69,32 @@ def writes(monkeypatch):
 
 
 @pytest.mark.parametrize("benchmark", tiny.BINARIES)
-def test_a_run_killed_at_any_write_ends_with_the_same_rows(command, tmp_path, writes, benchmark):
+def test_a_run_killed_at_any_write_ends_with_the_same_rows(
+    command, tmp_path, writes, benchmark
+):
     module = tiny.BINARIES[benchmark]
     assert command(module, *tiny.arguments(benchmark, "whole", tiny.LEAST))[0] == 0
     assert writes.count > 8
     for at in range(1, writes.count + 1):
-        arguments, folder = tiny.arguments(benchmark, f"killed{at}", tiny.LEAST), tmp_path / f"killed{at}"
+        arguments, folder = (
+            tiny.arguments(benchmark, f"killed{at}", tiny.LEAST),
+            tmp_path / f"killed{at}",
+        )
         writes.fail(at, killed)
         with pytest.raises(Killed):
             command(module, *arguments)
         writes.fail(None, None)
         status, _, err = command(module, *arguments)
         assert status == 0, (at, err)
-        assert (folder / "rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes(), at
+        assert (folder / "rows.jsonl").read_bytes() == (
+            tmp_path / "whole/rows.jsonl"
+        ).read_bytes(), at
 
 
 def stability(command, folder):
-    return command(memory_stability, *tiny.arguments("memory_stability", folder, tiny.LEAST))
+    return command(
+        memory_stability, *tiny.arguments("memory_stability", folder, tiny.LEAST)
+    )
 
 
 def test_a_disk_that_is_full_at_any_write_is_one_line(command, tmp_path, writes):
@@ -100,7 +116,9 @@ def test_a_full_disk_as_orbax_says_it_is_no_crash(tmp_path, monkeypatch):
         raise ValueError("RESOURCE_EXHAUSTED: No space left on device\n[more lines]")
 
     monkeypatch.setattr(checkpoints.ocp.StandardCheckpointer, "save", full)
-    with pytest.raises(OSError, match="cannot be written .RESOURCE_EXHAUSTED: No space left on device."):
+    with pytest.raises(
+        OSError, match="cannot be written .RESOURCE_EXHAUSTED: No space left on device."
+    ):
         checkpoints.States(records.epath.Path(tmp_path)).save("g", 1, [])
 
 
@@ -120,9 +138,17 @@ def test_a_folder_that_may_only_be_read_is_one_line(command, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[:-30], lambda b: b[: b.index(b"\n") + 1], lambda b: b.replace(b"7", b"8"), lambda b: b""]
+    "damage",
+    [
+        lambda b: b[:-30],
+        lambda b: b[: b.index(b"\n") + 1],
+        lambda b: b.replace(b"7", b"8"),
+        lambda b: b"",
+    ],
 )
-def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(command, tmp_path, writes, damage):
+def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(
+    command, tmp_path, writes, damage
+):
     """Cut within a line or between two, a digit changed, or emptied."""
     assert stability(command, "run")[0] == 0
     whole = (tmp_path / "run/rows.jsonl").read_bytes()
@@ -130,7 +156,10 @@ def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(comman
     path.write_bytes(damage(path.read_bytes()))
     status, _, err = stability(command, "run")
     allowed = "to delete that file: its lanes are computed again"
-    assert (status, err) == (2, f"memory_stability: --out_dir=run: run/rows/{path.name} is damaged; allowed: {allowed}\n")
+    assert (status, err) == (
+        2,
+        f"memory_stability: --out_dir=run: run/rows/{path.name} is damaged; allowed: {allowed}\n",
+    )
     path.unlink()
     assert stability(command, "run")[0] == 0
     assert (tmp_path / "run/rows.jsonl").read_bytes() == whole
@@ -155,7 +184,11 @@ def test_a_damaged_config_is_refused(command, tmp_path, writes, damage):
     changed = damage(config.read_text())
     assert changed != config.read_text()
     config.write_bytes(changed.encode(errors="surrogateescape"))
-    for status, out, err in (stability(command, "run"), command(merge, "run"), command(verify, "run")):
+    for status, out, err in (
+        stability(command, "run"),
+        command(merge, "run"),
+        command(verify, "run"),
+    ):
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert "config.json is damaged" in err or "a run of schema 9" in err
     assert config.read_bytes() == changed.encode(errors="surrogateescape")
@@ -175,24 +208,38 @@ def test_damaged_states_cost_time_and_nothing_else(command, tmp_path, writes):
             path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
     with pytest.warns(UserWarning, match="is damaged"):
         assert stability(command, "run")[0] == 0
-    assert (tmp_path / "run/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+    assert (tmp_path / "run/rows.jsonl").read_bytes() == (
+        tmp_path / "whole/rows.jsonl"
+    ).read_bytes()
 
 
 def test_damaged_entries_of_the_compile_cache_change_nothing(tmp_path):
     """In processes of their own: the cache of this one is warm."""
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     for folder in ("whole", "run"):
         command = [sys.executable, "-m", "benchmarks.memory_stability"]
         command += tiny.arguments("memory_stability", tmp_path / folder, tiny.LEAST)
-        assert subprocess.run(command, cwd=tiny.ROOT, env=os.environ | cache, check=False).returncode == 0
+        assert (
+            subprocess.run(
+                command, cwd=tiny.ROOT, env=os.environ | cache, check=False
+            ).returncode
+            == 0
+        )
         entries = [path for path in (tmp_path / "cache").iterdir() if path.is_file()]
         assert entries
         for path in entries:
             path.write_bytes(path.read_bytes()[:100])
-    assert (tmp_path / "run/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+    assert (tmp_path / "run/rows.jsonl").read_bytes() == (
+        tmp_path / "whole/rows.jsonl"
+    ).read_bytes()
 
 
-def test_a_clock_that_is_set_back_changes_nothing(command, tmp_path, writes, monkeypatch):
+def test_a_clock_that_is_set_back_changes_nothing(
+    command, tmp_path, writes, monkeypatch
+):
     assert stability(command, "whole")[0] == 0
     writes.fail(6, killed)
     with pytest.raises(Killed):
@@ -200,4 +247,6 @@ def test_a_clock_that_is_set_back_changes_nothing(command, tmp_path, writes, mon
     writes.fail(None, None)
     monkeypatch.setattr(time, "time", lambda: 1e9)
     assert stability(command, "run")[0] == 0
-    assert (tmp_path / "run/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+    assert (tmp_path / "run/rows.jsonl").read_bytes() == (
+        tmp_path / "whole/rows.jsonl"
+    ).read_bytes()

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from rnnjax.tasks.text import corpus, fetch
+from rnnjax.text import corpus, fetch
 
 PROSE = b" " + b"anarchism originated as a term of abuse " * 100 + b"first us"
 
@@ -35,7 +35,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server, data = self.server, self.server.data
         server.asked.append(self.headers["Range"])
-        begin = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-")) if self.headers["Range"] else 0
+        begin = (
+            int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            if self.headers["Range"]
+            else 0
+        )
         if server.habit == "nothing":
             self.send_error(404)
             return
@@ -50,7 +54,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         body = data[begin:]
         first = len(server.asked) == 1
-        if server.habit == "cut" or (server.habit in ("cut once", "stalls once") and first):
+        if server.habit == "cut" or (
+            server.habit in ("cut once", "stalls once") and first
+        ):
             body = data[begin:HALF]
         self.wfile.write(body)
         if server.habit == "stalls once" and first:
@@ -64,8 +70,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.data, server.habit, server.asked, server.tested = DATA, "none", [], threading.Event()
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        server.data, server.habit, server.asked, server.tested = (
+            DATA,
+            "none",
+            [],
+            threading.Event(),
+        )
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}
+        )
         thread.start()
         yield server
         server.tested.set()
@@ -74,7 +87,11 @@ def server(monkeypatch):
 
 
 def source(server, data=DATA):
-    return fetch.Source(f"http://127.0.0.1:{server.server_port}/dc/text8.zip", len(data), hashlib.sha256(data).hexdigest())
+    return fetch.Source(
+        f"http://127.0.0.1:{server.server_port}/dc/text8.zip",
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+    )
 
 
 def names(folder):
@@ -92,7 +109,9 @@ def refused(*arguments):
 
 
 @pytest.mark.parametrize("habit", ["none", "no range", "no length"])
-def test_a_file_is_fetched_once_and_used_without_a_network(server, tmp_path, habit, monkeypatch):
+def test_a_file_is_fetched_once_and_used_without_a_network(
+    server, tmp_path, habit, monkeypatch
+):
     server.habit = habit
     monkeypatch.setattr(fetch, "PIECE", 1000)
     shares = []
@@ -116,7 +135,10 @@ def test_a_transfer_that_was_cut_goes_on(server, tmp_path, habit, monkeypatch):
 def test_what_an_earlier_call_received_is_not_asked_for_again(server, tmp_path):
     server.habit = "cut"
     message = refused(source(server), tmp_path)
-    assert "text8.zip is missing and could not be fetched (the connection was cut)" in message
+    assert (
+        "text8.zip is missing and could not be fetched (the connection was cut)"
+        in message
+    )
     assert (tmp_path / "text8.zip.part").read_bytes() == DATA[:HALF]
     server.habit, server.asked = "none", []
     shares = []
@@ -153,10 +175,15 @@ def test_another_file_of_the_same_length_is_thrown_away(server, tmp_path):
 @pytest.mark.parametrize("data", [DATA[:-100], DATA + b"x" * 100])
 def test_a_file_of_another_length_is_refused(server, tmp_path, data):
     server.data = data
-    assert f"the server has {len(data)} bytes, and it should have {len(DATA)}" in refused(source(server), tmp_path)
+    assert (
+        f"the server has {len(data)} bytes, and it should have {len(DATA)}"
+        in refused(source(server), tmp_path)
+    )
     server.habit = "no length"
     message = refused(source(server), tmp_path)
-    assert ("the connection was cut" if len(data) < len(DATA) else "the wrong SHA-256") in message
+    assert (
+        "the connection was cut" if len(data) < len(DATA) else "the wrong SHA-256"
+    ) in message
     assert "text8.zip" not in names(tmp_path)
 
 
@@ -183,16 +210,25 @@ def test_a_missing_page_and_no_network_are_said_in_one_line(server, tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        message = refused(fetch.Source(f"http://127.0.0.1:{port}/text8.zip", 9, "0" * 64), tmp_path)
+        message = refused(
+            fetch.Source(f"http://127.0.0.1:{port}/text8.zip", 9, "0" * 64), tmp_path
+        )
     assert "Connection refused" in message
-    assert f"put http://127.0.0.1:{port}/text8.zip there by hand, or set RNNJAX_DATA_DIR" in message
+    assert (
+        f"put http://127.0.0.1:{port}/text8.zip there by hand, or set RNNJAX_DATA_DIR"
+        in message
+    )
 
 
 @pytest.mark.parametrize("damaged", [DATA[:-1], DATA[:-1] + b"x", DATA + b"x", b""])
-def test_a_damaged_file_is_replaced_and_without_a_network_named(server, tmp_path, damaged):
+def test_a_damaged_file_is_replaced_and_without_a_network_named(
+    server, tmp_path, damaged
+):
     (tmp_path / "text8.zip").write_bytes(damaged)
     server.habit = "nothing"
-    assert "text8.zip is damaged and could not be fetched" in refused(source(server), tmp_path)
+    assert "text8.zip is damaged and could not be fetched" in refused(
+        source(server), tmp_path
+    )
     assert (tmp_path / "text8.zip").read_bytes() == damaged
     server.habit = "none"
     assert fetch.fetch(source(server), tmp_path).read_bytes() == DATA
@@ -200,15 +236,21 @@ def test_a_damaged_file_is_replaced_and_without_a_network_named(server, tmp_path
 
 def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "is missing and could not be fetched" in refused(source(server), tmp_path / "file" / "folder")
+    assert "is missing and could not be fetched" in refused(
+        source(server), tmp_path / "file" / "folder"
+    )
     assert server.asked == []
 
 
 @pytest.mark.parametrize("renamed", [True, False])
-def test_a_second_process_waits_and_uses_what_the_first_one_fetched(server, tmp_path, renamed):
+def test_a_second_process_waits_and_uses_what_the_first_one_fetched(
+    server, tmp_path, renamed
+):
     part = tmp_path / "text8.zip.part"
     paths = []
-    second = threading.Thread(target=lambda: paths.append(fetch.fetch(source(server), tmp_path)))
+    second = threading.Thread(
+        target=lambda: paths.append(fetch.fetch(source(server), tmp_path))
+    )
     with part.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         second.start()
@@ -245,14 +287,23 @@ def test_text8_is_read_as_any_reduced_text(server, tmp_path, monkeypatch):
     corpus.read.cache_clear()
     text = corpus.read("text8")
     assert names(tmp_path) == ["text8.zip"]
-    assert "".join(" abcdefghijklmnopqrstuvwxyz"[k] for k in text).encode() == PROSE.strip()
+    assert (
+        "".join(" abcdefghijklmnopqrstuvwxyz"[k] for k in text).encode()
+        == PROSE.strip()
+    )
     assert corpus.digest("text8") == corpus.digest(os.fspath(tmp_path / "text8.zip"))
     corpus.read.cache_clear()
     server.habit = "nothing"
     monkeypatch.setenv("RNNJAX_DATA_DIR", str(tmp_path / "elsewhere"))
-    with pytest.raises(OSError, match="elsewhere/text8.zip is missing and could not be fetched"):
+    with pytest.raises(
+        OSError, match="elsewhere/text8.zip is missing and could not be fetched"
+    ):
         corpus.read("text8")
 
 
 def test_text8_is_the_published_file():
-    assert (fetch.TEXT8.name, fetch.TEXT8.size, len(fetch.TEXT8.sha256)) == ("text8.zip", 31_344_016, 64)
+    assert (fetch.TEXT8.name, fetch.TEXT8.size, len(fetch.TEXT8.sha256)) == (
+        "text8.zip",
+        31_344_016,
+        64,
+    )

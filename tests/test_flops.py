@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from jax import lax
 
-from benchmarks import _flops, _jobs
-from rnnjax import lanes, networks
+from benchmarks.timing_tools import flops as _flops
+from benchmarks.timing_tools import jobs as _jobs
+from rnnjax import networks
 from rnnjax.cells import registry
+from rnnjax.engine import lanes
 
 B, H, I, T = 3, 8, 5, 40
 
@@ -22,7 +24,9 @@ def unroll(cell, backward):
     variables = networks.initialize(network, jax.random.key(0), I)
 
     def forward(variables, x):
-        return networks.outputs(network, variables, network.apply(variables, x, method="project"))
+        return networks.outputs(
+            network, variables, network.apply(variables, x, method="project")
+        )
 
     def gradient(variables, x):
         return jax.grad(lambda v: jnp.sum(forward(v, x) ** 2))(variables)
@@ -30,7 +34,9 @@ def unroll(cell, backward):
     return count(gradient if backward else forward, variables, jnp.ones((T, B, I)))
 
 
-@pytest.mark.parametrize("cell, gates", [("rnn_tanh", 1), ("mgu", 2), ("gru", 3), ("lstm", 4)])
+@pytest.mark.parametrize(
+    "cell, gates", [("rnn_tanh", 1), ("mgu", 2), ("gru", 3), ("lstm", 4)]
+)
 def test_products_of_an_unroll_and_its_gradient(cell, gates):
     """Forward W x and U h; backward d U^T, and the gradients of U and W. Nothing is asked of x."""
     inputs, recurrent = 2 * B * I * gates * H * T, 2 * B * H * gates * H * T
@@ -48,8 +54,14 @@ def test_loops_whose_number_of_turns_the_host_knows():
         return lambda k, y: y @ x
 
     x = jnp.ones((4, 4))
-    assert count(lambda x, n: lax.fori_loop(0, 7, body(x), x), x, np.int32(9)).products == 7 * 2 * 4**3
-    assert count(lambda x, n: lax.fori_loop(n - 7, n, body(x), x), x, np.int32(9)) == (7 * 2 * 4**3, 0)
+    assert (
+        count(lambda x, n: lax.fori_loop(0, 7, body(x), x), x, np.int32(9)).products
+        == 7 * 2 * 4**3
+    )
+    assert count(lambda x, n: lax.fori_loop(n - 7, n, body(x), x), x, np.int32(9)) == (
+        7 * 2 * 4**3,
+        0,
+    )
 
     def nested(x, n):
         def outer(k, y):
@@ -91,9 +103,21 @@ def test_all_lanes_of_all_devices_count(width):
 
     Lanes that advance together may take both sides of a branch: that of the exponent, as much again as the trajectories.
     """
-    job = _jobs.memory_stability("x", lanes.Mesh(tuple(jax.devices()), width), "gru", units=3, inputs=2)
+    job = _jobs.memory_stability(
+        "x", lanes.Mesh(tuple(jax.devices()), width), "gru", units=3, inputs=2
+    )
     programs = job.make()[1]
-    products = sum(_flops.count(p.function.trace(*p.arguments), p.arguments, p.turns).products for p in programs)
-    lane_steps, trajectories, inputs = job.sizes["lanes"] * 1000, 2 * 2 * 3 * 9, 2 * 2 * 9
+    products = sum(
+        _flops.count(p.function.trace(*p.arguments), p.arguments, p.turns).products
+        for p in programs
+    )
+    lane_steps, trajectories, inputs = (
+        job.sizes["lanes"] * 1000,
+        2 * 2 * 3 * 9,
+        2 * 2 * 9,
+    )
     assert job.lane_steps == lane_steps
-    assert products in [lane_steps * (times * trajectories + inputs) for times in ([1] if width else [1, 2])]
+    assert products in [
+        lane_steps * (times * trajectories + inputs)
+        for times in ([1] if width else [1, 2])
+    ]

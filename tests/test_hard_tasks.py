@@ -41,7 +41,10 @@ def opened(string):
 
 def strings(batch):
     """One string of symbols for each sample."""
-    np.testing.assert_array_equal(np.sort(batch.x, axis=-1)[..., -2:], np.broadcast_to([0.0, 1.0], (*batch.x.shape[:2], 2)))
+    np.testing.assert_array_equal(
+        np.sort(batch.x, axis=-1)[..., -2:],
+        np.broadcast_to([0.0, 1.0], (*batch.x.shape[:2], 2)),
+    )
     return np.argmax(batch.x, axis=-1).T.tolist()
 
 
@@ -62,32 +65,46 @@ def total(question):
 def test_shapes(task):
     batch = drawn(task)
     assert batch.x.shape[1:] == (task.batch, task.input_size)
-    assert batch.weight.shape == (batch.x.shape[:2] if task.every_step else (task.batch,))
+    assert batch.weight.shape == (
+        batch.x.shape[:2] if task.every_step else (task.batch,)
+    )
     assert batch.target.shape[: batch.weight.ndim] == batch.weight.shape
     assert jax.eval_shape(functools.partial(drawn, task, count=7)).x.shape[1] == 7
     outputs = np.zeros((*batch.weight.shape, task.outputs), np.float32)
     score = scored(task, outputs, batch)
-    assert task.objective in score and all(value.shape == () for value in score.values())
+    assert task.objective in score and all(
+        value.shape == () for value in score.values()
+    )
 
 
-@pytest.mark.parametrize("task", (RandomFunction(), Parentheses(), Arithmetic()), ids=str)
+@pytest.mark.parametrize(
+    "task", (RandomFunction(), Parentheses(), Arithmetic()), ids=str
+)
 def test_samples_follow_the_key_under_jit_and_vmap(task):
     alone = [drawn(task, seed) for seed in range(3)]
     together = jax.vmap(functools.partial(drawn, task))(jnp.arange(3))
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *alone)
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), together, stacked)
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6),
+        together,
+        stacked,
+    )
     assert not np.array_equal(alone[0].x, alone[1].x)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=str)
 def test_the_stream_is_one_episode_after_another(task):
     shown = len(drawn(task).x) + task.silence
-    stream = np.asarray(jax.jit(task.stream, static_argnums=1)(jax.random.key(0), 3 * shown + 5))
+    stream = np.asarray(
+        jax.jit(task.stream, static_argnums=1)(jax.random.key(0), 3 * shown + 5)
+    )
     assert stream.shape == (3 * shown + 5, task.input_size)
     episodes = stream[: 3 * shown].reshape(3, shown, -1)
     assert len(np.unique(episodes.reshape(3, -1), axis=0)) == 3
     if task.silence:
-        assert (episodes != 0).any(axis=-1).tolist() == [[True] + [False] * task.silence] * 3
+        assert (episodes != 0).any(axis=-1).tolist() == [
+            [True] + [False] * task.silence
+        ] * 3
     for episode in episodes.argmax(axis=-1).tolist():
         if isinstance(task, Parentheses):
             assert 0 <= np.min(opened(episode)) <= np.max(opened(episode)) <= 10
@@ -100,10 +117,19 @@ def test_a_random_function_is_the_same_whenever_it_is_asked():
     data = task.draw(jax.random.key(3), 0)
     pairs = []
     sample, test = jax.jit(task.sample), jax.jit(task.test, static_argnums=2)
-    batches = sample(data, jax.random.key(0)), sample(data, jax.random.key(1)), test(data, jax.random.key(2), 64)
+    batches = (
+        sample(data, jax.random.key(0)),
+        sample(data, jax.random.key(1)),
+        test(data, jax.random.key(2), 64),
+    )
     assert not np.allclose(batches[0].target, batches[1].target)
     for batch in batches:
-        pairs.append(np.unique(np.concatenate([batch.x[:, :, 0].T, batch.target], axis=1).round(4), axis=0))
+        pairs.append(
+            np.unique(
+                np.concatenate([batch.x[:, :, 0].T, batch.target], axis=1).round(4),
+                axis=0,
+            )
+        )
     assert pairs[0].shape == (8, 6) and len(np.unique(pairs[0][:, 0])) == 8
     np.testing.assert_array_equal(pairs[0], pairs[1])
     np.testing.assert_array_equal(pairs[0], pairs[2])
@@ -115,18 +141,25 @@ def test_a_vector_shown_at_once_is_what_is_shown_step_by_step():
     slow, fast = drawn(RandomFunction()), drawn(RandomFunction(at_once=True))
     np.testing.assert_allclose(slow.x[:, :, 0].T, fast.x[0], rtol=1e-5)
     np.testing.assert_allclose(slow.target, fast.target, rtol=1e-5)
-    assert RandomFunction().silence == 0 and len(slow.x) == len(fast.x) + RandomFunction(at_once=True).silence
+    assert (
+        RandomFunction().silence == 0
+        and len(slow.x) == len(fast.x) + RandomFunction(at_once=True).silence
+    )
 
 
 def test_random_functions_are_normal_and_unrelated_to_their_inputs():
     batch = drawn(RandomFunction(), count=8192)
-    numbers = np.unique(np.concatenate([batch.x[:, :, 0].T, batch.target], axis=1).round(4), axis=0)
+    numbers = np.unique(
+        np.concatenate([batch.x[:, :, 0].T, batch.target], axis=1).round(4), axis=0
+    )
     assert 3000 < len(numbers) <= 4096
     for part in (numbers[:, :-1], numbers[:, -1]):
         assert abs(part.mean()) < 4 / math.sqrt(part.size)
         assert abs(np.square(part).mean() - 1) < 4 * math.sqrt(2 / part.size)
         assert abs((part**4).mean() - 3) < 4 * math.sqrt(96 / part.size)
-    assert abs(np.cov(numbers.T) - np.diag(np.var(numbers, axis=0))).max() < 5 / math.sqrt(len(numbers))
+    assert abs(
+        np.cov(numbers.T) - np.diag(np.var(numbers, axis=0))
+    ).max() < 5 / math.sqrt(len(numbers))
 
 
 def test_bits_are_those_of_a_gaussian_source():
@@ -137,12 +170,16 @@ def test_bits_are_those_of_a_gaussian_source():
     score = scored(task, outputs, batch)
     loss = np.mean(np.square(outputs.astype(np.float64) - target))
     assert float(score["loss"]) == pytest.approx(loss, rel=1e-5)
-    assert float(score["bits"]) == pytest.approx(150 * math.log2(np.mean(np.square(target, dtype=np.float64)) / loss), rel=1e-5)
+    assert float(score["bits"]) == pytest.approx(
+        150 * math.log2(np.mean(np.square(target, dtype=np.float64)) / loss), rel=1e-5
+    )
     assert scored(task, target + 2, batch)["bits"] == 0
     perfect = scored(task, target, batch)
     assert perfect["loss"] == 0 and 300 * 60 < perfect["bits"] < math.inf
     halved = batch._replace(weight=np.repeat(np.float32([1, 0]), 32))
-    assert scored(task, outputs, halved)["loss"] == pytest.approx(np.mean(np.square(outputs - target)[:32]))
+    assert scored(task, outputs, halved)["loss"] == pytest.approx(
+        np.mean(np.square(outputs - target)[:32])
+    )
 
 
 def test_brackets_are_counted():
@@ -155,15 +192,22 @@ def test_brackets_are_counted():
 def test_every_symbol_is_as_likely_and_brackets_turn_at_the_ends():
     batch = drawn(Parentheses(length=800), count=64)
     symbols, counts = np.argmax(batch.x, axis=-1), np.asarray(batch.target)
-    kinds = np.bincount(np.where(symbols < 20, symbols % 10, symbols).ravel(), minlength=30) / symbols.size
+    kinds = (
+        np.bincount(np.where(symbols < 20, symbols % 10, symbols).ravel(), minlength=30)
+        / symbols.size
+    )
     expected = np.repeat([2 / 30, 0, 1 / 30], 10)
-    np.testing.assert_array_less(abs(kinds - expected), 4 * np.sqrt(expected / symbols.size) + 1e-12)
+    np.testing.assert_array_less(
+        abs(kinds - expected), 4 * np.sqrt(expected / symbols.size) + 1e-12
+    )
     before = counts[:-1]
     change = np.diff(counts, axis=0)
     for count in range(11):
         moves = change[(before == count) & (change != 0)]
         ups = {0: 1, 10: 0}.get(count, 0.5)
-        assert abs(np.mean(moves > 0) - ups) <= 4 * math.sqrt(ups * (1 - ups) / len(moves)), count
+        assert abs(np.mean(moves > 0) - ups) <= 4 * math.sqrt(
+            ups * (1 - ups) / len(moves)
+        ), count
 
 
 @pytest.mark.parametrize("digits", [3, 9])
@@ -171,28 +215,43 @@ def test_sums_are_added(digits):
     batch = drawn(Arithmetic(digits=digits))
     asked, answered = 2 * digits + 3, digits + 2
     np.testing.assert_array_equal(batch.weight[:, 0], [0] * asked + [1] * answered)
-    np.testing.assert_array_equal(batch.weight, np.repeat(batch.weight[:, :1], 128, axis=1))
+    np.testing.assert_array_equal(
+        batch.weight, np.repeat(batch.weight[:, :1], 128, axis=1)
+    )
     numbers = []
     for string, target in zip(strings(batch), np.asarray(batch.target).T):
         question = text(string[:asked])
         assert text(string[asked:]) == " " * answered
-        assert text(target) == " " * asked + str(total(question.lstrip())).ljust(answered)
+        assert text(target) == " " * asked + str(total(question.lstrip())).ljust(
+            answered
+        )
         numbers += question[:-1].replace("-", " -").replace("+", " ").split()
     assert len(numbers) == 256
     lengths = np.array([len(number.removeprefix("-")) for number in numbers])
     assert set(lengths) == set(range(1, digits + 1))
     assert all(int(number) and str(int(number)) == number for number in numbers)
-    for share, likely in ((np.mean(lengths == digits), 1 / digits), (np.mean([n[0] == "-" for n in numbers]), 0.5)):
+    for share, likely in (
+        (np.mean(lengths == digits), 1 / digits),
+        (np.mean([n[0] == "-" for n in numbers]), 0.5),
+    ):
         assert abs(share - likely) <= 4 * math.sqrt(likely * (1 - likely) / 256)
 
 
 def test_every_sum_of_single_digits_is_asked():
     batch = drawn(Arithmetic(digits=1), count=3000)
     asked = {
-        text(string[:5]).strip(): text(target[5:]).strip() for string, target in zip(strings(batch), np.asarray(batch.target).T)
+        text(string[:5]).strip(): text(target[5:]).strip()
+        for string, target in zip(strings(batch), np.asarray(batch.target).T)
     }
-    assert asked["-9-9="] == "-18" and asked["9+9="] == "18" and asked["3-3="] == "0" and asked["-4+5="] == "1"
-    assert len(asked) == 18 * 18 and all(answer == str(total(question)) for question, answer in asked.items())
+    assert (
+        asked["-9-9="] == "-18"
+        and asked["9+9="] == "18"
+        and asked["3-3="] == "0"
+        and asked["-4+5="] == "1"
+    )
+    assert len(asked) == 18 * 18 and all(
+        answer == str(total(question)) for question, answer in asked.items()
+    )
 
 
 def test_too_many_digits_are_refused():
@@ -220,8 +279,13 @@ def test_a_wrong_character_spoils_one_sum_and_counts_before_the_answer_do_not():
     assert ignored["exact"] == 1 and ignored["loss"] == pytest.approx(0, abs=1e-6)
     outputs[-1, 2] = np.eye(14)[12]
     spoiled = scored(task, outputs, batch)
-    assert spoiled["accuracy"] == pytest.approx(1 - 1 / 640) and spoiled["exact"] == 127 / 128
-    few = scored(task, outputs, batch._replace(weight=batch.weight * (np.arange(128) < 4)))
+    assert (
+        spoiled["accuracy"] == pytest.approx(1 - 1 / 640)
+        and spoiled["exact"] == 127 / 128
+    )
+    few = scored(
+        task, outputs, batch._replace(weight=batch.weight * (np.arange(128) < 4))
+    )
     assert few["accuracy"] == pytest.approx(19 / 20) and few["exact"] == 3 / 4
 
 
@@ -231,15 +295,21 @@ def test_a_wrong_count_is_one_of_ten():
     logits = 50 * np.eye(11, dtype=np.float32)[batch.target]
     logits[2, 3, 7] = 50 * np.eye(11)[10]
     score = scored(task, logits.reshape(50, 32, 110), batch)
-    assert score["accuracy"] == pytest.approx(1 - 1 / 16000) and score["loss"] == pytest.approx(50 / 16000)
+    assert score["accuracy"] == pytest.approx(1 - 1 / 16000) and score[
+        "loss"
+    ] == pytest.approx(50 / 16000)
 
 
 @pytest.mark.parametrize("task", EVERY_STEP, ids=str)
 def test_ignoring_the_inputs_scores_chance(task):
     seen = np.concatenate([drawn(task, seed).target for seed in range(20)], axis=1)
-    marginals = np.mean(np.eye(11 if seen.ndim == 3 else 14)[seen], axis=1).reshape(len(seen), 1, task.outputs)
+    marginals = np.mean(np.eye(11 if seen.ndim == 3 else 14)[seen], axis=1).reshape(
+        len(seen), 1, task.outputs
+    )
     outputs = np.repeat(np.log(np.maximum(marginals, 1e-5)), task.batch, axis=1)
-    losses = [scored(task, outputs, drawn(task, seed))["loss"] for seed in range(20, 40)]
+    losses = [
+        scored(task, outputs, drawn(task, seed))["loss"] for seed in range(20, 40)
+    ]
     assert np.mean(losses) == pytest.approx(task.chance, rel=0.02)
 
 
@@ -250,12 +320,26 @@ def test_ignoring_the_inputs_of_a_random_function_scores_chance():
     whole = task.test(task.draw(jax.random.key(0), 0), jax.random.key(1), 2048)
     assert whole.target.shape == (2**14, 1)
     small = RandomFunction(samples=70)
-    np.testing.assert_array_equal(*(small.test(jax.random.key(0), jax.random.key(k), 2048).target for k in (1, 2)))
-    assert len(np.unique(small.test(jax.random.key(0), jax.random.key(1), 2048).target)) == 70
+    np.testing.assert_array_equal(
+        *(small.test(jax.random.key(0), jax.random.key(k), 2048).target for k in (1, 2))
+    )
+    assert (
+        len(np.unique(small.test(jax.random.key(0), jax.random.key(1), 2048).target))
+        == 70
+    )
 
 
 def test_chance_is_exact_for_short_strings():
-    assert Parentheses(length=1).chance == pytest.approx(-(math.log(1 / 15) / 15 + math.log(14 / 15) * 14 / 15))
-    answers = [str(a + b).ljust(3) for a in range(-9, 10) for b in range(-9, 10) if a and b]
-    shares = [np.unique(list(column), return_counts=True)[1] / len(answers) for column in zip(*answers)]
-    assert Arithmetic(digits=1).chance == pytest.approx(-np.mean([np.sum(p * np.log(p)) for p in shares]), rel=0.003)
+    assert Parentheses(length=1).chance == pytest.approx(
+        -(math.log(1 / 15) / 15 + math.log(14 / 15) * 14 / 15)
+    )
+    answers = [
+        str(a + b).ljust(3) for a in range(-9, 10) for b in range(-9, 10) if a and b
+    ]
+    shares = [
+        np.unique(list(column), return_counts=True)[1] / len(answers)
+        for column in zip(*answers)
+    ]
+    assert Arithmetic(digits=1).chance == pytest.approx(
+        -np.mean([np.sum(p * np.log(p)) for p in shares]), rel=0.003
+    )

@@ -4,13 +4,15 @@ import jax
 import numpy as np
 import pytest
 
-from rnnjax.initializers import INITIALIZERS
+from rnnjax.cells.initializers import INITIALIZERS
 
 ROWS, GATES, SIZE = 48, 4, 48
 
 
 def draw(name, rows=ROWS, gates=GATES, size=SIZE):
-    return np.asarray(INITIALIZERS[name](jax.random.key(1), rows, gates, size), np.float64)
+    return np.asarray(
+        INITIALIZERS[name](jax.random.key(1), rows, gates, size), np.float64
+    )
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)

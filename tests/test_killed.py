@@ -18,8 +18,8 @@ KILLS = int(os.environ.get("RNNJAX_KILLS", "3"))
 WHOLE = {}  # seconds and rows of an undisturbed run, by benchmark
 START = """
 import importlib, sys
-from benchmarks import _flags
-from rnnjax import lanes
+from benchmarks.common import flags as _flags
+from rnnjax.engine import lanes
 lanes.SAVE_SECONDS = 0.0
 del sys.argv[0]
 main = importlib.import_module(sys.argv[0]).main
@@ -30,9 +30,18 @@ _flags.start(main)
 
 def started(benchmark, folder):
     """A run that keeps its states after every chunk, in a process that has just finished its imports."""
-    command = [sys.executable, "-c", START, f"benchmarks.{benchmark}", *tiny.arguments(benchmark, folder)]
+    command = [
+        sys.executable,
+        "-c",
+        START,
+        f"benchmarks.{benchmark}",
+        *tiny.arguments(benchmark, folder),
+    ]
     process = subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": str(tiny.ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command,
+        env=os.environ | {"PYTHONPATH": str(tiny.ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert process.stdout.readline() == b"ready\n"
     return process
@@ -58,11 +67,17 @@ def lives():
     return out
 
 
-@pytest.mark.parametrize("number, benchmark, kills", [(number, *life) for number, life in enumerate(lives())])
-def test_killed_runs_end_with_the_same_rows(command, tmp_path, number, benchmark, kills):
+@pytest.mark.parametrize(
+    "number, benchmark, kills", [(number, *life) for number, life in enumerate(lives())]
+)
+def test_killed_runs_end_with_the_same_rows(
+    command, tmp_path, number, benchmark, kills
+):
     module, rng, run = tiny.BINARIES[benchmark], random.Random(number), tmp_path / "run"
     if benchmark not in WHOLE:
-        for _ in range(2):  # the second time without a compiler, as the runs that are killed
+        for _ in range(
+            2
+        ):  # the second time without a compiler, as the runs that are killed
             shutil.rmtree(run, ignore_errors=True)
             process, began = started(benchmark, run), time.monotonic()
             process.communicate()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from etils import epath
 
-from rnnjax import checkpoints, lanes
+from rnnjax.engine import lanes
+from rnnjax.results import checkpoints
 
 
 def scale(x, y, factor, *, power):
@@ -59,7 +60,11 @@ class Countdown:
 
 
 def count(left, steps):
-    return jax.lax.cond(left == 0, lambda: {"left": left, "steps": steps}, lambda: {"left": left - 1, "steps": steps + 1})
+    return jax.lax.cond(
+        left == 0,
+        lambda: {"left": left, "steps": steps},
+        lambda: {"left": left - 1, "steps": steps + 1},
+    )
 
 
 def test_lanes_stop_when_they_are_done(mesh):
@@ -70,7 +75,9 @@ def test_lanes_stop_when_they_are_done(mesh):
     assert [row["steps"] for row in rows] == [3, 0, 7]
     assert [row["seed"] for row in rows] == [3, 0, 7]
     assert experiment.log[0] % len(mesh.devices) == 0
-    assert max(experiment.log[1:]) == 7  # one chunk is in flight when the last lane is seen to be done
+    assert (
+        max(experiment.log[1:]) == 7
+    )  # one chunk is in flight when the last lane is seen to be done
     assert reports == sorted(reports)
 
 
@@ -80,19 +87,27 @@ def test_an_experiment_ends_with_its_chunks(mesh):
 
 
 def test_width_is_recorded():
-    one, all_at_once = lanes.Mesh(tuple(jax.devices()), 1), lanes.Mesh(tuple(jax.devices()[:1]), None)
+    one, all_at_once = (
+        lanes.Mesh(tuple(jax.devices()), 1),
+        lanes.Mesh(tuple(jax.devices()[:1]), None),
+    )
     group = lanes.Group("g", Countdown(4, []), (9, 2, 1))
     assert {row["width"] for row in lanes.run_group(group, one)[0]} == {1}
     assert {row["width"] for row in lanes.run_group(group, all_at_once)[0]} == {3}
 
 
 def test_groups_come_one_by_one_with_timings_and_reports():
-    groups = [lanes.Group(name, Countdown(4, []), (1, 2), cost) for name, cost in (("a", 1.0), ("b", 3.0))]
+    groups = [
+        lanes.Group(name, Countdown(4, []), (1, 2), cost)
+        for name, cost in (("a", 1.0), ("b", 3.0))
+    ]
     reports = []
     results = list(lanes.run(groups, lanes.Mesh.local(), reports.append))
     assert [result.group.name for result in results] == ["a", "b"]
     assert reports == sorted(reports) and reports[-1] == 4.0
-    assert all(result.timing.keys() == {"compile_seconds", "run_seconds"} for result in results)
+    assert all(
+        result.timing.keys() == {"compile_seconds", "run_seconds"} for result in results
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,11 +118,16 @@ class Hungry(Countdown):
 
     def init(self, mesh, seeds, live, order):
         keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
-        return super().init(mesh, seeds, live, order) | {"key": mesh.place(keys), "order": order}
+        return super().init(mesh, seeds, live, order) | {
+            "key": mesh.place(keys),
+            "order": order,
+        }
 
     def advance(self, mesh, state, chunk):
         if len(state["left"]) > self.most:
-            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+            raise jax.errors.JaxRuntimeError(
+                "RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes."
+            )
         return state | super().advance(mesh, state, chunk)
 
     def finish(self, state, lane):
@@ -130,7 +150,10 @@ def test_lanes_that_do_not_fit_into_memory_run_half_by_half():
 
 def test_halves_that_are_done_are_not_done_again(tmp_path):
     """Stopped in the second half, the first is taken from the store."""
-    one, store = lanes.Mesh(tuple(jax.devices()[:1]), None), checkpoints.States(epath.Path(tmp_path))
+    one, store = (
+        lanes.Mesh(tuple(jax.devices()[:1]), None),
+        checkpoints.States(epath.Path(tmp_path)),
+    )
     calls = []
 
     def stop():
@@ -138,7 +161,10 @@ def test_halves_that_are_done_are_not_done_again(tmp_path):
         return len(calls) == 9
 
     group = lanes.Group("g", Hungry(6, []), (9, 9, 9, 9))
-    with pytest.warns(UserWarning, match="do not fit into memory"), pytest.raises(lanes.Preempted):
+    with (
+        pytest.warns(UserWarning, match="do not fit into memory"),
+        pytest.raises(lanes.Preempted),
+    ):
         lanes.run_group(group, one, store=store, stop=stop)
     group.experiment.log.clear()
     with pytest.warns(UserWarning, match="do not fit into memory"):

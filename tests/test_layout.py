@@ -20,7 +20,9 @@ def imports(path):
 
 
 def uses(path, module):
-    return any(name == module or name.startswith(module + ".") for name in imports(path))
+    return any(
+        name == module or name.startswith(module + ".") for name in imports(path)
+    )
 
 
 def room(path):
@@ -35,12 +37,20 @@ def test_the_library_knows_no_flags_and_no_binaries(path):
 
 
 def test_only_cells_networks_and_initialisers_know_flax():
-    assert {room(path) for path in LIBRARY if uses(path, "flax")} <= {"cells", "networks", "initializers"}
+    assert {room(path) for path in LIBRARY if uses(path, "flax")} <= {
+        "cells",
+        "networks",
+        "initializers",
+    }
 
 
 def test_loops_are_over_time_in_unroll_over_updates_in_trainings_and_over_positions_in_softmax():
     loops = ("lax.scan", "lax.fori_loop", "lax.while_loop")
-    assert {room(path) for path in LIBRARY if any(loop in path.read_text() for loop in loops)} <= {
+    assert {
+        room(path)
+        for path in LIBRARY
+        if any(loop in path.read_text() for loop in loops)
+    } <= {
         "unroll",
         "training",
         "autocomplete",
@@ -50,7 +60,9 @@ def test_loops_are_over_time_in_unroll_over_updates_in_trainings_and_over_positi
 
 def test_files_are_written_by_records_and_figures_alone():
     writers = ("write_text", "write_bytes", "open(", "savefig")
-    assert {room(path) for path in LIBRARY if any(w in path.read_text() for w in writers)} <= {
+    assert {
+        room(path) for path in LIBRARY if any(w in path.read_text() for w in writers)
+    } <= {
         "records",
         "checkpoints",
         "figures",
@@ -61,7 +73,11 @@ def test_files_are_written_by_records_and_figures_alone():
 def test_matplotlib_is_imported_where_a_picture_is_drawn():
     for path in ALL:
         top = ast.parse(path.read_text()).body
-        names = [ast.unparse(node) for node in top if isinstance(node, (ast.Import, ast.ImportFrom))]
+        names = [
+            ast.unparse(node)
+            for node in top
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
         assert not any("matplotlib" in name for name in names), path
 
 

@@ -5,20 +5,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnjax import lyapunov, unroll
+from rnnjax.engine import unroll
+from rnnjax.memory_stability import lyapunov
 
 INTERVALS = (lyapunov.BURN_IN + lyapunov.STEPS) // lyapunov.EVERY
 
 
 def test_linear_map_has_the_logarithm_of_its_largest_eigenvalue():
-    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0] @ np.diag([0.9, 0.5, 0.3, 0.1])
+    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0] @ np.diag(
+        [0.9, 0.5, 0.3, 0.1]
+    )
     matrix = np.diag([0.9, 0.5, 0.3, 0.1]) + np.triu(0.1 * matrix, 1)
 
     def step(carry, z):
         return (carry[0] @ jnp.asarray(matrix, jnp.float32) + z,), carry[0]
 
     z = jnp.zeros((INTERVALS * lyapunov.EVERY, 4))
-    growth = jax.jit(lambda z: unroll.unroll_tangent(step, (jnp.zeros(4),), (jnp.ones(4),), z, lyapunov.EVERY)[2])(z)
+    growth = jax.jit(
+        lambda z: unroll.unroll_tangent(
+            step, (jnp.zeros(4),), (jnp.ones(4),), z, lyapunov.EVERY
+        )[2]
+    )(z)
     exponent, error, status = lyapunov.estimate(growth)
     assert status == "ok"
     assert exponent == pytest.approx(np.log(0.9), abs=1e-5)
@@ -48,13 +55,19 @@ def test_dead_and_short_are_named():
 
 
 def test_spectrum_of_a_linear_map_is_that_of_its_eigenvalues():
-    matrix = np.diag([0.9, 0.5, 0.3, 0.1]) + np.triu(0.1 * np.random.default_rng(0).normal(size=(4, 4)), 1)
+    matrix = np.diag([0.9, 0.5, 0.3, 0.1]) + np.triu(
+        0.1 * np.random.default_rng(0).normal(size=(4, 4)), 1
+    )
 
     def step(carry, z):
         return (carry[0] @ jnp.asarray(matrix, jnp.float32) + z,), carry[0]
 
     z = jnp.zeros((2000, 4))
-    frame, growth = jax.jit(lambda z: unroll.unroll_frame(step, (jnp.zeros(4),), jnp.eye(4), z, lyapunov.EVERY_QR))(z)
+    frame, growth = jax.jit(
+        lambda z: unroll.unroll_frame(
+            step, (jnp.zeros(4),), jnp.eye(4), z, lyapunov.EVERY_QR
+        )
+    )(z)
     np.testing.assert_allclose(frame @ frame.T, np.eye(4), atol=1e-5)
     exponents, dead = lyapunov.spectrum(growth, 2.0**-23)
     np.testing.assert_allclose(exponents, np.log([0.9, 0.5, 0.3, 0.1]), atol=1e-4)

@@ -10,9 +10,16 @@ import sys
 import pytest
 
 from benchmarks import memory_stability
-from rnnjax import lanes, records
+from rnnjax.engine import lanes
+from rnnjax.results import records
 
-TINY = ["--input_sizes=1,2", "--hidden_sizes=1,3", "--seeds=2", "--steps=1600", "--unique_steps=300"]
+TINY = [
+    "--input_sizes=1,2",
+    "--hidden_sizes=1,3",
+    "--seeds=2",
+    "--steps=1600",
+    "--unique_steps=300",
+]
 
 
 @pytest.fixture
@@ -28,20 +35,55 @@ def test_a_run_leaves_rows_summary_pictures_and_a_table(binary, tmp_path):
     assert "8 lanes: 8 merged, 0 apart, 0 diverged" in out
     assert err == ""
     names = {path.name for path in folder.iterdir()}
-    pictures = {f"{name}.{kind}" for name in ("heatmap", "distance") for kind in ("png", "svg")}
-    assert names == {".lock", "config.json", "rows", "rows.jsonl", "timings", "timings.jsonl", "summary.csv"} | pictures
+    pictures = {
+        f"{name}.{kind}" for name in ("heatmap", "distance") for kind in ("png", "svg")
+    }
+    assert (
+        names
+        == {
+            ".lock",
+            "config.json",
+            "rows",
+            "rows.jsonl",
+            "timings",
+            "timings.jsonl",
+            "summary.csv",
+        }
+        | pictures
+    )
     rows = records.read_rows(folder)
     assert len(rows) == 8
-    expected = {"benchmark", "cell", "input_size", "hidden_size", "layers", "seed", "steps", "unique_steps", "status"}
-    expected |= {"first_identical", "settled_identical", "first_cosine", "first_1e-4", "settled_1e-4"}
-    assert expected | {"lyapunov", "lyapunov_se", "floor", "distance", "width"} < rows[0].keys()
+    expected = {
+        "benchmark",
+        "cell",
+        "input_size",
+        "hidden_size",
+        "layers",
+        "seed",
+        "steps",
+        "unique_steps",
+        "status",
+    }
+    expected |= {
+        "first_identical",
+        "settled_identical",
+        "first_cosine",
+        "first_1e-4",
+        "settled_1e-4",
+    }
+    assert (
+        expected | {"lyapunov", "lyapunov_se", "floor", "distance", "width"}
+        < rows[0].keys()
+    )
     assert len((folder / "summary.csv").read_text().splitlines()) == 5
 
 
 def test_a_repeated_run_has_the_same_bytes_and_a_finished_one_redraws(binary, tmp_path):
     for name in ("a", "b"):
         assert binary("--cell=gru", *TINY, f"--out_dir={name}")[0] == 0
-    assert (tmp_path / "a/rows.jsonl").read_bytes() == (tmp_path / "b/rows.jsonl").read_bytes()
+    assert (tmp_path / "a/rows.jsonl").read_bytes() == (
+        tmp_path / "b/rows.jsonl"
+    ).read_bytes()
     (tmp_path / "a/heatmap.png").unlink()
     status, out, err = binary("--cell=gru", *TINY, "--out_dir=a")
     assert status == 0
@@ -60,10 +102,14 @@ def test_a_run_can_be_repeated_from_its_config(binary, tmp_path):
     assert config["options"]["gru"]["keep_bias"] == 0.0
     again = [word for word in command[3:] if not word.startswith("--out_dir")]
     assert binary(*again, "--out_dir=b")[0] == 0
-    assert (tmp_path / "a/rows.jsonl").read_bytes() == (tmp_path / "b/rows.jsonl").read_bytes()
+    assert (tmp_path / "a/rows.jsonl").read_bytes() == (
+        tmp_path / "b/rows.jsonl"
+    ).read_bytes()
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_rows(binary, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_and_ends_with_the_same_rows(
+    binary, tmp_path, monkeypatch
+):
     assert binary("--cell=lstm", *TINY, "--out_dir=whole")[0] == 0
     real, ran = lanes.run_group, []
 
@@ -76,21 +122,35 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(binary, tmp_path, monk
     monkeypatch.setattr(lanes, "run_group", interrupted)
     status, out, err = binary("--cell=lstm", *TINY, "--out_dir=parts")
     assert status == 130
-    assert "2 of 4 missing groups are kept in parts; the same command goes on from there" in err
+    assert (
+        "2 of 4 missing groups are kept in parts; the same command goes on from there"
+        in err
+    )
     assert out == ""
     ran.clear()
-    monkeypatch.setattr(lanes, "run_group", lambda group, *arguments: (ran.append(group.name), real(group, *arguments))[1])
+    monkeypatch.setattr(
+        lanes,
+        "run_group",
+        lambda group, *arguments: (ran.append(group.name), real(group, *arguments))[1],
+    )
     assert binary("--cell=lstm", *TINY, "--out_dir=parts")[0] == 0
     assert len(ran) == 2
-    assert (tmp_path / "parts/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+    assert (tmp_path / "parts/rows.jsonl").read_bytes() == (
+        tmp_path / "whole/rows.jsonl"
+    ).read_bytes()
 
 
 def test_more_seeds_and_sizes_extend_a_run(binary, tmp_path):
     assert binary("--cell=lstm", *TINY, "--out_dir=grown")[0] == 0
-    wider = [word.replace("--seeds=2", "--seeds=3").replace("=1,3", "=1,3,4") for word in TINY]
+    wider = [
+        word.replace("--seeds=2", "--seeds=3").replace("=1,3", "=1,3,4")
+        for word in TINY
+    ]
     assert binary("--cell=lstm", *wider, "--out_dir=grown")[0] == 0
     assert binary("--cell=lstm", *wider, "--out_dir=whole")[0] == 0
-    assert (tmp_path / "grown/rows.jsonl").read_bytes() == (tmp_path / "whole/rows.jsonl").read_bytes()
+    assert (tmp_path / "grown/rows.jsonl").read_bytes() == (
+        tmp_path / "whole/rows.jsonl"
+    ).read_bytes()
 
 
 def test_another_setting_is_refused_unless_overwritten(binary, tmp_path):
@@ -98,21 +158,37 @@ def test_another_setting_is_refused_unless_overwritten(binary, tmp_path):
     before = (tmp_path / "a/rows.jsonl").read_bytes()
     status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2")
     assert status == 2
-    assert "keep_bias=None, not 2.0; allowed: the same settings, another --out_dir, or --overwrite" in err
+    assert (
+        "keep_bias=None, not 2.0; allowed: the same settings, another --out_dir, or --overwrite"
+        in err
+    )
     assert (tmp_path / "a/rows.jsonl").read_bytes() == before
-    assert binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2", "--overwrite")[0] == 0
+    assert (
+        binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2", "--overwrite")[0]
+        == 0
+    )
     assert (tmp_path / "a/rows.jsonl").read_bytes() != before
 
 
 def test_presets_and_single_flags(binary, tmp_path):
-    runs = {"article": [], "flax": ["--preset=flax"], "bias": ["--preset=flax", "--keep_bias=1"]}
+    runs = {
+        "article": [],
+        "flax": ["--preset=flax"],
+        "bias": ["--preset=flax", "--keep_bias=1"],
+    }
     rows = {}
     for name, more in runs.items():
         assert binary("--cell=lstm", *TINY, *more, f"--out_dir={name}")[0] == 0
-        rows[name] = [row["lyapunov"] or row["first_1e-4"] for row in records.read_rows(tmp_path / name)]
+        rows[name] = [
+            row["lyapunov"] or row["first_1e-4"]
+            for row in records.read_rows(tmp_path / name)
+        ]
     assert len({tuple(row) for row in rows.values()}) == 3
     settings = json.loads((tmp_path / "bias/config.json").read_text())["settings"]
-    assert (settings["keep_bias"], settings["recurrent_init"]) == (1.0, "orthogonal_per_gate")
+    assert (settings["keep_bias"], settings["recurrent_init"]) == (
+        1.0,
+        "orthogonal_per_gate",
+    )
 
 
 def test_several_cells_share_a_folder(binary, tmp_path):
@@ -122,8 +198,16 @@ def test_several_cells_share_a_folder(binary, tmp_path):
 
 
 def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_path):
-    one = ["--input_sizes=2", "--hidden_sizes=3", "--seeds=2", "--steps=1600", "--unique_steps=300"]
-    status, out, err = binary("--cell=gru,intersection_rnn", "--layers=1,2", *one, "--out_dir=a")
+    one = [
+        "--input_sizes=2",
+        "--hidden_sizes=3",
+        "--seeds=2",
+        "--steps=1600",
+        "--unique_steps=300",
+    ]
+    status, out, err = binary(
+        "--cell=gru,intersection_rnn", "--layers=1,2", *one, "--out_dir=a"
+    )
     assert status == 0, err
     assert out.startswith("first shared step\n cell ")
     for name in ("gru ", "gru x2", "intersection_rnn x2"):
@@ -134,16 +218,42 @@ def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_pat
 
 
 def test_a_budget_gives_every_cell_its_units(binary, tmp_path):
-    one = ["--input_sizes=2", "--seeds=2", "--steps=1600", "--unique_steps=300", "--budget=100"]
+    one = [
+        "--input_sizes=2",
+        "--seeds=2",
+        "--steps=1600",
+        "--unique_steps=300",
+        "--budget=100",
+    ]
     status, out, err = binary("--cell=rnn_tanh,lstm", *one, "--out_dir=a")
     assert status == 0, err
-    units = {row["cell"]: row["hidden_size"] for row in records.read_rows(tmp_path / "a")}
-    assert units == {"rnn_tanh": 8, "lstm": 3}  # n (2 + n + 1) and 4 n (2 + n + 1) parameters
+    units = {
+        row["cell"]: row["hidden_size"] for row in records.read_rows(tmp_path / "a")
+    }
+    assert units == {
+        "rnn_tanh": 8,
+        "lstm": 3,
+    }  # n (2 + n + 1) and 4 n (2 + n + 1) parameters
 
 
 def test_spectrum_and_depth_are_options(binary, tmp_path):
-    one = ["--input_sizes=2", "--hidden_sizes=3", "--seeds=1", "--steps=3000", "--unique_steps=300"]
-    assert binary("--cell=nested_lstm", "--depth=3", "--lyapunov=spectrum", *one, "--out_dir=a")[0] == 0
+    one = [
+        "--input_sizes=2",
+        "--hidden_sizes=3",
+        "--seeds=1",
+        "--steps=3000",
+        "--unique_steps=300",
+    ]
+    assert (
+        binary(
+            "--cell=nested_lstm",
+            "--depth=3",
+            "--lyapunov=spectrum",
+            *one,
+            "--out_dir=a",
+        )[0]
+        == 0
+    )
     (row,) = records.read_rows(tmp_path / "a")
     assert len(row["lyapunov_spectrum"]) + row["lyapunov_dead"] == 12
 
@@ -157,41 +267,96 @@ def test_dry_run_writes_nothing(binary, tmp_path):
 
 
 def test_a_lane_that_diverges_is_counted(binary):
-    status, out, _ = binary("--cell=rnn_relu", *TINY, "--recurrent_gain=8", "--hidden_sizes=16")
+    status, out, _ = binary(
+        "--cell=rnn_relu", *TINY, "--recurrent_gain=8", "--hidden_sizes=16"
+    )
     assert status == 2  # the flag stands twice
     tiny = [word for word in TINY if "hidden" not in word]
-    status, out, _ = binary("--cell=rnn_relu", *tiny, "--recurrent_gain=8", "--hidden_sizes=16")
+    status, out, _ = binary(
+        "--cell=rnn_relu", *tiny, "--recurrent_gain=8", "--hidden_sizes=16"
+    )
     assert status == 0
     assert "4 lanes: 0 merged, 0 apart, 4 diverged" in out
 
 
 WRONG = {
-    "unknown cell": (["--cell=lstmm"], "--cell=lstmm: no such cell 'lstmm'; allowed: all, or a comma list of rnn_tanh,"),
+    "unknown cell": (
+        ["--cell=lstmm"],
+        "--cell=lstmm: no such cell 'lstmm'; allowed: all, or a comma list of rnn_tanh,",
+    ),
     "one unknown cell": (["--cell=lstm,x"], "--cell=lstm,x: no such cell 'x'"),
     "no cell": (["--cell="], "--cell=: empty entry"),
-    "a cell twice": (["--cell=lstm,lstm"], "--cell=lstm,lstm: an entry is repeated; allowed: every entry once"),
-    "unknown criterion": (["--criteria=close"], "--criteria=close: no such criterion 'close'; allowed: identical, cosine, or"),
+    "a cell twice": (
+        ["--cell=lstm,lstm"],
+        "--cell=lstm,lstm: an entry is repeated; allowed: every entry once",
+    ),
+    "unknown criterion": (
+        ["--criteria=close"],
+        "--criteria=close: no such criterion 'close'; allowed: identical, cosine, or",
+    ),
     "negative tolerance": (["--criteria=-1"], "--criteria=-1: no such criterion"),
     "a tolerance twice": (["--criteria=1e-2,0.01"], "a tolerance is repeated"),
-    "unknown initialiser": (["--kernel_init=magic"], "--kernel_init=magic: no such kernel_init; allowed: glorot_uniform,"),
-    "unknown preset": (["--preset=keras"], "--preset=keras: no such preset; allowed: article, flax"),
-    "unknown dtype": (["--dtype=int8"], "--dtype=int8: no such dtype; allowed: float32, float64, bfloat16"),
-    "unknown nonlinearity": (["--cell=lstm", "--activation=cube"], "--activation=cube: no such activation; allowed: tanh,"),
-    "a positional word": (["cell=lstm"], "'cell=lstm' is no flag; allowed: --cell=lstm"),
-    "another word": (["lstm"], "'lstm' is no flag; allowed: flags, which begin with --"),
-    "unknown flag": (["--cel=lstm"], "Unknown command line flag 'cel'. Did you mean: cell ?; allowed: what --help lists"),
-    "a flag twice": (["--cell=lstm", "--cell=gru"], "--cell=lstm --cell=gru: given more than once; allowed: every flag once"),
-    "empty sizes": (["--hidden_sizes="], "--hidden_sizes=: no number; allowed: whole numbers from 1 to "),
+    "unknown initialiser": (
+        ["--kernel_init=magic"],
+        "--kernel_init=magic: no such kernel_init; allowed: glorot_uniform,",
+    ),
+    "unknown preset": (
+        ["--preset=keras"],
+        "--preset=keras: no such preset; allowed: article, flax",
+    ),
+    "unknown dtype": (
+        ["--dtype=int8"],
+        "--dtype=int8: no such dtype; allowed: float32, float64, bfloat16",
+    ),
+    "unknown nonlinearity": (
+        ["--cell=lstm", "--activation=cube"],
+        "--activation=cube: no such activation; allowed: tanh,",
+    ),
+    "a positional word": (
+        ["cell=lstm"],
+        "'cell=lstm' is no flag; allowed: --cell=lstm",
+    ),
+    "another word": (
+        ["lstm"],
+        "'lstm' is no flag; allowed: flags, which begin with --",
+    ),
+    "unknown flag": (
+        ["--cel=lstm"],
+        "Unknown command line flag 'cel'. Did you mean: cell ?; allowed: what --help lists",
+    ),
+    "a flag twice": (
+        ["--cell=lstm", "--cell=gru"],
+        "--cell=lstm --cell=gru: given more than once; allowed: every flag once",
+    ),
+    "empty sizes": (
+        ["--hidden_sizes="],
+        "--hidden_sizes=: no number; allowed: whole numbers from 1 to ",
+    ),
     "a hole in sizes": (["--hidden_sizes=1,,2"], "--hidden_sizes=1,,2: no number"),
     "negative size": (["--input_sizes=-4"], "--input_sizes=-4: '-4' is no such number"),
     "zero size": (["--input_sizes=0,1"], "--input_sizes=0,1: '0' is no such number"),
     "a size twice": (["--input_sizes=4,4"], "--input_sizes=4,4: an entry is repeated"),
-    "a word for a size": (["--hidden_sizes=many"], "--hidden_sizes=many: 'many' is no such number"),
-    "no seeds": (["--seeds=0"], "--seeds=0: '0' is no such number; allowed: whole numbers from 1 to "),
-    "negative seed": (["--first_seed=-1"], "--first_seed=-1: '-1' is no such number; allowed: whole numbers from 0 to "),
-    "nothing shared": (["--steps=1000"], "--unique_steps=1000: no shared steps are left; allowed: 1 to 999 of --steps=1000"),
+    "a word for a size": (
+        ["--hidden_sizes=many"],
+        "--hidden_sizes=many: 'many' is no such number",
+    ),
+    "no seeds": (
+        ["--seeds=0"],
+        "--seeds=0: '0' is no such number; allowed: whole numbers from 1 to ",
+    ),
+    "negative seed": (
+        ["--first_seed=-1"],
+        "--first_seed=-1: '-1' is no such number; allowed: whole numbers from 0 to ",
+    ),
+    "nothing shared": (
+        ["--steps=1000"],
+        "--unique_steps=1000: no shared steps are left; allowed: 1 to 999 of --steps=1000",
+    ),
     "nothing unique": (["--unique_steps=0"], "--unique_steps=0: '0' is no such number"),
-    "no scale": (["--input_scale=0"], "--input_scale=0: not such a number; allowed: a number from 1e-30 to 1e30"),
+    "no scale": (
+        ["--input_scale=0"],
+        "--input_scale=0: not such a number; allowed: a number from 1e-30 to 1e30",
+    ),
     "not a number": (
         ["--keep_bias=nan", "--cell=lstm"],
         "--keep_bias=nan: not such a number; allowed: 0, or a number of size 1e-30 to 1e30",
@@ -204,7 +369,10 @@ WRONG = {
         ["--cell=lstm", "--depth=2"],
         "--depth=2: not an option of lstm; allowed: with nested_lstm",
     ),
-    "no depth": (["--cell=nested_lstm", "--depth=0"], "--depth=0: '0' is no such number"),
+    "no depth": (
+        ["--cell=nested_lstm", "--depth=0"],
+        "--depth=0: '0' is no such number",
+    ),
     "a budget below one unit": (
         ["--cell=gru,lstm", "--input_sizes=4", "--budget=20"],
         "--budget=20: too small for one unit of lstm with 4 inputs; allowed: 24 or more parameters",
@@ -214,13 +382,31 @@ WRONG = {
         "--hidden_sizes=4: given with --budget=200; allowed: one of the two",
     ),
     "no layers": (["--layers=0"], "--layers=0: '0' is no such number"),
-    "unknown exponents": (["--lyapunov=all"], "--lyapunov=all: no such choice; allowed: largest, spectrum"),
-    "a number with an underscore": (["--hidden_sizes=1_0"], "--hidden_sizes=1_0: '1_0' is no such number"),
-    "a number beyond all bounds": (["--steps=99999999999"], "allowed: whole numbers from 1 to 2147483647"),
-    "too many seeds": (["--seeds=2147483647"], "allowed: whole numbers from 1 to 100000"),
-    "a tolerance that is 0 in float32": (["--criteria=1e-60"], "--criteria=1e-60: no such criterion"),
+    "unknown exponents": (
+        ["--lyapunov=all"],
+        "--lyapunov=all: no such choice; allowed: largest, spectrum",
+    ),
+    "a number with an underscore": (
+        ["--hidden_sizes=1_0"],
+        "--hidden_sizes=1_0: '1_0' is no such number",
+    ),
+    "a number beyond all bounds": (
+        ["--steps=99999999999"],
+        "allowed: whole numbers from 1 to 2147483647",
+    ),
+    "too many seeds": (
+        ["--seeds=2147483647"],
+        "allowed: whole numbers from 1 to 100000",
+    ),
+    "a tolerance that is 0 in float32": (
+        ["--criteria=1e-60"],
+        "--criteria=1e-60: no such criterion",
+    ),
     "no folder": (["--out_dir="], "--out_dir=: no folder; allowed: a folder"),
-    "an unknown kind of path": (["--out_dir=foo://x"], "--out_dir=foo://x: cannot be opened here"),
+    "an unknown kind of path": (
+        ["--out_dir=foo://x"],
+        "--out_dir=foo://x: cannot be opened here",
+    ),
     "a switch with a value": (["--nosmoke=1"], "nosmoke"),
     "a folder that cannot be": (["--out_dir=/dev/null/x"], "--out_dir=/dev/null/x: "),
 }
@@ -252,7 +438,10 @@ def test_folders_of_another_benchmark_and_damaged_ones_are_refused(binary, tmp_p
     records.write_config(tmp_path / "a", {**config, "benchmark": "capacity"})
     status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a")
     assert (status, err.count("\n")) == (2, 1)
-    assert "it holds a run of benchmark 'capacity', not 'memory_stability'; allowed: another folder" in err
+    assert (
+        "it holds a run of benchmark 'capacity', not 'memory_stability'; allowed: another folder"
+        in err
+    )
     records.write_config(tmp_path / "a", config)
     group = next((tmp_path / "a/rows").iterdir())
     whole = group.read_text()
@@ -282,7 +471,13 @@ def test_the_commands_of_a_folder_are_all_kept(binary, tmp_path):
 
 def test_help_is_no_failure():
     command = [sys.executable, "-m", "benchmarks.memory_stability", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=pathlib.Path(__file__).parent.parent)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=pathlib.Path(__file__).parent.parent,
+    )
     assert done.returncode == 0
     assert "--input_sizes" in done.stdout
 

@@ -8,15 +8,19 @@ import published
 import pytest
 from conftest import flat
 
-from rnnjax import networks, stability, unroll
+from rnnjax import networks
 from rnnjax.cells import cell as cell_lib
 from rnnjax.cells import registry
+from rnnjax.engine import unroll
+from rnnjax.memory_stability import experiment as stability
 
 I, H, T = 3, 4, 6
 
 
 def make(name, layers, hidden_size=H, **options):
-    return networks.stack(lambda: registry.CELLS[name](hidden_size=hidden_size, **options), layers)
+    return networks.stack(
+        lambda: registry.CELLS[name](hidden_size=hidden_size, **options), layers
+    )
 
 
 @pytest.mark.parametrize("name", registry.CELLS)
@@ -27,7 +31,9 @@ def test_a_stack_feeds_each_layer_the_outputs_of_the_one_below(name, x64):
     x = jax.random.normal(jax.random.key(1), (T, I), np.float64)
     z = cell.apply(variables, x, method="project")
     carry = cast(cell.apply(variables, method="initial_carry"))
-    _, y = unroll.unroll(lambda c, row: cell.apply(variables, c, row, method="step"), carry, z)
+    _, y = unroll.unroll(
+        lambda c, row: cell.apply(variables, c, row, method="step"), carry, z
+    )
     layers = [flat({"params": variables["params"][f"layers_{k}"]}) for k in range(3)]
     states = [[np.asarray(leaf) for leaf in layer] for layer in carry]
     for t in range(T):
@@ -56,11 +62,19 @@ def test_reading_out_and_embedding():
     network = networks.Network(make("gru", 1), embedding=(5, 7), outputs=2)
     variables = networks.initialize(network, jax.random.key(0))
     p = flat(variables, np.float32)
-    carry, y = network.apply(variables, network.apply(variables, method="initial_carry"), jnp.int32(3))
-    expected = network.cell.apply({"params": variables["params"]["cell"]}, carry=(jnp.zeros(H),), x=p["embed/embedding"][3])[1]
+    carry, y = network.apply(
+        variables, network.apply(variables, method="initial_carry"), jnp.int32(3)
+    )
+    expected = network.cell.apply(
+        {"params": variables["params"]["cell"]},
+        carry=(jnp.zeros(H),),
+        x=p["embed/embedding"][3],
+    )[1]
     np.testing.assert_allclose(y, expected, rtol=1e-6)
     read = network.apply(variables, y, method="read")
-    np.testing.assert_allclose(read, y @ p["readout/kernel"] + p["readout/bias"], rtol=1e-5)
+    np.testing.assert_allclose(
+        read, y @ p["readout/kernel"] + p["readout/bias"], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", registry.CELLS)
@@ -70,20 +84,36 @@ def test_the_most_units_under_a_budget(name, layers):
         return networks.Network(make(name, layers, units, learn_carry=True), outputs=1)
 
     units = networks.largest_units(network, 700, 5)
-    assert networks.parameter_count(network(units), 5) <= 700 < networks.parameter_count(network(units + 1), 5)
+    assert (
+        networks.parameter_count(network(units), 5)
+        <= 700
+        < networks.parameter_count(network(units + 1), 5)
+    )
 
 
 def test_a_budget_below_one_unit_is_refused():
-    with pytest.raises(ValueError, match="budget of 10 parameters is too small for one unit, which takes 24"):
+    with pytest.raises(
+        ValueError,
+        match="budget of 10 parameters is too small for one unit, which takes 24",
+    ):
         networks.largest_units(lambda units: make("lstm", 1, units), 10, 4)
 
 
 def test_deep_networks_can_be_measured():
-    for row in stability.measure(make("lstm", 2), 2, steps=1700, unique_steps=300, seeds=2):
+    for row in stability.measure(
+        make("lstm", 2), 2, steps=1700, unique_steps=300, seeds=2
+    ):
         assert row["layers"] == 2
         assert row["status"] == "merged"
 
 
 def test_two_layers_of_an_intersection_rnn_differ_from_one():
-    rows = [stability.measure(make("intersection_rnn", n), 4, steps=1700, unique_steps=300, seeds=3) for n in (1, 2)]
-    assert [row["first_1e-4"] for row in rows[0]] != [row["first_1e-4"] for row in rows[1]]
+    rows = [
+        stability.measure(
+            make("intersection_rnn", n), 4, steps=1700, unique_steps=300, seeds=3
+        )
+        for n in (1, 2)
+    ]
+    assert [row["first_1e-4"] for row in rows[0]] != [
+        row["first_1e-4"] for row in rows[1]
+    ]

@@ -7,14 +7,23 @@ import pytest
 from benchmarks import peers
 
 WRONG = {
-    "no interpreter": ([], "--torch_python=None: no interpreter; allowed: the path of a Python that has PyTorch"),
+    "no interpreter": (
+        [],
+        "--torch_python=None: no interpreter; allowed: the path of a Python that has PyTorch",
+    ),
     "a flag of others": (["--cell=gru"], "--cell=gru: not a flag of this benchmark"),
     "no such comparison": (
         [f"--torch_python={sys.executable}", "--what=gru"],
         "--what=gru: no such comparison 'gru'; allowed: population,",
     ),
-    "no such file": (["--torch_python=no/python"], "--torch_python=no/python: No such file or directory; allowed: the path"),
-    "no PyTorch": ([f"--torch_python={sys.executable}"], "it cannot import torch; allowed: the path of a Python that has PyTorch"),
+    "no such file": (
+        ["--torch_python=no/python"],
+        "--torch_python=no/python: No such file or directory; allowed: the path",
+    ),
+    "no PyTorch": (
+        [f"--torch_python={sys.executable}"],
+        "it cannot import torch; allowed: the path of a Python that has PyTorch",
+    ),
 }
 
 

@@ -5,31 +5,43 @@ import numpy as np
 import pytest
 from jax.extend import core
 
-from benchmarks import _jobs
-from rnnjax import autocomplete, lanes, networks, stability, training
+from benchmarks.timing_tools import jobs as _jobs
+from rnnjax import networks
+from rnnjax.autocomplete import experiment as autocomplete
+from rnnjax.capacity import training
 from rnnjax.cells import registry
-from rnnjax.tasks.text import windows
+from rnnjax.engine import lanes
+from rnnjax.memory_stability import experiment as stability
 from rnnjax.tasks.units import Units
+from rnnjax.text import windows
 
 SEEDS, LIVE, ORDER = np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
 
 
 def memory_stability():
-    return stability.Stability(registry.CELLS["lstm"](hidden_size=8), 2, steps=1600, unique_steps=300), "evolve"
+    return stability.Stability(
+        registry.CELLS["lstm"](hidden_size=8), 2, steps=1600, unique_steps=300
+    ), "evolve"
 
 
 def capacity():
     task = Units(size=4, delay=20, batch=8)
-    network = networks.Network(registry.CELLS["lstm"](hidden_size=8), outputs=task.outputs)
+    network = networks.Network(
+        registry.CELLS["lstm"](hidden_size=8), outputs=task.outputs
+    )
     return training.Training(network, task, 300), "_train"
 
 
 def naming():
-    words = np.random.default_rng(0).choice(["to", "be", "or", "not", "that", "is", "the", "question"], 4000)
+    words = np.random.default_rng(0).choice(
+        ["to", "be", "or", "not", "that", "is", "the", "question"], 4000
+    )
     letters = np.frombuffer(" ".join(words).encode(), np.uint8)
     text = windows.build(np.where(letters == 32, 0, letters - 96).astype(np.uint8), 40)
     cell = networks.stack(lambda: registry.CELLS["lstm"](hidden_size=8), 2)
-    network = networks.Network(cell, embedding=(autocomplete.LETTERS, 8), outputs=text.vocabulary.classes)
+    network = networks.Network(
+        cell, embedding=(autocomplete.LETTERS, 8), outputs=text.vocabulary.classes
+    )
     return autocomplete.Autocomplete(network, text, 20, batch=8), "_train"
 
 
@@ -73,14 +85,19 @@ def program(request):
     mesh = _jobs.Recorder(lanes.Mesh(tuple(jax.devices()[:1]), None))
     state = experiment.init(mesh, SEEDS, LIVE, ORDER)
     experiment.advance(mesh, state, 0)
-    ((function, arguments),) = [call for (function, *_), call in mesh.calls.items() if function.__name__ == name]
+    ((function, arguments),) = [
+        call for (function, *_), call in mesh.calls.items() if function.__name__ == name
+    ]
     return function, arguments, expected
 
 
 @pytest.mark.parametrize("platform", ["tpu", "cuda"])
 def test_lowers(program, platform):
     function, arguments, _ = program
-    assert "while" in function.trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
+    assert (
+        "while"
+        in function.trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
+    )
 
 
 def test_loops_hold_the_products_they_must(program):

@@ -5,17 +5,27 @@ import json
 import numpy as np
 import pytest
 
-from rnnjax import records
+from rnnjax.results import records
 
 SETTINGS = {"steps": 100, "dtype": "float32"}
 
 
 def row(seed, **more):
-    return {"cell": "lstm", "input_size": 1, "hidden_size": 2, "layers": 1, "seed": seed, "first_cosine": 7, **more}
+    return {
+        "cell": "lstm",
+        "input_size": 1,
+        "hidden_size": 2,
+        "layers": 1,
+        "seed": seed,
+        "first_cosine": 7,
+        **more,
+    }
 
 
 def run(path, seeds=(0, 1), settings=SETTINGS, **options):
-    folder = records.Folder(path, "memory_stability", settings, {"seeds": list(seeds)}, **options)
+    folder = records.Folder(
+        path, "memory_stability", settings, {"seeds": list(seeds)}, **options
+    )
     folder.create("python")
     return folder
 
@@ -23,10 +33,15 @@ def run(path, seeds=(0, 1), settings=SETTINGS, **options):
 def test_rows_come_back_sorted_and_flat(tmp_path):
     folder = run(tmp_path / "a")
     folder.add("g2", [row(2)], {"run_seconds": 1})
-    folder.add("g0", [row(1), row(0, floor=None, distance=[0.123456789])], {"run_seconds": 1})
+    folder.add(
+        "g0", [row(1), row(0, floor=None, distance=[0.123456789])], {"run_seconds": 1}
+    )
     rows = folder.finish([{"cell": "lstm", "x": None, "y": 0.25}])
     assert [r["seed"] for r in rows] == [0, 1, 2]
-    assert [json.loads(line) for line in (tmp_path / "a" / "rows.jsonl").read_text().splitlines()] == rows
+    assert [
+        json.loads(line)
+        for line in (tmp_path / "a" / "rows.jsonl").read_text().splitlines()
+    ] == rows
     assert rows[0]["distance"] == [0.1235]
     assert (tmp_path / "a" / "summary.csv").read_text() == "cell,x,y\nlstm,,0.25\n"
     assert len((tmp_path / "a" / "timings.jsonl").read_text().splitlines()) == 2
@@ -48,12 +63,16 @@ def test_done_lanes_are_known_again(tmp_path):
 def test_axes_may_grow(tmp_path):
     run(tmp_path / "a", seeds=(0, 1))
     run(tmp_path / "a", seeds=(1, 2, 3))
-    assert json.loads((tmp_path / "a" / "config.json").read_text())["axes"] == {"seeds": [0, 1, 2, 3]}
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["axes"] == {
+        "seeds": [0, 1, 2, 3]
+    }
 
 
 def test_other_settings_are_refused_unless_overwritten(tmp_path):
     run(tmp_path / "a").add("g", [row(0)], {})
-    with pytest.raises(records.RefusedError, match="holds a run with steps=100, not 200"):
+    with pytest.raises(
+        records.RefusedError, match="holds a run with steps=100, not 200"
+    ):
         run(tmp_path / "a", settings={**SETTINGS, "steps": 200})
     folder = run(tmp_path / "a", settings={**SETTINGS, "steps": 200}, overwrite=True)
     assert folder.done() == set()
@@ -62,7 +81,12 @@ def test_other_settings_are_refused_unless_overwritten(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("notes.txt", "mine"), ("config.json", "{}"), ("config.json", "not json"), ("config.json", '{"schema": 1}')],
+    [
+        ("notes.txt", "mine"),
+        ("config.json", "{}"),
+        ("config.json", "not json"),
+        ("config.json", '{"schema": 1}'),
+    ],
 )
 def test_foreign_folders_are_refused_and_left_alone(tmp_path, name, text):
     (tmp_path / name).write_text(text)
@@ -93,7 +117,9 @@ def test_a_file_in_the_way_is_refused(tmp_path):
 def test_provenance_is_kept_once_a_kind(tmp_path):
     run(tmp_path / "a")
     run(tmp_path / "a")
-    (invocation,) = json.loads((tmp_path / "a" / "config.json").read_text())["invocations"]
+    (invocation,) = json.loads((tmp_path / "a" / "config.json").read_text())[
+        "invocations"
+    ]
     assert invocation["versions"].keys() == {"jax", "jaxlib", "flax", "optax", "numpy"}
     assert {"commit", "dirty", "device", "devices", "python"} < invocation.keys()
 

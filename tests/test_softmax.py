@@ -10,7 +10,7 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 from scipy import special
 
-from rnnjax import softmax
+from rnnjax.autocomplete import softmax
 
 H, V = 5, 11
 WEIGHTS = ["ones", "zeros", "zeros and ones", "any"]
@@ -20,8 +20,14 @@ def draw(positions, weights="zeros and ones", classes=V, seed=0):
     """y, kernel, bias, target and weight, float64."""
     rng = np.random.default_rng(seed)
     share = {"ones": 1.0, "zeros": 0.0}.get(weights, 0.6)
-    weight = (rng.random(positions) < share) * (rng.uniform(0.5, 2, positions) if weights == "any" else 1.0)
-    y, kernel, bias = rng.normal(size=(positions, H)), rng.normal(size=(H, classes)), rng.normal(size=classes)
+    weight = (rng.random(positions) < share) * (
+        rng.uniform(0.5, 2, positions) if weights == "any" else 1.0
+    )
+    y, kernel, bias = (
+        rng.normal(size=(positions, H)),
+        rng.normal(size=(H, classes)),
+        rng.normal(size=classes),
+    )
     return y, kernel, bias, rng.integers(0, classes, positions), weight
 
 
@@ -45,7 +51,10 @@ def build(chunk=4, scale=1):
 
 
 value_and_gradients = functools.cache(build)
-LOSS, RANKS = (jax.jit(function, static_argnames="chunk") for function in (softmax.cross_entropy, softmax.ranks))
+LOSS, RANKS = (
+    jax.jit(function, static_argnames="chunk")
+    for function in (softmax.cross_entropy, softmax.ranks)
+)
 
 
 def narrow(arguments, dtype=jnp.float32):
@@ -62,7 +71,9 @@ def test_loss_and_gradients_are_the_closed_form(x64, positions, chunk):
         for x, gradient in zip(found, gradients(*arguments)):
             assert x.dtype == np.float64
             np.testing.assert_allclose(x, 3 * gradient, rtol=1e-12, atol=1e-13)
-        np.testing.assert_allclose(LOSS(*arguments, chunk=chunk), (expected, arguments[-1].sum()), rtol=1e-12)
+        np.testing.assert_allclose(
+            LOSS(*arguments, chunk=chunk), (expected, arguments[-1].sum()), rtol=1e-12
+        )
 
 
 def test_gradients_are_finite_differences(x64):
@@ -76,7 +87,9 @@ def test_gradients_are_finite_differences(x64):
             moved = list(arguments)
             moved[which] = moved[which] + sign * step * direction
             ends.append(LOSS(*moved, chunk=4)[0])
-        np.testing.assert_allclose(np.sum(gradient * direction), (ends[0] - ends[1]) / (2 * step), rtol=1e-7)
+        np.testing.assert_allclose(
+            np.sum(gradient * direction), (ends[0] - ends[1]) / (2 * step), rtol=1e-7
+        )
 
 
 def test_one_class_costs_nothing():
@@ -92,7 +105,9 @@ def test_extreme_logits_stay_finite():
     bias[[2, 5]] = -1e4, 1e4
     arguments = narrow((y, kernel, bias, target, weight))
     loss, found = value_and_gradients()(*arguments)
-    np.testing.assert_allclose(loss, np.sum(losses(y, kernel, bias, target, weight)), rtol=1e-5)
+    np.testing.assert_allclose(
+        loss, np.sum(losses(y, kernel, bias, target, weight)), rtol=1e-5
+    )
     for x, gradient in zip(found, gradients(y, kernel, bias, target, weight)):
         np.testing.assert_allclose(x, gradient, atol=1e-3 * np.abs(gradient).max())
     loss, rank = RANKS(*arguments)
@@ -103,9 +118,18 @@ def test_extreme_logits_stay_finite():
 def test_unscored_positions_are_not_read(poison):
     y, kernel, bias, target, weight = narrow(draw(13))
     unscored = weight == 0
-    poisoned = jnp.where(unscored[:, None], poison, y), kernel, bias, jnp.where(unscored, V + 7, target), weight
+    poisoned = (
+        jnp.where(unscored[:, None], poison, y),
+        kernel,
+        bias,
+        jnp.where(unscored, V + 7, target),
+        weight,
+    )
     for program in (value_and_gradients(), LOSS, RANKS):
-        clean, dirty = (jax.tree.leaves(program(*arguments)) for arguments in ((y, kernel, bias, target, weight), poisoned))
+        clean, dirty = (
+            jax.tree.leaves(program(*arguments))
+            for arguments in ((y, kernel, bias, target, weight), poisoned)
+        )
         assert all(np.array_equal(a, b) for a, b in zip(clean, dirty))
     _, (y_gradient, _, _) = value_and_gradients()(*poisoned)
     np.testing.assert_array_equal(y_gradient[unscored], 0)
@@ -115,7 +139,9 @@ def test_a_class_may_be_ruled_out():
     y, kernel, bias, target, weight = draw(13)
     bias[0], target[target == 0] = -np.inf, 1
     loss, found = value_and_gradients()(*narrow((y, kernel, bias, target, weight)))
-    np.testing.assert_allclose(loss, np.sum(weight * losses(y, kernel, bias, target, weight)), rtol=1e-5)
+    np.testing.assert_allclose(
+        loss, np.sum(weight * losses(y, kernel, bias, target, weight)), rtol=1e-5
+    )
     assert np.isfinite(found[1]).all() and np.all(found[1][:, 0] == 0)
 
 
@@ -139,7 +165,9 @@ def test_only_as_many_chunks_run_as_are_scored(monkeypatch, name):
     y, kernel, bias, target, _ = narrow(draw(16))
     for scored, turns in ((0, 0), (1, 1), (4, 1), (5, 2), (16, 4)):
         seen.clear()
-        jax.block_until_ready(program(y, kernel, bias, target, jnp.float32(jnp.arange(16) >= 16 - scored)))
+        jax.block_until_ready(
+            program(y, kernel, bias, target, jnp.float32(jnp.arange(16) >= 16 - scored))
+        )
         jax.effects_barrier()
         assert seen == [4] * turns
 
@@ -147,11 +175,16 @@ def test_only_as_many_chunks_run_as_are_scored(monkeypatch, name):
 def test_chunks_share_the_positions_evenly():
     """10 positions at most 8 at a time are twice 5, not 8 and 2 of 8."""
     program = value_and_gradients(8).lower(*narrow(draw(10)))
-    assert f"tensor<5x{V}xf32>" in program.as_text() and f"tensor<8x{V}xf32>" not in program.as_text()
+    assert (
+        f"tensor<5x{V}xf32>" in program.as_text()
+        and f"tensor<8x{V}xf32>" not in program.as_text()
+    )
 
 
 def lanes():
-    drawn = [narrow(draw(13, weights, seed=seed)) for seed, weights in enumerate(WEIGHTS)]
+    drawn = [
+        narrow(draw(13, weights, seed=seed)) for seed, weights in enumerate(WEIGHTS)
+    ]
     return drawn, [jnp.stack(leaves) for leaves in zip(*drawn)]
 
 
@@ -166,7 +199,10 @@ def test_lanes_are_what_each_is_alone(program):
     drawn, stacked = lanes()
     nested = [x.reshape(2, 2, *x.shape[1:]) for x in stacked]
     found = jax.jit(jax.vmap(jax.vmap(program)))(*nested)
-    same([program(*arguments) for arguments in drawn], jax.tree.map(lambda x: x.reshape(4, *x.shape[2:]), found))
+    same(
+        [program(*arguments) for arguments in drawn],
+        jax.tree.map(lambda x: x.reshape(4, *x.shape[2:]), found),
+    )
 
 
 def test_lanes_may_share_a_kernel():
@@ -174,7 +210,12 @@ def test_lanes_may_share_a_kernel():
     kernel, bias = drawn[0][1:3]
     program = value_and_gradients()
     alone = [program(arguments[0], kernel, bias, *arguments[3:]) for arguments in drawn]
-    same(alone, jax.jit(jax.vmap(program, in_axes=(0, None, None, 0, 0)))(y, kernel, bias, target, weight))
+    same(
+        alone,
+        jax.jit(jax.vmap(program, in_axes=(0, None, None, 0, 0)))(
+            y, kernel, bias, target, weight
+        ),
+    )
 
 
 @pytest.mark.parametrize("checked", [False, True])
@@ -186,7 +227,9 @@ def test_lanes_may_lie_on_several_devices(checked):
 
     spec = PartitionSpec("lanes")
     mesh = Mesh(np.array(jax.devices()[:2]), ("lanes",))
-    sharded = jax.shard_map(jax.vmap(program), mesh=mesh, in_specs=spec, out_specs=spec, check_vma=checked)
+    sharded = jax.shard_map(
+        jax.vmap(program), mesh=mesh, in_specs=spec, out_specs=spec, check_vma=checked
+    )
     same([program(*arguments) for arguments in drawn], jax.jit(sharded)(*stacked))
 
 
@@ -201,7 +244,10 @@ def test_lanes_stop_together():
 
 def arrays(text):
     """Numbers in each array that a program's text names."""
-    return [int(np.prod([int(n) for n in shape.split(",")])) for shape in re.findall(r"\[(\d+(?:,\d+)*)\]", text)]
+    return [
+        int(np.prod([int(n) for n in shape.split(",")]))
+        for shape in re.findall(r"\[(\d+(?:,\d+)*)\]", text)
+    ]
 
 
 SHAPES = {"units": 8, "classes": 500}
@@ -211,23 +257,46 @@ def compiled(function, positions):
     of = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
     units, classes = SHAPES.values()
     target = jax.ShapeDtypeStruct((positions,), jnp.int32)
-    return jax.jit(function).lower(of((positions, units)), of((units, classes)), of((classes,)), target, of((positions,))).compile()
+    return (
+        jax.jit(function)
+        .lower(
+            of((positions, units)),
+            of((units, classes)),
+            of((classes,)),
+            target,
+            of((positions,)),
+        )
+        .compile()
+    )
 
 
 def through_logits(y, kernel, bias, target, weight):
     logits = y @ kernel + bias
-    return jnp.sum(weight * (jax.nn.logsumexp(logits, axis=1) - logits[jnp.arange(len(y)), target]))
+    return jnp.sum(
+        weight * (jax.nn.logsumexp(logits, axis=1) - logits[jnp.arange(len(y)), target])
+    )
 
 
-@pytest.mark.parametrize("program", [value_and_gradients(32), functools.partial(softmax.ranks, chunk=32)])
+@pytest.mark.parametrize(
+    "program", [value_and_gradients(32), functools.partial(softmax.ranks, chunk=32)]
+)
 def test_all_logits_never_exist(program):
     positions = 1024
-    assert max(arrays(compiled(program, positions).as_text())) < positions * SHAPES["classes"] / 16
-    assert max(arrays(compiled(jax.grad(through_logits), positions).as_text())) == positions * SHAPES["classes"]
+    assert (
+        max(arrays(compiled(program, positions).as_text()))
+        < positions * SHAPES["classes"] / 16
+    )
+    assert (
+        max(arrays(compiled(jax.grad(through_logits), positions).as_text()))
+        == positions * SHAPES["classes"]
+    )
 
 
 def test_memory_grows_with_positions_by_the_gradient_of_y_and_an_index():
-    few, many = (compiled(value_and_gradients(32), n).memory_analysis().temp_size_in_bytes for n in (1024, 4096))
+    few, many = (
+        compiled(value_and_gradients(32), n).memory_analysis().temp_size_in_bytes
+        for n in (1024, 4096)
+    )
     assert many - few <= 1.1 * 3 * 1024 * 4 * (SHAPES["units"] + 4)
     of_a_chunk = 32 * SHAPES["classes"] * 4
     assert few < 4 * of_a_chunk + 1024 * 4 * (SHAPES["units"] + 4)
@@ -242,12 +311,20 @@ def test_bfloat16_sums_in_float32(kernel_dtype):
     exact = np.float64(y), np.float64(kernel), bias, target, weight
     arguments = y, kernel, *narrow((bias, target, weight))
     loss, found = value_and_gradients(64)(*arguments)
-    assert loss.dtype == jnp.float32 and [x.dtype for x in found] == [jnp.bfloat16, kernel_dtype, jnp.float32]
+    assert loss.dtype == jnp.float32 and [x.dtype for x in found] == [
+        jnp.bfloat16,
+        kernel_dtype,
+        jnp.float32,
+    ]
     np.testing.assert_allclose(loss, np.sum(weight * losses(*exact)), rtol=1e-5)
     for x, gradient in zip(found, gradients(*exact)):
-        np.testing.assert_allclose(np.float64(x), gradient, atol=0.01 * np.abs(gradient).max())
+        np.testing.assert_allclose(
+            np.float64(x), gradient, atol=0.01 * np.abs(gradient).max()
+        )
     each, _ = RANKS(*arguments)
-    np.testing.assert_allclose(each, np.where(weight > 0, losses(*exact), 0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        each, np.where(weight > 0, losses(*exact), 0), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_ranks_count_likelier_classes(x64):
@@ -256,13 +333,19 @@ def test_ranks_count_likelier_classes(x64):
         order = np.argsort(-(y @ kernel + bias), axis=1)
         loss, rank = RANKS(*arguments, chunk=8)
         assert rank.dtype == np.int32
-        np.testing.assert_array_equal(rank, np.where(weight > 0, np.argmax(order == target[:, None], axis=1), 0))
-        np.testing.assert_allclose(loss, np.where(weight > 0, losses(*arguments), 0), rtol=1e-12)
+        np.testing.assert_array_equal(
+            rank, np.where(weight > 0, np.argmax(order == target[:, None], axis=1), 0)
+        )
+        np.testing.assert_allclose(
+            loss, np.where(weight > 0, losses(*arguments), 0), rtol=1e-12
+        )
 
 
 def test_ties_do_not_count_and_numbers_that_cannot_be_compared_do():
     bias = jnp.array([1.0, 3.0, 3.0, 2.0, 1.0])
     y, kernel, weight = jnp.zeros((5, H)), jnp.zeros((H, 5)), jnp.ones(5)
-    np.testing.assert_array_equal(RANKS(y, kernel, bias, jnp.arange(5), weight)[1], [3, 0, 0, 2, 3])
+    np.testing.assert_array_equal(
+        RANKS(y, kernel, bias, jnp.arange(5), weight)[1], [3, 0, 0, 2, 3]
+    )
     _, rank = RANKS(y.at[1].set(jnp.nan), kernel, bias, jnp.arange(5), weight)
     np.testing.assert_array_equal(rank, [3, 5, 0, 2, 3])

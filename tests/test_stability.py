@@ -14,8 +14,11 @@ import pytest
 from conftest import flat
 from flax import linen as nn
 
-from rnnjax import criteria, lanes, pairs, stability, unroll
 from rnnjax.cells import registry
+from rnnjax.engine import lanes, unroll
+from rnnjax.memory_stability import criteria
+from rnnjax.memory_stability import experiment as stability
+from rnnjax.memory_stability import pair as pairs
 
 SMALL = {"steps": 1700, "unique_steps": 300, "seeds": 3}
 
@@ -32,9 +35,13 @@ def without(row, *keys):
 def test_equals_numpy(name, x64):
     """Weights and inputs of a lane taken from the run, everything else recomputed step by step in float64."""
     cell = registry.CELLS[name](hidden_size=3)
-    experiment = stability.Stability(cell, 2, steps=1700, unique_steps=700, dtype="float64")
+    experiment = stability.Stability(
+        cell, 2, steps=1700, unique_steps=700, dtype="float64"
+    )
     mesh = lanes.Mesh.local()
-    state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2))
+    state = experiment.init(
+        mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
+    )
     row = lanes.run_group(lanes.Group("g", experiment, (0, 1)), mesh)[0][1]
 
     parameters = {**state.source.parameters["params"], **state.parameters["params"]}
@@ -43,7 +50,10 @@ def test_equals_numpy(name, x64):
 
     def draw(stream, blocks):
         keys = [jax.random.fold_in(stream, k) for k in range(blocks)]
-        draws = [np.asarray(jax.random.normal(key, (2, pairs.CHUNK // 2), jnp.float32)).T for key in keys]
+        draws = [
+            np.asarray(jax.random.normal(key, (2, pairs.CHUNK // 2), jnp.float32)).T
+            for key in keys
+        ]
         return np.concatenate(draws).astype(np.float64)
 
     shared = draw(streams.shared, 2)
@@ -65,7 +75,9 @@ def test_equals_numpy(name, x64):
         assert row[f"settled_{tolerance}"] == np.flatnonzero(~met).max() + 1
     expected = distance[stability.sample_steps(1000)]
     early = expected > 1e-10
-    np.testing.assert_allclose(np.asarray(row["distance"])[early], expected[early], rtol=1e-3)
+    np.testing.assert_allclose(
+        np.asarray(row["distance"])[early], expected[early], rtol=1e-3
+    )
     cosine = [oracles.cosine_reaches_one(x, y) for x, y in zip(a, b)]
     # The last bit of a float32 sum decides the exact step, so only the neighbourhood is the same in NumPy.
     assert abs(row["first_cosine"] - cosine.index(True)) <= 6
@@ -75,7 +87,8 @@ def test_equals_numpy(name, x64):
 
 SAME_ROWS = """
 import jax
-from rnnjax import lanes, stability
+from rnnjax.engine import lanes
+from rnnjax.memory_stability import experiment as stability
 from rnnjax.cells import registry
 
 cell = registry.CELLS["{cell}"](hidden_size=32)
@@ -93,7 +106,13 @@ assert rows(1, seeds=3, first_seed=2) == expected[2:5], "some seeds"
 def on_eight_devices(script):
     """Runs a script in an interpreter of its own."""
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -105,7 +124,9 @@ def test_neither_devices_nor_other_seeds_change_a_row(cell):
 
 COUNTED = """
 import jax
-from rnnjax import lanes, pairs, stability
+from rnnjax.engine import lanes
+from rnnjax.memory_stability import pair as pairs
+from rnnjax.memory_stability import experiment as stability
 from rnnjax.cells import registry
 
 advanced, live = [], pairs._live_evolve
@@ -136,7 +157,10 @@ def test_more_devices_advance_no_more_live_lanes():
 
 def test_vmapped_lanes_agree_where_rounding_does_not_decide():
     looped, together = (
-        stability.measure(lstm(), 2, **SMALL, mesh=lanes.Mesh(tuple(jax.devices()[:1]), width)) for width in (1, None)
+        stability.measure(
+            lstm(), 2, **SMALL, mesh=lanes.Mesh(tuple(jax.devices()[:1]), width)
+        )
+        for width in (1, None)
     )
     assert [row["width"] for row in together] == [3, 3, 3]
     for a, b in zip(looped, together):
@@ -147,13 +171,18 @@ def test_vmapped_lanes_agree_where_rounding_does_not_decide():
 def test_computing_every_step_changes_nothing():
     """At 4 units pairs merge early; the lanes that stop there must say what the others find out."""
     settings = {"steps": 9000, "unique_steps": 400, "seeds": 3}
-    short, full = (stability.measure(lstm(4), 1, **settings, full=full) for full in (False, True))
+    short, full = (
+        stability.measure(lstm(4), 1, **settings, full=full) for full in (False, True)
+    )
     assert short == full
     assert {row["status"] for row in full} == {"merged"}
 
 
 def test_a_short_run_is_the_start_of_a_long_one():
-    short, long = (stability.measure(lstm(), 2, steps=steps, unique_steps=300, seeds=2) for steps in (1300, 3300))
+    short, long = (
+        stability.measure(lstm(), 2, steps=steps, unique_steps=300, seeds=2)
+        for steps in (1300, 3300)
+    )
     for a, b in zip(short, long):
         assert a["distance"] == b["distance"][: len(a["distance"])]
         assert a["first_1e-4"] == b["first_1e-4"]
@@ -164,25 +193,49 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
     draws = []
     for input_size in (2, 5):
         experiment = stability.Stability(lstm(), input_size)
-        state = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2))
+        state = experiment.init(
+            mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
+        )
         draw = mesh.each(pairs.draw, inputs=None, input_size=input_size)
-        draws.append([draw((state.pair.done, state.source.streams), (experiment.phase(k),)) for k in range(4)])
+        draws.append(
+            [
+                draw((state.pair.done, state.source.streams), (experiment.phase(k),))
+                for k in range(4)
+            ]
+        )
     for narrow, wide in zip(*draws):
         np.testing.assert_allclose(narrow, wide[..., :2], rtol=1e-6)
-    assert len({float(chunk[0, row, 0]) for chunk in draws[1] for row in (0, pairs.CHUNK // 2)}) == 8
+    assert (
+        len(
+            {
+                float(chunk[0, row, 0])
+                for chunk in draws[1]
+                for row in (0, pairs.CHUNK // 2)
+            }
+        )
+        == 8
+    )
 
 
 def test_dtype_changes_the_arithmetic_not_the_network(x64):
-    single, double = (stability.measure(lstm(), 2, **SMALL, dtype=dtype) for dtype in ("float32", "float64"))
+    single, double = (
+        stability.measure(lstm(), 2, **SMALL, dtype=dtype)
+        for dtype in ("float32", "float64")
+    )
     for a, b in zip(single, double):
         assert (a["first_1e-2"], a["first_1e-4"]) == (b["first_1e-2"], b["first_1e-4"])
-        assert b["settled_identical"] is None or b["settled_identical"] > 1.3 * a["settled_identical"]
+        assert (
+            b["settled_identical"] is None
+            or b["settled_identical"] > 1.3 * a["settled_identical"]
+        )
 
 
 def test_bfloat16_merges_sooner():
     narrow = stability.measure(lstm(), 2, **SMALL, dtype="bfloat16")
     wide = stability.measure(lstm(), 2, **SMALL)
-    assert all(a["settled_identical"] < b["settled_identical"] for a, b in zip(narrow, wide))
+    assert all(
+        a["settled_identical"] < b["settled_identical"] for a, b in zip(narrow, wide)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,7 +246,9 @@ class Poisoned(stability.Stability):
         state = super().init(mesh, seeds, live, order)
         kernel = np.array(state.parameters["params"]["recurrent"]["kernel"][0])
         kernel[list(order).index(1), 0, 0] = np.nan
-        return state._replace(parameters={"params": {"recurrent": {"kernel": (mesh.place(kernel),)}}})
+        return state._replace(
+            parameters={"params": {"recurrent": {"kernel": (mesh.place(kernel),)}}}
+        )
 
 
 def test_a_lane_that_turns_nan_leaves_its_neighbours_alone():
@@ -203,8 +258,14 @@ def test_a_lane_that_turns_nan_leaves_its_neighbours_alone():
     rows, _ = lanes.run_group(group(Poisoned(**run)), lanes.Mesh.local())
     assert [row["status"] == "diverged" for row in rows] == [False, True, False, False]
     assert rows[1]["diverged_step"] == 0
-    assert rows[1]["lyapunov"] is rows[1]["floor"] is rows[1]["settled_identical"] is None
-    assert {rows[1]["first_identical"], rows[1]["first_1e-2"], *rows[1]["distance"]} == {None}
+    assert (
+        rows[1]["lyapunov"] is rows[1]["floor"] is rows[1]["settled_identical"] is None
+    )
+    assert {
+        rows[1]["first_identical"],
+        rows[1]["first_1e-2"],
+        *rows[1]["distance"],
+    } == {None}
     assert [rows[k] for k in (0, 2, 3)] == [clean[k] for k in (0, 2, 3)]
 
 
@@ -224,7 +285,9 @@ def test_growth_without_bound_is_marked_with_its_step():
 
 def test_a_dead_disturbance_is_named():
     cell = registry.CELLS["rnn_relu"](hidden_size=2)
-    rows = stability.measure(cell, 2, steps=3000, unique_steps=300, seeds=6, numbers={"recurrent_gain": 0.1})
+    rows = stability.measure(
+        cell, 2, steps=3000, unique_steps=300, seeds=6, numbers={"recurrent_gain": 0.1}
+    )
     assert {row["lyapunov_status"] for row in rows} == {"dead"}
     assert {row["lyapunov"] for row in rows} == {None}
 
@@ -242,16 +305,24 @@ def test_equal_states_that_part_stop_the_run(monkeypatch):
 
 def test_pairs_that_never_merge_are_censored():
     """An integrator keeps every difference for ever."""
-    cell = registry.CELLS["rnn_tanh"](hidden_size=2, activation=lambda x: x, recurrent_init=lambda *_: jnp.eye(2))
+    cell = registry.CELLS["rnn_tanh"](
+        hidden_size=2, activation=lambda x: x, recurrent_init=lambda *_: jnp.eye(2)
+    )
     for row in stability.measure(cell, 1, **SMALL):
         assert row["status"] == "apart"
-        assert row["first_1e-4"] is row["settled_1e-4"] is row["settled_identical"] is None
+        assert (
+            row["first_1e-4"] is row["settled_1e-4"] is row["settled_identical"] is None
+        )
         assert row["floor"] > 0.1
         assert row["lyapunov"] == pytest.approx(0, abs=1e-5)
 
 
 def test_the_floor_is_the_median_over_the_last_steps():
-    cell = registry.CELLS["rnn_tanh"](hidden_size=2, activation=lambda x: x, recurrent_init=lambda *_: 0.999 * jnp.eye(2))
+    cell = registry.CELLS["rnn_tanh"](
+        hidden_size=2,
+        activation=lambda x: x,
+        recurrent_init=lambda *_: 0.999 * jnp.eye(2),
+    )
     steps = stability.sample_steps(2500)
     for row in stability.measure(cell, 1, steps=2800, unique_steps=300, seeds=2):
         curve = np.interp(np.arange(1500, 2500), steps, np.log(row["distance"]))
@@ -297,7 +368,9 @@ def test_memory_does_not_grow_with_steps():
         state = stability.Stability(lstm(), 2, steps=steps).init(
             mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
         )
-        sizes.append(sum(leaf.nbytes for leaf in jax.tree.leaves((state.parameters, state.pair))))
+        sizes.append(
+            sum(leaf.nbytes for leaf in jax.tree.leaves((state.parameters, state.pair)))
+        )
     assert sizes[1] < 1.2 * sizes[0]
 
 
@@ -306,20 +379,28 @@ def test_every_cell_can_be_measured(name):
     """Which includes that equal states stay bitwise equal, and that lanes are repeatable."""
     cell = registry.CELLS[name](hidden_size=5)
     rows = stability.measure(cell, 3, **{**SMALL, "seeds": 2})
-    assert stability.measure(cell, 3, **{**SMALL, "seeds": 1, "first_seed": 1}) == rows[1:]
+    assert (
+        stability.measure(cell, 3, **{**SMALL, "seeds": 1, "first_seed": 1}) == rows[1:]
+    )
     assert all(row["status"] != "diverged" for row in rows)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "mgu", "min_gru"])
 def test_the_spectrum_begins_with_the_largest_exponent(name):
-    for row in stability.measure(registry.CELLS[name](hidden_size=6), 2, steps=5200, seeds=2, spectrum=True):
+    for row in stability.measure(
+        registry.CELLS[name](hidden_size=6), 2, steps=5200, seeds=2, spectrum=True
+    ):
         exponents = row["lyapunov_spectrum"]
         assert exponents == sorted(exponents, reverse=True)
-        assert exponents[0] == pytest.approx(row["lyapunov"], abs=3 * row["lyapunov_se"] + 2e-3)
+        assert exponents[0] == pytest.approx(
+            row["lyapunov"], abs=3 * row["lyapunov_se"] + 2e-3
+        )
 
 
 def test_gauge_directions_are_named_not_numbered():
-    (row,) = stability.measure(registry.CELLS["slstm"](hidden_size=4), 2, steps=5200, seeds=1, spectrum=True)
+    (row,) = stability.measure(
+        registry.CELLS["slstm"](hidden_size=4), 2, steps=5200, seeds=1, spectrum=True
+    )
     assert row["lyapunov_gauge"] == 4
     assert row["lyapunov_dead"] + len(row["lyapunov_spectrum"]) == 16
     assert row["lyapunov_dead"] >= 4
@@ -327,9 +408,14 @@ def test_gauge_directions_are_named_not_numbered():
 
 
 def test_the_exponent_predicts_first_times():
-    rows = stability.measure(registry.CELLS["gru"](hidden_size=32), 4, steps=5200, seeds=5)
+    rows = stability.measure(
+        registry.CELLS["gru"](hidden_size=32), 4, steps=5200, seeds=5
+    )
     for name in ("1e-4", "1e-6"):
-        measured, predicted = (np.mean([row[f"{kind}_{name}"] for row in rows]) for kind in ("first", "predicted"))
+        measured, predicted = (
+            np.mean([row[f"{kind}_{name}"] for row in rows])
+            for kind in ("first", "predicted")
+        )
         assert predicted == pytest.approx(measured, rel=0.15)
 
 
@@ -371,10 +457,14 @@ def test_lanes_that_advance_together_compute_the_exponent_where_it_is_needed_alo
     """The choice by the phase, which all lanes share, stays a branch."""
     mesh = lanes.Mesh(tuple(jax.devices()[:1]), None)
     experiment = stability.Stability(lstm(), 2, steps=1700, unique_steps=300)
-    state = experiment.init(mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3))
+    state = experiment.init(
+        mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3)
+    )
 
     def evolve(state, z, phase):
         return experiment._evolve(mesh, state, z, phase)
 
-    traced = jax.make_jaxpr(evolve)(state, experiment._inputs(mesh, state, 1), experiment.phase(1))
+    traced = jax.make_jaxpr(evolve)(
+        state, experiment._inputs(mesh, state, 1), experiment.phase(1)
+    )
     assert " cond[" in str(traced)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnnjax import statistics
+from rnnjax.results import statistics
 
 
 def test_interval_covers_the_mean_95_times_in_100():

@@ -9,14 +9,16 @@ import zipfile
 import numpy as np
 import pytest
 
-from rnnjax.tasks.text import corpus, vocabulary, windows
+from rnnjax.text import corpus, vocabulary, windows
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def encode(text):
     """A text as `corpus.read` gives it."""
-    return np.array([" abcdefghijklmnopqrstuvwxyz".index(letter) for letter in text], np.uint8)
+    return np.array(
+        [" abcdefghijklmnopqrstuvwxyz".index(letter) for letter in text], np.uint8
+    )
 
 
 def random_text(seed):
@@ -42,7 +44,14 @@ def oracle(text, width, most):
             row = []
         number = known.index(word) + 2 if word in known else 1
         for typed, letter in enumerate(" " + word):
-            row.append((1 + " abcdefghijklmnopqrstuvwxyz".index(letter), number, float(number > 1), typed))
+            row.append(
+                (
+                    1 + " abcdefghijklmnopqrstuvwxyz".index(letter),
+                    number,
+                    float(number > 1),
+                    typed,
+                )
+            )
     out.append(row)
     return [row + [(0, 0, 0.0, 0)] * (width - len(row)) for row in out], known
 
@@ -57,7 +66,10 @@ def test_windows_and_vocabulary_are_those_of_the_definition(seed):
     text = random_text(seed)
     shortest = min(map(len, text.split()))
     width = random.Random(-seed).choice([shortest + 1, shortest + 2, 13, 61, 200, 256])
-    width, most = max(width, shortest + 1), random.Random(seed + 1).choice([1, 3, 50, 2**14])
+    width, most = (
+        max(width, shortest + 1),
+        random.Random(seed + 1).choice([1, 3, 50, 2**14]),
+    )
     rows, known = oracle(text, width, most)
     built = windows.build(encode(text), width, most)
     assert built.vocabulary.words == tuple(known)
@@ -67,7 +79,12 @@ def test_windows_and_vocabulary_are_those_of_the_definition(seed):
     for indices in (np.arange(len(rows)), chosen):
         expected = np.array([rows[k] for k in indices])
         batch = built.gather(indices)
-        assert [array.dtype for array in batch] == [np.uint8, np.int32, np.float32, np.uint8]
+        assert [array.dtype for array in batch] == [
+            np.uint8,
+            np.int32,
+            np.float32,
+            np.uint8,
+        ]
         for array, wanted in zip(batch, np.moveaxis(expected, -1, 0)):
             np.testing.assert_array_equal(array, wanted)
 
@@ -75,23 +92,50 @@ def test_windows_and_vocabulary_are_those_of_the_definition(seed):
 def test_the_worked_example():
     built = windows.build(encode("the cat sat"), width=9)
     batch = built.gather([0, 1])
-    assert ["".join("._abcdefghijklmnopqrstuvwxyz"[k] for k in row) for row in batch.source] == ["_the_cat.", "_sat....."]
-    assert ["".join(built.vocabulary.name(k)[0] for k in row) for row in batch.target] == ["ttttcccc<", "ssss<<<<<"]
+    assert [
+        "".join("._abcdefghijklmnopqrstuvwxyz"[k] for k in row) for row in batch.source
+    ] == ["_the_cat.", "_sat....."]
+    assert [
+        "".join(built.vocabulary.name(k)[0] for k in row) for row in batch.target
+    ] == ["ttttcccc<", "ssss<<<<<"]
     assert ["".join(map(str, row)) for row in batch.typed] == ["012301230", "012300000"]
-    assert ["".join(f"{weight:.0f}" for weight in row) for row in batch.weight] == ["111111110", "111100000"]
-    assert [built.vocabulary.name(k) for k in range(5)] == ["<padding>", "<unknown>", "cat", "sat", "the"]
+    assert ["".join(f"{weight:.0f}" for weight in row) for row in batch.weight] == [
+        "111111110",
+        "111100000",
+    ]
+    assert [built.vocabulary.name(k) for k in range(5)] == [
+        "<padding>",
+        "<unknown>",
+        "cat",
+        "sat",
+        "the",
+    ]
 
 
 def test_all_words_of_a_real_text_stand_in_its_windows_in_order(embedded):
     batch = embedded.gather(np.arange(len(embedded)))
-    shown = "".join("" if k == 0 else " abcdefghijklmnopqrstuvwxyz"[k - 1] for k in batch.source.ravel())
+    shown = "".join(
+        "" if k == 0 else " abcdefghijklmnopqrstuvwxyz"[k - 1]
+        for k in batch.source.ravel()
+    )
     text = "".join(" abcdefghijklmnopqrstuvwxyz"[k] for k in corpus.read("embedded"))
     assert shown.split() == [word for word in text.split() if len(word) < 200]
     assert np.all(batch.source[:, 0] == windows.SPACE)
     lengths = np.sum(batch.source > 0, axis=1)
-    following = np.argmax(np.concatenate([batch.source[1:, 1:], np.zeros((len(embedded) - 1, 1))], axis=1) <= 1, axis=1) + 1
+    following = (
+        np.argmax(
+            np.concatenate(
+                [batch.source[1:, 1:], np.zeros((len(embedded) - 1, 1))], axis=1
+            )
+            <= 1,
+            axis=1,
+        )
+        + 1
+    )
     assert np.all(lengths <= 200) and np.all(lengths[:-1] + following > 200)
-    np.testing.assert_array_equal(batch.weight, batch.source > 0)  # it has fewer than 2**14 words: all are known
+    np.testing.assert_array_equal(
+        batch.weight, batch.source > 0
+    )  # it has fewer than 2**14 words: all are known
     words = embedded.vocabulary.words
     assert words[:1] == ("the",) and len(set(words)) == len(words) < 2**14
     assert embedded.nbytes < 1.7 * len(text)
@@ -99,16 +143,28 @@ def test_all_words_of_a_real_text_stand_in_its_windows_in_order(embedded):
 
 def test_words_too_long_for_a_window_are_dropped():
     long = "x" * 9
-    for text in ("a bc a", f"{long} a bc a", f"a {long} {long}y bc a", f"a bc a {long}"):
+    for text in (
+        "a bc a",
+        f"{long} a bc a",
+        f"a {long} {long}y bc a",
+        f"a bc a {long}",
+    ):
         built = windows.build(encode(text), width=9)
         assert built.vocabulary.words == ("a", "bc")
-        np.testing.assert_array_equal(built.gather([0]).source, [[1, 2, 1, 3, 4, 1, 2, 0, 0]])
-    assert windows.build(encode(f"a {long} a"), width=10).vocabulary.words == ("a", long)
+        np.testing.assert_array_equal(
+            built.gather([0]).source, [[1, 2, 1, 3, 4, 1, 2, 0, 0]]
+        )
+    assert windows.build(encode(f"a {long} a"), width=10).vocabulary.words == (
+        "a",
+        long,
+    )
 
 
 def test_letters_in_equal_numbers_are_told_apart_however_long_the_word():
     stem = "".join(random.Random(0).choices(LETTERS, k=198))
-    words = {stem[:k] for k in range(1, 199)} | {stem[: k - 1] + letter for k in range(1, 199) for letter in "az"}
+    words = {stem[:k] for k in range(1, 199)} | {
+        stem[: k - 1] + letter for k in range(1, 199) for letter in "az"
+    }
     words |= {"q" * k + stem[k:] for k in range(199)} | {"q" * k for k in range(1, 199)}
     built = windows.build(encode(" ".join([*sorted(words), *sorted(words)])), width=200)
     assert built.vocabulary.words == tuple(sorted(words))
@@ -118,7 +174,10 @@ def test_splits_are_disjoint_complete_and_of_the_published_sizes():
     for count in (20, 21, 39, 40, 12_345, 507_700):
         parts = windows.split(count)
         assert sorted(np.concatenate(parts).tolist()) == list(range(count))
-        assert [len(part) for part in parts[:2]] == [math.floor(0.9 * count), math.floor(0.05 * count)]
+        assert [len(part) for part in parts[:2]] == [
+            math.floor(0.9 * count),
+            math.floor(0.05 * count),
+        ]
         for part, again in zip(parts, windows.split(count)):
             np.testing.assert_array_equal(part, again)
     assert 456_896 <= len(windows.split(507_700).train) <= 456_959
@@ -143,14 +202,20 @@ def test_positions_and_entropy_are_counted_as_defined():
     entropy = windows.unigram_entropy(built.positions(parts.train))
     assert entropy == pytest.approx(-sum(p * math.log(p) for p in shares))
     smoothed = [(n + 1) / (sum(train) + 20) for n in train]
-    crossed = windows.unigram_entropy(built.positions(parts.train), built.positions(parts.test))
-    assert crossed == pytest.approx(-sum(n / sum(test) * math.log(p) for n, p in zip(test, smoothed)))
+    crossed = windows.unigram_entropy(
+        built.positions(parts.train), built.positions(parts.test)
+    )
+    assert crossed == pytest.approx(
+        -sum(n / sum(test) * math.log(p) for n, p in zip(test, smoothed))
+    )
 
 
 def test_a_word_that_only_the_scored_split_has_costs_a_finite_loss():
     assert windows.unigram_entropy(np.array([0, 9, 4, 4])) == pytest.approx(math.log(2))
     assert windows.unigram_entropy(np.array([0, 9, 3, 0])) == 0
-    assert windows.unigram_entropy(np.array([0, 9, 3, 0]), np.array([5, 5, 0, 2])) == pytest.approx(math.log(5))
+    assert windows.unigram_entropy(
+        np.array([0, 9, 3, 0]), np.array([5, 5, 0, 2])
+    ) == pytest.approx(math.log(5))
 
 
 @pytest.mark.parametrize(
@@ -184,10 +249,26 @@ def test_vocabularies_have_names_for_two_more_classes():
     assert [words.name(k) for k in range(4)] == ["<padding>", "<unknown>", "the", "of"]
 
 
-@pytest.mark.parametrize("text", ["", "7", "12,345,678", "Straße\t\tno. 10\n\n", "  0a0 ", "\u212a\u0130 \ud800 x", "a\n" * 9])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "7",
+        "12,345,678",
+        "Straße\t\tno. 10\n\n",
+        "  0a0 ",
+        "\u212a\u0130 \ud800 x",
+        "a\n" * 9,
+    ],
+)
 def test_texts_are_reduced_by_the_definition(text):
-    spelled = "".join(f" {corpus.DIGITS[int(c)].decode()} " if c in "0123456789" else c for c in text.lower())
-    assert corpus.reduce(text) == " ".join("".join(c if c in LETTERS else " " for c in spelled).split())
+    spelled = "".join(
+        f" {corpus.DIGITS[int(c)].decode()} " if c in "0123456789" else c
+        for c in text.lower()
+    )
+    assert corpus.reduce(text) == " ".join(
+        "".join(c if c in LETTERS else " " for c in spelled).split()
+    )
 
 
 def test_texts_cannot_be_changed():

@@ -6,8 +6,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from rnnjax import networks, unroll
+from rnnjax import networks
 from rnnjax.cells import registry
+from rnnjax.engine import unroll
 
 VECTORS = json.loads(pathlib.Path(__file__).with_name("torch_vectors.json").read_text())
 # PyTorch stacks its gates as rows in this order; ours are columns.
@@ -22,9 +23,15 @@ def columns(rows, order):
 def layer(parameters, k, name):
     """One layer's parameters. PyTorch has two biases a gate; only the GRU's second one of the candidate stands apart."""
     order = ORDER[name]
-    get = {key: columns(parameters[f"{key}_l{k}"], order) for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    get = {
+        key: columns(parameters[f"{key}_l{k}"], order)
+        for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    }
     bias, second = get["bias_ih"], get["bias_hh"]
-    ours = {"input": {"kernel": get["weight_ih"], "bias": bias + second}, "recurrent": {"kernel": (get["weight_hh"],)}}
+    ours = {
+        "input": {"kernel": get["weight_ih"], "bias": bias + second},
+        "recurrent": {"kernel": (get["weight_hh"],)},
+    }
     if name == "gru_flax":
         units = len(bias) // 3
         apart = np.concatenate([second[: 2 * units], np.zeros(units)])
@@ -36,11 +43,21 @@ def layer(parameters, k, name):
 @pytest.mark.parametrize("name", ["lstm", "gru_flax"])
 def test_agrees_with_pytorch(name, x64):
     case, layers = VECTORS[name], VECTORS["layers"]
-    cell = networks.stack(lambda: registry.CELLS[name](hidden_size=VECTORS["units"]), layers)
-    variables = {"params": {f"layers_{k}": layer(case["parameters"], k, name) for k in range(layers)}}
+    cell = networks.stack(
+        lambda: registry.CELLS[name](hidden_size=VECTORS["units"]), layers
+    )
+    variables = {
+        "params": {
+            f"layers_{k}": layer(case["parameters"], k, name) for k in range(layers)
+        }
+    }
     z = cell.apply(variables, np.asarray(case["x"]), method="project")
-    start = tuple((np.zeros(VECTORS["units"]),) * len(case["state"]) for _ in range(layers))
-    carry, y = unroll.unroll(lambda c, row: cell.apply(variables, c, row, method="step"), start, z)
+    start = tuple(
+        (np.zeros(VECTORS["units"]),) * len(case["state"]) for _ in range(layers)
+    )
+    carry, y = unroll.unroll(
+        lambda c, row: cell.apply(variables, c, row, method="step"), start, z
+    )
     np.testing.assert_allclose(y, case["y"], rtol=0, atol=1e-12)
     for k, state in enumerate(carry):
         for leaf, expected in zip(state, case["state"], strict=True):

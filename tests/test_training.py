@@ -9,8 +9,10 @@ import optax
 import pytest
 from conftest import flat
 
-from rnnjax import lanes, networks, training
+from rnnjax import networks
+from rnnjax.capacity import training
 from rnnjax.cells import registry
+from rnnjax.engine import lanes
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.units import Units
 
@@ -18,15 +20,21 @@ TASK = Units(size=4, delay=1, batch=32)
 
 
 def train(network, task=TASK, updates=4000, optimizer="adam", **settings):
-    return training.Training(network, task, updates, (training.Settings(**settings),), optimizer)
+    return training.Training(
+        network, task, updates, (training.Settings(**settings),), optimizer
+    )
 
 
 def linear(units):
-    return networks.Network(registry.CELLS["rnn_tanh"](hidden_size=units, activation=lambda x: x), outputs=4)
+    return networks.Network(
+        registry.CELLS["rnn_tanh"](hidden_size=units, activation=lambda x: x), outputs=4
+    )
 
 
 def run(experiment, seeds=(0, 1), mesh=None):
-    return lanes.run_group(lanes.Group("g", experiment, seeds), mesh or lanes.Mesh.local())
+    return lanes.run_group(
+        lanes.Group("g", experiment, seeds), mesh or lanes.Mesh.local()
+    )
 
 
 @pytest.mark.parametrize("units", [1, 2, 4])
@@ -34,7 +42,9 @@ def test_a_linear_network_reaches_the_closed_form(units):
     """The best that n linear units can do for 4 independent numbers is to drop 4 - n of them."""
     rows, _ = run(train(linear(units), updates=3000, learning_rate=1e-2))
     for row in rows:
-        assert row["loss"] == pytest.approx(1 - units / 4, abs=0.04)  # three standard errors of 2,048 tests
+        assert row["loss"] == pytest.approx(
+            1 - units / 4, abs=0.04
+        )  # three standard errors of 2,048 tests
         assert row["status"] == "trained"
         assert row["losses"][-1] < row["losses"][0]
 
@@ -42,9 +52,16 @@ def test_a_linear_network_reaches_the_closed_form(units):
 OPTAX = {
     "adam": lambda schedule: optax.adamw(schedule, b1=0.8, weight_decay=0.1),
     "rmsprop": lambda schedule: optax.chain(
-        optax.scale_by_rms(decay=0.99), optax.trace(0.8), optax.add_decayed_weights(0.1), optax.scale_by_learning_rate(schedule)
+        optax.scale_by_rms(decay=0.99),
+        optax.trace(0.8),
+        optax.add_decayed_weights(0.1),
+        optax.scale_by_learning_rate(schedule),
     ),
-    "sgd": lambda schedule: optax.chain(optax.trace(0.8), optax.add_decayed_weights(0.1), optax.scale_by_learning_rate(schedule)),
+    "sgd": lambda schedule: optax.chain(
+        optax.trace(0.8),
+        optax.add_decayed_weights(0.1),
+        optax.scale_by_learning_rate(schedule),
+    ),
 }
 
 
@@ -53,10 +70,19 @@ def test_updates_are_those_of_optax(optimizer):
     """Ten updates by hand: clipped to a length, at a rate that falls as a square root, with decoupled weight decay."""
     network, updates = linear(3), 10
     experiment = train(
-        network, updates=updates, optimizer=optimizer, learning_rate=0.05, clip=0.1, decay=0.5, momentum=0.8, weight_decay=0.1
+        network,
+        updates=updates,
+        optimizer=optimizer,
+        learning_rate=0.05,
+        clip=0.1,
+        decay=0.5,
+        momentum=0.8,
+        weight_decay=0.1,
     )
     mesh = lanes.Mesh.local()
-    start = experiment.init(mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2))
+    start = experiment.init(
+        mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
+    )
     _, state = run(experiment)
     schedule = optax.polynomial_schedule(0.05, 0.0, 0.5, updates)
     optimiser = optax.chain(optax.clip_by_global_norm(0.1), OPTAX[optimizer](schedule))
@@ -64,10 +90,18 @@ def test_updates_are_those_of_optax(optimizer):
     moments = optimiser.init(variables)
     for k in range(updates):
         batch = TASK.sample(None, jax.random.fold_in(start.key[1], k))
-        gradient = jax.grad(lambda v, b: TASK.loss(training.forward(network, v, TASK, b.x), b))(variables, batch)
+        gradient = jax.grad(
+            lambda v, b: TASK.loss(training.forward(network, v, TASK, b.x), b)
+        )(variables, batch)
         change, moments = optimiser.update(gradient, moments, variables)
         variables = optax.apply_updates(variables, change)
-    jax.tree.map(lambda ours, theirs: np.testing.assert_allclose(ours[1], theirs, rtol=2e-4, atol=1e-5), state.variables, variables)
+    jax.tree.map(
+        lambda ours, theirs: np.testing.assert_allclose(
+            ours[1], theirs, rtol=2e-4, atol=1e-5
+        ),
+        state.variables,
+        variables,
+    )
 
 
 def test_gradients_agree_with_finite_differences(x64):
@@ -79,7 +113,9 @@ def test_gradients_agree_with_finite_differences(x64):
     flat, unflatten = jax.flatten_util.ravel_pytree(variables)
 
     def loss(flat):
-        return TASK.loss(training.forward(network, unflatten(flat), TASK, batch.x), batch)
+        return TASK.loss(
+            training.forward(network, unflatten(flat), TASK, batch.x), batch
+        )
 
     gradient = jax.grad(loss)(flat)
     for k in range(0, len(flat), 7):
@@ -93,8 +129,18 @@ def test_silence_is_an_input_of_zeros():
     network = networks.Network(registry.CELLS["gru"](hidden_size=3), outputs=4)
     variables = networks.initialize(network, jax.random.key(1), 4)
     x = jax.random.normal(jax.random.key(0), (1, 5, 4))
-    whole = training.forward(network, variables, Units(size=4, delay=0), jnp.pad(x, ((0, 20), (0, 0), (0, 0))))
-    np.testing.assert_allclose(training.forward(network, variables, Units(size=4, delay=20), x), whole, rtol=1e-5, atol=1e-6)
+    whole = training.forward(
+        network,
+        variables,
+        Units(size=4, delay=0),
+        jnp.pad(x, ((0, 20), (0, 0), (0, 0))),
+    )
+    np.testing.assert_allclose(
+        training.forward(network, variables, Units(size=4, delay=20), x),
+        whole,
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
     class Asked(Units):
         every_step = True
@@ -107,14 +153,21 @@ def test_silence_is_an_input_of_zeros():
 def test_gains_and_the_keep_bias_scale_the_start():
     network = networks.Network(registry.CELLS["gru"](hidden_size=3), outputs=4)
     names = ("kernel_gain", "recurrent_gain", "readout_gain", "keep_bias")
-    settings = tuple(training.Settings(kernel_gain=k, recurrent_gain=3.0, readout_gain=0.5, keep_bias=k) for k in (1.0, 2.0))
+    settings = tuple(
+        training.Settings(
+            kernel_gain=k, recurrent_gain=3.0, readout_gain=0.5, keep_bias=k
+        )
+        for k in (1.0, 2.0)
+    )
     start = training.Training(network, TASK, 1, settings, gains=names).init(
         lanes.Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool), np.arange(2)
     )
     plain = training.Training(network, TASK, 1, gains=()).init(
         lanes.Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool), np.arange(2)
     )
-    ours, theirs = (flat(jax.tree.map(lambda leaf: leaf[1], s.variables)) for s in (start, plain))
+    ours, theirs = (
+        flat(jax.tree.map(lambda leaf: leaf[1], s.variables)) for s in (start, plain)
+    )
     factors = {"input/kernel": 2.0, "recurrent/kernel": 3.0, "readout/kernel": 0.5}
     seen = set()
     for path, leaf in theirs.items():
@@ -130,9 +183,14 @@ def test_gains_and_the_keep_bias_scale_the_start():
 
 def test_a_lane_that_diverges_does_not_touch_its_neighbours():
     """With 1e30 as its learning rate a lane diverges; it has no scores, and the others are what they are without it."""
-    good, bad = training.Settings(learning_rate=1e-3), training.Settings(learning_rate=1e30)
+    good, bad = (
+        training.Settings(learning_rate=1e-3),
+        training.Settings(learning_rate=1e30),
+    )
     clean, _ = run(training.Training(linear(2), TASK, 300, (good,)), seeds=(0, 1, 2))
-    rows, _ = run(training.Training(linear(2), TASK, 300, (good, bad, good)), seeds=(0, 1, 2))
+    rows, _ = run(
+        training.Training(linear(2), TASK, 300, (good, bad, good)), seeds=(0, 1, 2)
+    )
     assert [row["status"] for row in rows] == ["trained", "diverged", "trained"]
     assert 0 < rows[1]["diverged_update"] < 10
     assert rows[1]["loss"] is None
@@ -144,7 +202,9 @@ def test_rows_do_not_depend_on_devices_or_neighbours():
     settings = tuple(training.Settings(learning_rate=10.0**-k) for k in (2, 3, 4))
     task = Parameters(inputs=6, rows=40)
     network = networks.Network(registry.CELLS["rnn_tanh"](hidden_size=2), outputs=1)
-    experiment = training.Training(network, task, 300, tuple(s._replace(samples=30) for s in settings))
+    experiment = training.Training(
+        network, task, 300, tuple(s._replace(samples=30) for s in settings)
+    )
     two, one = (lanes.Mesh(tuple(jax.devices()[:n]), 1) for n in (2, 1))
     rows, _ = run(experiment, seeds=(0, 1, 2), mesh=two)
     assert run(experiment, seeds=(0, 1, 2), mesh=one)[0] == rows
@@ -162,7 +222,13 @@ def test_lanes_that_advance_together_are_scored_at_the_end_alone():
     """The choice by the chunk, which all lanes share, stays a branch."""
     mesh = lanes.Mesh(tuple(jax.devices()[:1]), None)
     experiment = train(linear(2), updates=500)
-    state = experiment.init(mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3))
-    program = mesh.each(training._train, network=experiment.network, task=TASK, optimizer="adam")
-    traced = jax.make_jaxpr(lambda state, chunk: program((state,), (chunk, np.int32(500), np.int32(0))))(state, np.int32(0))
+    state = experiment.init(
+        mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3)
+    )
+    program = mesh.each(
+        training._train, network=experiment.network, task=TASK, optimizer="adam"
+    )
+    traced = jax.make_jaxpr(
+        lambda state, chunk: program((state,), (chunk, np.int32(500), np.int32(0)))
+    )(state, np.int32(0))
     assert " cond[" in str(traced)

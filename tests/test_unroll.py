@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from rnnjax import unroll
+from rnnjax.engine import unroll
 
 H, T = 4, 12
 WEIGHTS = jax.random.normal(jax.random.key(0), (H, H)) / 2
@@ -41,7 +41,9 @@ def test_pair_on_the_same_rows():
 def test_pair_on_two_halves_stops_at_length():
     z, start = rows(1), rows(2, 1)[0]
     offset, length = T // 2, T // 2 - 1
-    (last_a,), (last_b,), ya, yb = jax.jit(unroll.unroll_pair, static_argnums=0)(step, (start,), (start,), z, offset, length)
+    (last_a,), (last_b,), ya, yb = jax.jit(unroll.unroll_pair, static_argnums=0)(
+        step, (start,), (start,), z, offset, length
+    )
     expected_a, outputs_a = loop(start, z[:length])
     expected_b, outputs_b = loop(start, z[offset : offset + length])
     np.testing.assert_allclose(last_a, expected_a, rtol=1e-5)
@@ -53,7 +55,9 @@ def test_pair_on_two_halves_stops_at_length():
 
 def test_pair_treats_both_sequences_alike():
     z, start = rows(1), rows(2, 1)[0]
-    (last_a,), (last_b,), ya, yb = jax.jit(unroll.unroll_pair, static_argnums=0)(step, (start,), (start,), z, 0, T)
+    (last_a,), (last_b,), ya, yb = jax.jit(unroll.unroll_pair, static_argnums=0)(
+        step, (start,), (start,), z, 0, T
+    )
     np.testing.assert_array_equal(last_a, last_b)
     np.testing.assert_array_equal(ya, yb)
 
@@ -62,12 +66,16 @@ def test_tangent_grows_as_a_small_difference_does(x64):
     every, epsilon = 3, 1e-6
     z, h = rows(1).astype(np.float64), rows(2, 1)[0].astype(np.float64)
     v = np.asarray(rows(3, 1)[0], np.float64)
-    carry, tangent, growth = unroll.unroll_tangent(step, (h,), (jnp.asarray(v),), z, every)
+    carry, tangent, growth = unroll.unroll_tangent(
+        step, (h,), (jnp.asarray(v),), z, every
+    )
     for k in range(T // every):
         block = z[k * every : (k + 1) * every]
         plus, minus = loop(h + epsilon * v, block)[0], loop(h - epsilon * v, block)[0]
         difference = np.asarray(plus - minus) / (2 * epsilon)
-        np.testing.assert_allclose(growth[k], np.log(np.linalg.norm(difference)), atol=1e-5)
+        np.testing.assert_allclose(
+            growth[k], np.log(np.linalg.norm(difference)), atol=1e-5
+        )
         v, h = difference / np.linalg.norm(difference), loop(h, block)[0]
     np.testing.assert_allclose(carry[0], h, rtol=1e-10)
     np.testing.assert_allclose(tangent[0], v, atol=1e-5)
@@ -77,13 +85,18 @@ def test_a_dead_tangent_stays_dead():
     def forget(carry, z):
         return (jnp.zeros(H),), carry[0] + z
 
-    _, tangent, growth = unroll.unroll_tangent(forget, (jnp.ones(H),), (jnp.ones(H),), rows(1), 3)
+    _, tangent, growth = unroll.unroll_tangent(
+        forget, (jnp.ones(H),), (jnp.ones(H),), rows(1), 3
+    )
     assert np.isneginf(growth).all() and not np.any(tangent[0])
 
 
 def test_global_norm_is_wide_enough():
     tree = {"a": jnp.full(3, 2.0, jnp.bfloat16), "b": jnp.ones(4)}
-    assert unroll.global_norm(tree) == 4.0 and unroll.global_norm(tree).dtype == jnp.float32
+    assert (
+        unroll.global_norm(tree) == 4.0
+        and unroll.global_norm(tree).dtype == jnp.float32
+    )
 
 
 BATCH, LONG = 5, 3 * unroll.STRAIGHT
@@ -105,7 +118,9 @@ def weight_products(step, z, weights):
     start = (jnp.zeros((BATCH, H)),)
 
     def loss(weights):
-        return jnp.sum(unroll.unroll(lambda carry, row: step(weights, carry, row), start, z)[1])
+        return jnp.sum(
+            unroll.unroll(lambda carry, row: step(weights, carry, row), start, z)[1]
+        )
 
     return products(jax.make_jaxpr(jax.grad(loss))(weights).jaxpr).count(weights.shape)
 
@@ -133,12 +148,17 @@ def test_a_weight_that_is_used_twice_and_added_elsewhere():
         return (h,), h + row
 
     def loss(run, weights, z):
-        return jnp.sum(jnp.sin(run(lambda carry, row: step(weights, carry, row), start, z)[1]))
+        return jnp.sum(
+            jnp.sin(run(lambda carry, row: step(weights, carry, row), start, z)[1])
+        )
 
     def plain(step, carry, z):
         return jax.lax.scan(step, carry, z)
 
-    ours, theirs = (jax.grad(lambda w, z: loss(run, w, z), (0, 1))(WEIGHTS, z) for run in (unroll.unroll, plain))  # noqa: B023
+    ours, theirs = (
+        jax.grad(lambda w, z: loss(run, w, z), (0, 1))(WEIGHTS, z)
+        for run in (unroll.unroll, plain)
+    )  # noqa: B023
     for a, b in zip(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
@@ -149,7 +169,11 @@ def test_from_a_state_that_the_batch_shares():
         z = jax.random.normal(jax.random.key(n), (n, BATCH, H))
         shared = unroll.from_start(step, start, z)
         each = unroll.unroll(step, (jnp.broadcast_to(start[0], (BATCH, H)),), z)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), shared, each)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+            shared,
+            each,
+        )
 
 
 def test_repeat_differentiates_what_is_repeated():
@@ -159,6 +183,12 @@ def test_repeat_differentiates_what_is_repeated():
         return jnp.sum(jnp.sin(run(z)[1]))
 
     for n in (3, LONG):
-        ours = jax.grad(lambda z: loss(lambda z: unroll.repeat(step, start, z, n), z))(z)  # noqa: B023
-        theirs = jax.grad(lambda z: loss(lambda z: jax.lax.scan(lambda c, _: step(c, z), start, length=n), z))(z)  # noqa: B023
+        ours = jax.grad(lambda z: loss(lambda z: unroll.repeat(step, start, z, n), z))(
+            z
+        )  # noqa: B023
+        theirs = jax.grad(
+            lambda z: loss(
+                lambda z: jax.lax.scan(lambda c, _: step(c, z), start, length=n), z
+            )
+        )(z)  # noqa: B023
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

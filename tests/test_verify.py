@@ -5,14 +5,21 @@ import json
 import pytest
 import tiny
 
-from benchmarks import _agreement, verify
-from rnnjax import records
+from benchmarks import verify
+from benchmarks.common import agreement as _agreement
+from rnnjax.results import records
 
 
 @pytest.fixture
 def stability(command, tmp_path):
     """The folder of a tiny run of memory stability."""
-    assert command(tiny.BINARIES["memory_stability"], *tiny.arguments("memory_stability", "run"))[0] == 0
+    assert (
+        command(
+            tiny.BINARIES["memory_stability"],
+            *tiny.arguments("memory_stability", "run"),
+        )[0]
+        == 0
+    )
     return tmp_path / "run"
 
 
@@ -25,7 +32,11 @@ def edit(path, change):
 
 
 def join(folder):
-    rows = [json.loads(line) for path in sorted(folder.glob("rows/*.jsonl")) for line in path.read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for path in sorted(folder.glob("rows/*.jsonl"))
+        for line in path.read_text().splitlines()
+    ]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -34,7 +45,10 @@ def test_what_was_run_comes_out_again(command, benchmark):
     assert command(tiny.BINARIES[benchmark], *tiny.arguments(benchmark, "run"))[0] == 0
     status, out, err = command(verify, "run", "--sample=2")
     assert (status, err) == (0, ""), out
-    assert "2 of them computed again: 2 on the same device and versions\nNothing is amiss.\n" in out
+    assert (
+        "2 of them computed again: 2 on the same device and versions\nNothing is amiss.\n"
+        in out
+    )
 
 
 def test_rows_that_were_changed_are_named(command, stability):
@@ -52,7 +66,11 @@ def test_lanes_that_are_lost_or_doubled_are_named(command, stability):
     max(stability.glob("rows/*.jsonl")).unlink()
     status, out, _ = command(verify, "run", "--sample=1")
     assert status == 1
-    assert "2 lanes missing" in out and "has 2 rows" in out and "rows.jsonl is not what the files in run/rows make" in out
+    assert (
+        "2 lanes missing" in out
+        and "has 2 rows" in out
+        and "rows.jsonl is not what the files in run/rows make" in out
+    )
 
 
 def test_elsewhere_rows_need_not_be_the_same(command, stability):
@@ -62,7 +80,10 @@ def test_elsewhere_rows_need_not_be_the_same(command, stability):
     records.write_config(stability, config)
     for off, status in ((1, 0), (30, 1)):
         for path in stability.glob("rows/*.jsonl"):
-            edit(path, lambda row: row | {"first_1e-4": row["first_1e-4"] + off, "floor": 1.0})  # noqa: B023
+            edit(
+                path,
+                lambda row: row | {"first_1e-4": row["first_1e-4"] + off, "floor": 1.0},
+            )  # noqa: B023
         join(stability)
         found, out, _ = command(verify, "run")
         assert found == status, out
@@ -71,14 +92,22 @@ def test_elsewhere_rows_need_not_be_the_same(command, stability):
 
 def test_samples_are_compared_by_their_means():
     def pairs(shift):
-        return [({"loss": k / 10, "bits_per_parameter": None}, {"loss": k / 10 + shift}) for k in range(8)]
+        return [
+            ({"loss": k / 10, "bits_per_parameter": None}, {"loss": k / 10 + shift})
+            for k in range(8)
+        ]
 
     assert not _agreement.in_distribution(pairs(0.1))
-    assert _agreement.in_distribution(pairs(2.0)) == ["loss is 2.35 in the mean, and was 0.35"]
+    assert _agreement.in_distribution(pairs(2.0)) == [
+        "loss is 2.35 in the mean, and was 0.35"
+    ]
 
 
 def test_a_wrong_command_line_is_one_clear_line(command, tmp_path):
-    for words, message in ((["run", "--sample=0"], "--sample=0: '0' is no such number"), (["run"], "verify: run: it is no run")):
+    for words, message in (
+        (["run", "--sample=0"], "--sample=0: '0' is no such number"),
+        (["run"], "verify: run: it is no run"),
+    ):
         status, out, err = command(verify, *words)
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert message in err

@@ -5,10 +5,14 @@ import pathlib
 import numpy as np
 
 from benchmarks import autocomplete, capacity, memory_stability
-from rnnjax.tasks.text import corpus
+from rnnjax.text import corpus
 
 ROOT = pathlib.Path(__file__).parent.parent
-BINARIES = {"memory_stability": memory_stability, "capacity": capacity, "autocomplete": autocomplete}
+BINARIES = {
+    "memory_stability": memory_stability,
+    "capacity": capacity,
+    "autocomplete": autocomplete,
+}
 RUNS = {
     "memory_stability": "--cell=gru --input_sizes=1,2 --hidden_sizes=2 --seeds=2 --steps=2600 --unique_steps=300",
     "capacity": "--task=units --hidden_sizes=2,3 --seeds=2 --size=4 --delay=1 --batch=8 --updates=600 --trials=2 --rungs=1",
@@ -26,7 +30,21 @@ LEAST = {  # the same with a group or two of two chunks each
 def arguments(benchmark: str, folder: str, runs=RUNS) -> list[str]:
     """The words of the command; writes the text that it may need into the current folder."""
     if benchmark == "autocomplete":
-        words = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "tis", "nobler", "in", "mind"]
+        words = [
+            "to",
+            "be",
+            "or",
+            "not",
+            "that",
+            "is",
+            "the",
+            "question",
+            "whether",
+            "tis",
+            "nobler",
+            "in",
+            "mind",
+        ]
         with open("text.txt", "w") as file:
             file.write(" ".join(np.random.default_rng(0).choice(words, 2000)))
         corpus.read.cache_clear()  # another test's file may have had the same name

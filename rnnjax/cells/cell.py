@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import traverse_util
 
-from rnnjax.initializers import INITIALIZERS, Initializer
+from rnnjax.cells.initializers import INITIALIZERS, Initializer
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -59,7 +59,12 @@ class Projection(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", lambda key: self.gain * self.init(key, x.shape[-1], len(self.biases), self.size))
+        kernel = self.param(
+            "kernel",
+            lambda key: (
+                self.gain * self.init(key, x.shape[-1], len(self.biases), self.size)
+            ),
+        )
         if not self.use_bias:
             return x @ kernel
         biases = jnp.repeat(jnp.stack([jnp.float32(b) for b in self.biases]), self.size)
@@ -123,7 +128,10 @@ class Cell(nn.RNNCellBase):
     def initialize_carry(self, rng, input_shape):
         """The initial state for inputs of `input_shape` = (..., I), as `nn.RNN` asks for it."""
         del rng
-        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, input_shape[:-1] + leaf.shape), self.initial_carry())
+        return jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, input_shape[:-1] + leaf.shape),
+            self.initial_carry(),
+        )
 
     @property
     def num_feature_axes(self) -> int:
@@ -131,7 +139,9 @@ class Cell(nn.RNNCellBase):
 
     def input_gates(self, *biases) -> Projection:
         """W x + b for as many gates as there are `biases`, which b starts at."""
-        return Projection(self.hidden_size, biases, self.kernel_init, gain=self.kernel_gain)
+        return Projection(
+            self.hidden_size, biases, self.kernel_init, gain=self.kernel_gain
+        )
 
     def recurrent_gates(self, *parts: int) -> Kernel:
         """U for the gates of the state, in matrices of so many gates each."""
@@ -156,12 +166,17 @@ def split_parameters(cell: nn.Module, variables, input_size: int):
     z = jax.eval_shape(lambda: cell.apply(variables, x, method="project"))
 
     def paths(function, *arguments):
-        shapes = jax.eval_shape(lambda *zeros: nn.init(function, cell)(key, *zeros), *arguments)
+        shapes = jax.eval_shape(
+            lambda *zeros: nn.init(function, cell)(key, *zeros), *arguments
+        )
         return traverse_util.flatten_dict(shapes).keys()
 
     to_project = paths(lambda bound, x: bound.project(x), x)
     to_step = paths(lambda bound, z: bound.step(bound.initial_carry(), z), z)
     flat = traverse_util.flatten_dict(variables)
     return tuple(
-        traverse_util.unflatten_dict({path: flat[path] for path in wanted if path in flat}) for wanted in (to_project, to_step)
+        traverse_util.unflatten_dict(
+            {path: flat[path] for path in wanted if path in flat}
+        )
+        for wanted in (to_project, to_step)
     )

@@ -9,9 +9,9 @@ import math
 import jax
 import jax.numpy as jnp
 
-from rnnjax import unroll
 from rnnjax.cells.activations import identity
 from rnnjax.cells.cell import Activation, Cell, Projection, Vector
+from rnnjax.engine import unroll
 
 
 class MinGRU(Cell):
@@ -83,11 +83,31 @@ class LRU(Cell):
 
     def setup(self):
         super().setup()
-        self.spectrum = [Vector(self.hidden_size, init) for init in (_decay, _frequency)]
+        self.spectrum = [
+            Vector(self.hidden_size, init) for init in (_decay, _frequency)
+        ]
         self.scale = Vector(self.hidden_size, self._scale)
-        self.input = [Projection(self.hidden_size, (0.0,), _normal(2), use_bias=False, gain=self.kernel_gain) for _ in range(2)]
-        self.direct = Projection(self.hidden_size, (0.0,), self.kernel_init, use_bias=False, gain=self.kernel_gain)
-        self.read = [Projection(self.hidden_size, (0.0,), _normal(1), use_bias=False) for _ in range(2)]
+        self.input = [
+            Projection(
+                self.hidden_size,
+                (0.0,),
+                _normal(2),
+                use_bias=False,
+                gain=self.kernel_gain,
+            )
+            for _ in range(2)
+        ]
+        self.direct = Projection(
+            self.hidden_size,
+            (0.0,),
+            self.kernel_init,
+            use_bias=False,
+            gain=self.kernel_gain,
+        )
+        self.read = [
+            Projection(self.hidden_size, (0.0,), _normal(1), use_bias=False)
+            for _ in range(2)
+        ]
 
     def _scale(self, key, size):
         del key, size
@@ -102,7 +122,10 @@ class LRU(Cell):
     def step(self, carry, z):
         (re, im), (real, imaginary, direct) = carry, z
         lambda_re, lambda_im = self._eigenvalues()
-        re, im = lambda_re * re - lambda_im * im + real, lambda_re * im + lambda_im * re + imaginary
+        re, im = (
+            lambda_re * re - lambda_im * im + real,
+            lambda_re * im + lambda_im * re + imaginary,
+        )
         return (re, im), self._output(re, im, direct)
 
     def parallel(self, carry, z):
@@ -110,7 +133,9 @@ class LRU(Cell):
         real, imaginary, direct = z
         lambda_re, lambda_im = self._eigenvalues()
         eigenvalues = jnp.broadcast_to(lambda_re + 1j * lambda_im, real.shape)
-        s = unroll.affine_scan(eigenvalues, real + 1j * imaginary, carry[0] + 1j * carry[1])
+        s = unroll.affine_scan(
+            eigenvalues, real + 1j * imaginary, carry[0] + 1j * carry[1]
+        )
         return (s[-1].real, s[-1].imag), self._output(s.real, s.imag, direct)
 
     def _eigenvalues(self):
@@ -125,7 +150,9 @@ class LRU(Cell):
 
 def _decay(key, size):
     """nu with |lambda| = exp(-exp(nu)) so that lambda is uniform on the disc; kept off 0 and 1 by a millionth."""
-    return jnp.log(-0.5 * jnp.log(jax.random.uniform(key, (size,), minval=1e-6, maxval=1 - 1e-6)))
+    return jnp.log(
+        -0.5 * jnp.log(jax.random.uniform(key, (size,), minval=1e-6, maxval=1 - 1e-6))
+    )
 
 
 def _frequency(key, size):
@@ -136,6 +163,8 @@ def _normal(split: int):
     """N(0, 1 / (split rows)): with `split` 2, one of the two real parts of a complex normal of variance 1 / rows."""
 
     def initialize(key, rows, gates, size):
-        return jax.random.normal(key, (rows, gates * size), jnp.float32) / math.sqrt(split * rows)
+        return jax.random.normal(key, (rows, gates * size), jnp.float32) / math.sqrt(
+            split * rows
+        )
 
     return initialize

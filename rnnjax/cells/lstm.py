@@ -76,7 +76,11 @@ class NestedLSTM(Cell):
     def _level(self, level, z, h, memories):
         (kernel,) = self.recurrent[level](self.hidden_size)
         i, f, g, o = jnp.split(z + h @ kernel, 4, axis=-1)
-        i, f, o = self.gate_activation(i), self.gate_activation(f), self.gate_activation(o)
+        i, f, o = (
+            self.gate_activation(i),
+            self.gate_activation(f),
+            self.gate_activation(o),
+        )
         c, *inner = memories
         if inner:
             c, inner = self._level(level + 1, self.inner[level](i * g), f * c, inner)
@@ -121,12 +125,21 @@ class PeepholeLSTM(Cell):
     def setup(self):
         super().setup()
         start = {"f": self.keep_bias, "i": -self.keep_bias if self.coupled else 0.0}
-        self.input = self.input_gates(*(start.get(gate, 0.0) for gate in self.gates), 0.0)
+        self.input = self.input_gates(
+            *(start.get(gate, 0.0) for gate in self.gates), 0.0
+        )
         self.recurrent = self.recurrent_gates(len(self.gates) + 1)
         if self.peepholes:
-            self.peephole = {gate: Vector(self.hidden_size, _small) for gate in self.gates}
+            self.peephole = {
+                gate: Vector(self.hidden_size, _small) for gate in self.gates
+            }
         if self.gate_recurrence:
-            self.between_gates = Kernel(self.hidden_size, (len(self.gates),), self.recurrent_init, self.recurrent_gain)
+            self.between_gates = Kernel(
+                self.hidden_size,
+                (len(self.gates),),
+                self.recurrent_init,
+                self.recurrent_gain,
+            )
 
     def step(self, carry, z):
         h, c, *before = carry
@@ -134,14 +147,18 @@ class PeepholeLSTM(Cell):
         *gates, g = jnp.split(z + h @ kernel, len(self.gates) + 1, axis=-1)
         if self.gate_recurrence:
             (between,) = self.between_gates(len(before) * self.hidden_size)
-            more = jnp.split(jnp.concatenate(before, axis=-1) @ between, len(gates), axis=-1)
+            more = jnp.split(
+                jnp.concatenate(before, axis=-1) @ between, len(gates), axis=-1
+            )
             gates = [gate + extra for gate, extra in zip(gates, more)]
         sums = dict(zip(self.gates, gates))
 
         def gate(name, memory):
             if name not in sums:
                 return jnp.ones_like(memory)
-            return self.gate_activation(sums[name] + (self.peephole[name]() * memory if self.peepholes else 0))
+            return self.gate_activation(
+                sums[name] + (self.peephole[name]() * memory if self.peepholes else 0)
+            )
 
         i = gate("i", c)
         f = 1 - i if self.coupled else gate("f", c)

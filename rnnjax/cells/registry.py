@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnnjax.cells import gru, linear, lstm, mgu, rnn, slstm, ugrnn
 from rnnjax.cells.cell import Cell
-from rnnjax.initializers import INITIALIZERS
+from rnnjax.cells.initializers import INITIALIZERS
 
 _rectified = functools.partial(rnn.RNN, activation=jax.nn.relu)
 # Cells without recurrent weights leave no initialiser of them open.
@@ -17,8 +17,14 @@ _linear = {"recurrent_init": None, "recurrent_gain": 1.0}
 CELLS = {
     "rnn_tanh": functools.partial(rnn.RNN, activation=jnp.tanh),
     "rnn_relu": _rectified,
-    "irnn": functools.partial(_rectified, kernel_init=INITIALIZERS["small_normal"], recurrent_init=INITIALIZERS["identity"]),
-    "np_rnn": functools.partial(_rectified, recurrent_init=INITIALIZERS["positive_definite"]),
+    "irnn": functools.partial(
+        _rectified,
+        kernel_init=INITIALIZERS["small_normal"],
+        recurrent_init=INITIALIZERS["identity"],
+    ),
+    "np_rnn": functools.partial(
+        _rectified, recurrent_init=INITIALIZERS["positive_definite"]
+    ),
     "ugrnn": ugrnn.UGRNN,
     "intersection_rnn": ugrnn.IntersectionRNN,
     "gru": gru.GRU,
@@ -48,4 +54,9 @@ def options(name: str) -> frozenset[str]:
     entry = CELLS[name]
     fixed = entry.keywords if isinstance(entry, functools.partial) else {}
     fields = {field.name for field in dataclasses.fields(getattr(entry, "func", entry))}
-    return frozenset(fields - {field.name for field in dataclasses.fields(Cell.__base__)} - {"hidden_size"} - fixed.keys())
+    return frozenset(
+        fields
+        - {field.name for field in dataclasses.fields(Cell.__base__)}
+        - {"hidden_size"}
+        - fixed.keys()
+    )

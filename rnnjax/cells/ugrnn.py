@@ -54,7 +54,9 @@ class IntersectionRNN(Cell):
 
     def setup(self):
         super().setup()
-        self.match = Projection(self.hidden_size, (0.0,), self.kernel_init, gain=self.kernel_gain)
+        self.match = Projection(
+            self.hidden_size, (0.0,), self.kernel_init, gain=self.kernel_gain
+        )
         self.input = self.input_gates(self.keep_bias, self.keep_bias, 0.0, 0.0)
         self.recurrent = self.recurrent_gates(4)
 

@@ -18,7 +18,9 @@ STYLE = {
 
 
 @contextlib.contextmanager
-def figure(folder, name: str, rows: int, columns: int, size: tuple[float, float], **subplots):
+def figure(
+    folder, name: str, rows: int, columns: int, size: tuple[float, float], **subplots
+):
     """A grid of axes `[rows][columns]` of `size` inches each, saved as `name`.png and `name`.svg in `folder`."""
     import matplotlib
 
@@ -27,12 +29,23 @@ def figure(folder, name: str, rows: int, columns: int, size: tuple[float, float]
 
     with pyplot.rc_context(STYLE):
         shape = (size[0] * columns, size[1] * rows)
-        fig, axes = pyplot.subplots(rows, columns, figsize=shape, squeeze=False, layout="constrained", **subplots)
+        fig, axes = pyplot.subplots(
+            rows,
+            columns,
+            figsize=shape,
+            squeeze=False,
+            layout="constrained",
+            **subplots,
+        )
         try:
             yield fig, axes
             for kind in ("png", "svg"):
                 buffer = io.BytesIO()
-                fig.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+                fig.savefig(
+                    buffer,
+                    format=kind,
+                    metadata={"Date": None} if kind == "svg" else {"Software": None},
+                )
                 (epath.Path(folder) / f"{name}.{kind}").write_bytes(buffer.getvalue())
         finally:
             pyplot.close(fig)

@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 
-from rnnjax import search, statistics
-from rnnjax.capacity import OWN, score
+from rnnjax.capacity import search
+from rnnjax.capacity.study import OWN, score
 from rnnjax.figures import canvas
-from rnnjax.figures.stability import title as cell_title
+from rnnjax.figures.memory_stability import title as cell_title
+from rnnjax.results import statistics
 from rnnjax.tasks.registry import TASKS
 
 NAMES = ("cell", "recurrent_init", "layers", "steps")
@@ -28,7 +29,11 @@ def title(line: tuple, of: list[tuple]) -> str:
     cell, recurrent_init, layers, steps = line
     parts = [cell_title(cell, layers)]
     parts += [recurrent_init] if len({other[1] for other in of}) > 1 else []
-    parts += [f"{steps} step{'s' * (steps > 1)}"] if len({other[3] for other in of}) > 1 else []
+    parts += (
+        [f"{steps} step{'s' * (steps > 1)}"]
+        if len({other[3] for other in of}) > 1
+        else []
+    )
     return ", ".join(parts)
 
 
@@ -38,7 +43,10 @@ def points(rows: list[dict]):
     def key(row):
         return tuple(row[name] for name in NAMES), row["budget"]
 
-    return [(point, list(trials)) for point, trials in itertools.groupby(sorted(rows, key=key), key)]
+    return [
+        (point, list(trials))
+        for point, trials in itertools.groupby(sorted(rows, key=key), key)
+    ]
 
 
 def winner(rows: list[dict]) -> tuple[list[dict], bool]:
@@ -57,8 +65,13 @@ def winner(rows: list[dict]) -> tuple[list[dict], bool]:
     for row in rows:
         if (row["stage"], row["trial"]) == (search.BRACKET, trial):
             scores.setdefault(row["step"], []).append(score(task, row))
-    means = {k: -np.inf if None in some else float(np.mean(some)) for k, some in scores.items()}
-    bracketed = all(side in means and means[side] < means[step] for side in (step - 1, step + 1))
+    means = {
+        k: -np.inf if None in some else float(np.mean(some))
+        for k, some in scores.items()
+    }
+    bracketed = all(
+        side in means and means[side] < means[step] for side in (step - 1, step + 1)
+    )
     return draws[trial, step], bracketed
 
 
@@ -67,13 +80,19 @@ def summary(rows: list[dict]) -> list[dict]:
     lines = []
     for ((cell, recurrent_init, layers, steps), budget), trials in points(rows):
         line = {"cell": cell, "depth": layers, "budget": budget}
-        line |= {"parameters": trials[0]["parameters"], "units": trials[0]["hidden_size"]}
+        line |= {
+            "parameters": trials[0]["parameters"],
+            "units": trials[0]["hidden_size"],
+        }
         line |= {"recurrent_init": recurrent_init} if recurrent_init != OWN else {}
         line |= {"steps": steps} if steps else {}
         best, bracketed = winner(trials)
         describe = _bits if trials[0]["task"] == "parameters" else _loss
         line |= describe(trials, best, bracketed)
-        line |= {"trials": len(trials), "diverged": sum(row["status"] == "diverged" for row in trials)}
+        line |= {
+            "trials": len(trials),
+            "diverged": sum(row["status"] == "diverged" for row in trials),
+        }
         lines.append(line | {"draws": len(best)})
     return lines
 
@@ -105,7 +124,12 @@ def _mean_of_all(values: list[float | None]) -> statistics.Mean:
 def _loss(trials: list[dict], best: list[dict], bracketed: bool) -> dict:
     losses = [row["loss"] for row in trials if row["loss"] is not None]
     mean = _mean_of_all([row["loss"] for row in best])
-    line = {"loss": mean.mean, "loss_sd": mean.sd, "loss_low": mean.low, "loss_high": mean.high}
+    line = {
+        "loss": mean.mean,
+        "loss_sd": mean.sd,
+        "loss_low": mean.low,
+        "loss_high": mean.high,
+    }
     line |= {"best_loss": min(losses, default=None)}
     for name in ("accuracy", "exact", "bits"):
         if name in trials[0]:
@@ -131,7 +155,9 @@ def draw(rows: list[dict], folder) -> None:
         _draw_diverged(rows, folder)
 
 
-def _results(rows: list[dict], line: tuple, value) -> tuple[list[dict], list[list[float]]]:
+def _results(
+    rows: list[dict], line: tuple, value
+) -> tuple[list[dict], list[list[float]]]:
     """For one line of a picture: a row of each of its points, and the values of the fresh draws there."""
     out = [
         (best[0], [value(row) for row in best])
@@ -147,11 +173,24 @@ def _spread(axis, x, values, **style):
     means = [statistics.mean(some) for some in values]
     low = [0 if m.low is None else m.mean - m.low for m in means]
     high = [0 if m.high is None else m.high - m.mean for m in means]
-    return axis.errorbar(x, [m.mean for m in means], [low, high], marker="o", ms=3, lw=1, capsize=2, **style)
+    return axis.errorbar(
+        x,
+        [m.mean for m in means],
+        [low, high],
+        marker="o",
+        ms=3,
+        lw=1,
+        capsize=2,
+        **style,
+    )
 
 
 def _name_lines(axis, lines: list[tuple]) -> None:
-    slanted = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if len(lines) > 3 else {}
+    slanted = (
+        {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+        if len(lines) > 3
+        else {}
+    )
     axis.set_xticklabels([title(line, lines) for line in lines], **slanted)
 
 
@@ -169,36 +208,71 @@ def _draw_bits(rows: list[dict], folder) -> None:
             some, values = _results(rows, line, lambda row: row["bits"])
             if not some:
                 continue
-            x, y = np.asarray([row["parameters"] for row in some], float), np.asarray([np.mean(v) for v in values])
+            x, y = (
+                np.asarray([row["parameters"] for row in some], float),
+                np.asarray([np.mean(v) for v in values]),
+            )
             slope = float(x @ y / (x @ x))
-            drawn = _spread(axis, x, values, label=f"{title(line, lines)}: {slope:.2f} bits a parameter", ls="none")
-            axis.plot([0, x.max()], [0, slope * x.max()], color=drawn[0].get_color(), lw=0.8)
-        axis.set(xlabel="parameters", ylabel="bits learned by heart", xlim=(0, None), ylim=(0, None))
+            drawn = _spread(
+                axis,
+                x,
+                values,
+                label=f"{title(line, lines)}: {slope:.2f} bits a parameter",
+                ls="none",
+            )
+            axis.plot(
+                [0, x.max()], [0, slope * x.max()], color=drawn[0].get_color(), lw=0.8
+            )
+        axis.set(
+            xlabel="parameters",
+            ylabel="bits learned by heart",
+            xlim=(0, None),
+            ylim=(0, None),
+        )
         axis.legend(frameon=False, fontsize=8)
         fig.suptitle(_searched(rows), fontsize=8)
 
 
 def _draw_bits_per_parameter(rows: list[dict], folder) -> None:
     """`bits_per_parameter.png`: by cell and depth; a dot a budget with its interval, a cross the best single training."""
-    with canvas.figure(folder, "bits_per_parameter", 1, 1, (max(4.2, 0.8 * len(series(rows)) + 1.6), 3.6)) as (fig, axes):
+    with canvas.figure(
+        folder,
+        "bits_per_parameter",
+        1,
+        1,
+        (max(4.2, 0.8 * len(series(rows)) + 1.6), 3.6),
+    ) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         budgets = sorted({row["budget"] for row in rows})
         for k, budget in enumerate(budgets):
             at, values, most = [], [], []
             for x, line in enumerate(lines):
-                trials = [row for row in rows if tuple(row[name] for name in NAMES) == line and row["budget"] == budget]
+                trials = [
+                    row
+                    for row in rows
+                    if tuple(row[name] for name in NAMES) == line
+                    and row["budget"] == budget
+                ]
                 best = [row["bits"] for row in winner(trials)[0]] if trials else []
                 if best and None not in best:
                     at.append(x + 0.5 * (k + 0.5) / len(budgets) - 0.25)
                     values.append([bits / trials[0]["parameters"] for bits in best])
-                    most.append(max(row["bits"] or 0 for row in trials) / trials[0]["parameters"])
+                    most.append(
+                        max(row["bits"] or 0 for row in trials)
+                        / trials[0]["parameters"]
+                    )
             if at:
-                drawn = _spread(axis, at, values, ls="none", label=f"{budget} parameters at most")
+                drawn = _spread(
+                    axis, at, values, ls="none", label=f"{budget} parameters at most"
+                )
                 axis.plot(at, most, "x", ms=4, color=drawn[0].get_color())
         axis.set(xticks=range(len(lines)), ylabel="bits a parameter", ylim=(0, None))
         _name_lines(axis, lines)
         axis.legend(frameon=False, fontsize=8)
-        fig.suptitle("dots: mean of fresh draws, 95 % interval\ncrosses: best single training", fontsize=8)
+        fig.suptitle(
+            "dots: mean of fresh draws, 95 % interval\ncrosses: best single training",
+            fontsize=8,
+        )
 
 
 def _draw_loss(rows: list[dict], folder) -> None:
@@ -208,15 +282,38 @@ def _draw_loss(rows: list[dict], folder) -> None:
     with canvas.figure(folder, "loss", 1, 1, (5.4, 3.6)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         if units:
-            n, size = sorted({row["hidden_size"] for row in rows}), rows[0]["input_size"]
-            axis.plot(n, [bound(k, size) for k in n], color="0.7", lw=4, label=f"1 - units/{size}", zorder=0)
+            n, size = (
+                sorted({row["hidden_size"] for row in rows}),
+                rows[0]["input_size"],
+            )
+            axis.plot(
+                n,
+                [bound(k, size) for k in n],
+                color="0.7",
+                lw=4,
+                label=f"1 - units/{size}",
+                zorder=0,
+            )
         for line in lines:
             some, values = _results(rows, line, lambda row: row["loss"])
             if some:
-                _spread(axis, [row[key] for row in some], values, label=title(line, lines))
+                _spread(
+                    axis, [row[key] for row in some], values, label=title(line, lines)
+                )
         axis.axhline(rows[0]["chance"], color="0.6", lw=0.8, ls=":")
-        axis.annotate("chance", (1, rows[0]["chance"]), xycoords=("axes fraction", "data"), ha="right", va="top", fontsize=7)
-        axis.set(xlabel="units" if units else "parameters", ylabel=rows[0]["measure"], ylim=(0, None))
+        axis.annotate(
+            "chance",
+            (1, rows[0]["chance"]),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="top",
+            fontsize=7,
+        )
+        axis.set(
+            xlabel="units" if units else "parameters",
+            ylabel=rows[0]["measure"],
+            ylim=(0, None),
+        )
         if not units:
             axis.set_xscale("log")
         axis.legend(frameon=False, fontsize=8)
@@ -231,19 +328,45 @@ def _draw_search(rows: list[dict], folder) -> None:
         left, right = axes[0]
         for k, ((line, budget), trials) in enumerate(points(rows)):
             searched = [row for row in trials if row["stage"].startswith("rung")]
-            scores = np.asarray([-np.inf if (s := score(task, row)) is None else s for row in searched])
+            scores = np.asarray(
+                [-np.inf if (s := score(task, row)) is None else s for row in searched]
+            )
             scale = trials[0]["parameters"] if per else -1.0
             updates = np.asarray([row["updates"] for row in searched])
             label, color = f"{title(line, series(rows))}, {budget}", f"C{k % 10}"
-            levels = [u for u in sorted(set(updates)) if np.isfinite(scores[updates == u]).any()]
-            left.plot(levels, [scores[updates == u].max() / scale for u in levels], "o-", ms=3, lw=1, color=color, label=label)
+            levels = [
+                u
+                for u in sorted(set(updates))
+                if np.isfinite(scores[updates == u]).any()
+            ]
+            left.plot(
+                levels,
+                [scores[updates == u].max() / scale for u in levels],
+                "o-",
+                ms=3,
+                lw=1,
+                color=color,
+                label=label,
+            )
             first = np.sort(scores[[row["stage"] == "rung0" for row in searched]])[::-1]
             if np.isfinite(first).any():
                 counts = np.unique(np.geomspace(1, len(first), 20).astype(int))
-                right.plot(counts, [_best_of(first, n) / scale for n in counts], lw=1, color=color)
+                right.plot(
+                    counts,
+                    [_best_of(first, n) / scale for n in counts],
+                    lw=1,
+                    color=color,
+                )
         what = "bits a parameter" if per else rows[0]["measure"]
-        left.set(xlabel="updates of a training", ylabel=what, xscale="log", title="best of a round")
-        right.set(xlabel="trials", xscale="log", title="expected best of the first round")
+        left.set(
+            xlabel="updates of a training",
+            ylabel=what,
+            xscale="log",
+            title="best of a round",
+        )
+        right.set(
+            xlabel="trials", xscale="log", title="expected best of the first round"
+        )
         if len(points(rows)) <= 12:
             left.legend(frameon=False, fontsize=6)
         fig.suptitle("single trainings, before the fresh draws", fontsize=8)
@@ -261,14 +384,36 @@ def _best_of(ordered: np.ndarray, n: int) -> float:
 
 def _draw_diverged(rows: list[dict], folder) -> None:
     """`diverged.png`: the share of the first round's trainings, whose settings are not chosen, that diverged."""
-    with canvas.figure(folder, "diverged", 1, 1, (max(3.6, 0.7 * len(series(rows)) + 1.6), 3.2)) as (fig, axes):
+    with canvas.figure(
+        folder, "diverged", 1, 1, (max(3.6, 0.7 * len(series(rows)) + 1.6), 3.2)
+    ) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         first = [row for row in rows if row["stage"] == "rung0"]
-        groups = [[row for row in first if tuple(row[name] for name in NAMES) == line] for line in lines]
-        intervals = [statistics.share(sum(row["status"] == "diverged" for row in some), len(some)) for some in groups]
+        groups = [
+            [row for row in first if tuple(row[name] for name in NAMES) == line]
+            for line in lines
+        ]
+        intervals = [
+            statistics.share(
+                sum(row["status"] == "diverged" for row in some), len(some)
+            )
+            for some in groups
+        ]
         means = [interval.mean for interval in intervals]
-        errors = [[i.mean - i.low for i in intervals], [i.high - i.mean for i in intervals]]
-        axis.bar(range(len(lines)), means, yerr=errors, width=0.6, color="0.7", capsize=2)
-        axis.set(xticks=range(len(lines)), ylabel="share of trainings that diverged", ylim=(0, None))
+        errors = [
+            [i.mean - i.low for i in intervals],
+            [i.high - i.mean for i in intervals],
+        ]
+        axis.bar(
+            range(len(lines)), means, yerr=errors, width=0.6, color="0.7", capsize=2
+        )
+        axis.set(
+            xticks=range(len(lines)),
+            ylabel="share of trainings that diverged",
+            ylim=(0, None),
+        )
         _name_lines(axis, lines)
-        fig.suptitle(f"settings as they were drawn, {min(map(len, groups))} or more a bar; 95 % interval", fontsize=8)
+        fig.suptitle(
+            f"settings as they were drawn, {min(map(len, groups))} or more a bar; 95 % interval",
+            fontsize=8,
+        )

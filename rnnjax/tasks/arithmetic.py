@@ -51,8 +51,12 @@ class Arithmetic(Task):
     def chance(self) -> float:
         draw, places = np.random.default_rng(0), self.digits + 2
         lengths = draw.integers(1, self.digits + 1, (2, 2**16))
-        numbers = draw.integers(POWERS[lengths - 1], POWERS[lengths]) * draw.choice((-1, 1), lengths.shape)
-        answers = np.array([list(str(number).ljust(places)) for number in numbers.sum(axis=0)])
+        numbers = draw.integers(POWERS[lengths - 1], POWERS[lengths]) * draw.choice(
+            (-1, 1), lengths.shape
+        )
+        answers = np.array(
+            [list(str(number).ljust(places)) for number in numbers.sum(axis=0)]
+        )
         shares = np.array([np.mean(answers == symbol, axis=0) for symbol in SYMBOLS])
         return float(np.sum(scipy.special.entr(shares)) / places)
 
@@ -66,13 +70,20 @@ class Arithmetic(Task):
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """Mean cross-entropy of logits `[T, B, 14]` over the answers, in nats."""
-        return weighted_mean(optax.softmax_cross_entropy_with_integer_labels(outputs, batch.target), batch.weight)
+        return weighted_mean(
+            optax.softmax_cross_entropy_with_integer_labels(outputs, batch.target),
+            batch.weight,
+        )
 
     def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """The loss, `accuracy`, the share of characters that are right, and `exact`, the share of answers without a mistake."""
         right, asked = jnp.argmax(outputs, axis=-1) == batch.target, batch.weight > 0
         exact = weighted_mean(jnp.all(right | ~asked, axis=0), jnp.any(asked, axis=0))
-        return {"loss": self.loss(outputs, batch), "accuracy": weighted_mean(right, batch.weight), "exact": exact}
+        return {
+            "loss": self.loss(outputs, batch),
+            "accuracy": weighted_mean(right, batch.weight),
+            "exact": exact,
+        }
 
     def stream(self, key: jax.Array, steps: int) -> jax.Array:
         """One sum after another, with the blanks of its answer, `[steps, 14]`."""
@@ -84,19 +95,27 @@ class Arithmetic(Task):
         lengths_key, sizes_key, signs_key = jax.random.split(key, 3)
         powers = jnp.asarray(POWERS)
         lengths = jax.random.randint(lengths_key, (2, count), 1, self.digits + 1)
-        sizes = jax.random.randint(sizes_key, (2, count), powers[lengths - 1], powers[lengths])
+        sizes = jax.random.randint(
+            sizes_key, (2, count), powers[lengths - 1], powers[lengths]
+        )
         return sizes * jax.random.rademacher(signs_key, (2, count), sizes.dtype)
 
     def _question(self, a: jax.Array, b: jax.Array) -> jax.Array:
         """Symbols `[2 digits + 3, B]` of "a+b=": b stands right before the "=", and a right before the sign of b."""
         place = jnp.arange(2 * self.digits + 1, -1, -1)[:, None]
         start = length(b) + 1
-        sums = jnp.where(place < start, character(b, place, PLUS), character(a, place - start, BLANK))
+        sums = jnp.where(
+            place < start, character(b, place, PLUS), character(a, place - start, BLANK)
+        )
         return jnp.concatenate([sums, jnp.full_like(sums[:1], EQUALS)])
 
     def _answer(self, number: jax.Array) -> jax.Array:
         """Symbols `[digits + 2, B]` of the number and of blanks after it."""
-        return character(number, length(number) - 1 + (number < 0) - jnp.arange(self.digits + 2)[:, None], BLANK)
+        return character(
+            number,
+            length(number) - 1 + (number < 0) - jnp.arange(self.digits + 2)[:, None],
+            BLANK,
+        )
 
 
 def length(number: jax.Array) -> jax.Array:
@@ -107,5 +126,7 @@ def length(number: jax.Array) -> jax.Array:
 def character(number: jax.Array, place: jax.Array, plus: int) -> jax.Array:
     """What stands at a place of a number, its units at place 0: a digit, the sign before them (`plus` if positive) or a blank."""
     digit = abs(number) // jnp.asarray(POWERS)[jnp.clip(place, 0, 9)] % 10
-    before = jnp.where(place == length(number), jnp.where(number < 0, MINUS, plus), BLANK)
+    before = jnp.where(
+        place == length(number), jnp.where(number < 0, MINUS, plus), BLANK
+    )
     return jnp.where(place < 0, BLANK, jnp.where(place < length(number), digit, before))

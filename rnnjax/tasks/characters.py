@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from rnnjax.tasks.task import Batch, Task, weighted_mean
-from rnnjax.tasks.text import corpus
+from rnnjax.text import corpus
 
 TEST_SHARE = 0.05  # of the text, at its end
 
@@ -45,10 +45,14 @@ class Characters(Task):
         return float(-np.sum(shares * np.log2(shares)))
 
     def sample(self, data, key: jax.Array, count: int | None = None) -> Batch:
-        return self._batch(self._windows(key, count or self.batch, self.length + 1, 0, 1 - TEST_SHARE))
+        return self._batch(
+            self._windows(key, count or self.batch, self.length + 1, 0, 1 - TEST_SHARE)
+        )
 
     def test(self, data, key: jax.Array, count: int) -> Batch:
-        return self._batch(self._windows(key, count, self.length + 1, 1 - TEST_SHARE, 1))
+        return self._batch(
+            self._windows(key, count, self.length + 1, 1 - TEST_SHARE, 1)
+        )
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """Mean cross-entropy of outputs `[T, B, 27]` with the targets `[T, B]`, in bits."""
@@ -57,7 +61,10 @@ class Characters(Task):
 
     def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         right = (jnp.argmax(outputs, axis=-1) == batch.target).astype(jnp.float32)
-        return {"loss": self.loss(outputs, batch), "accuracy": weighted_mean(right, batch.weight)}
+        return {
+            "loss": self.loss(outputs, batch),
+            "accuracy": weighted_mean(right, batch.weight),
+        }
 
     def stream(self, key: jax.Array, steps: int) -> jax.Array:
         """A piece of the text, `[steps, 27]`: the inputs on which a trained network's memory is probed."""
@@ -65,10 +72,20 @@ class Characters(Task):
 
     def _batch(self, windows: jax.Array) -> Batch:
         target = windows[1:]
-        return Batch(jax.nn.one_hot(windows[:-1], self.input_size), target, jnp.ones(target.shape))
+        return Batch(
+            jax.nn.one_hot(windows[:-1], self.input_size),
+            target,
+            jnp.ones(target.shape),
+        )
 
-    def _windows(self, key: jax.Array, count: int, length: int, first: float, last: float) -> jax.Array:
+    def _windows(
+        self, key: jax.Array, count: int, length: int, first: float, last: float
+    ) -> jax.Array:
         """`count` windows `[length, count]` that lie between the shares `first` and `last` of the text."""
         text = corpus.read(self.text)
-        starts = jax.random.randint(key, (count,), int(first * len(text)), int(last * len(text)) - length)
-        return jnp.asarray(text)[starts[None, :] + jnp.arange(length)[:, None]].astype(jnp.int32)
+        starts = jax.random.randint(
+            key, (count,), int(first * len(text)), int(last * len(text)) - length
+        )
+        return jnp.asarray(text)[starts[None, :] + jnp.arange(length)[:, None]].astype(
+            jnp.int32
+        )

@@ -48,11 +48,15 @@ class Parameters(Task):
 
     def draw(self, key: jax.Array, samples: jax.Array) -> Batch:
         codes_key, labels_key = jax.random.split(key)
-        codes = shuffled(codes_key, jnp.arange(self.rows, dtype=jnp.uint32), self.inputs)
+        codes = shuffled(
+            codes_key, jnp.arange(self.rows, dtype=jnp.uint32), self.inputs
+        )
         bits = codes[:, None] >> jnp.arange(self.inputs, dtype=jnp.uint32) & 1
         labels = jax.random.bernoulli(labels_key, 0.5, (self.rows,)).astype(jnp.float32)
         counts = jnp.arange(self.rows) < samples
-        return Batch(2 * bits[None].astype(jnp.float32) - 1, labels, counts.astype(jnp.float32))
+        return Batch(
+            2 * bits[None].astype(jnp.float32) - 1, labels, counts.astype(jnp.float32)
+        )
 
     def sample(self, data: Batch, key: jax.Array, count: int | None = None) -> Batch:
         """All of it, always."""
@@ -60,21 +64,37 @@ class Parameters(Task):
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """Cross-entropy of logits `[B, 1]`."""
-        return weighted_mean(optax.sigmoid_binary_cross_entropy(outputs[:, 0], batch.target), batch.weight)
+        return weighted_mean(
+            optax.sigmoid_binary_cross_entropy(outputs[:, 0], batch.target),
+            batch.weight,
+        )
 
     def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        right = weighted_mean(((outputs[:, 0] > 0) == (batch.target > 0)).astype(jnp.float32), batch.weight)
-        return {"loss": self.loss(outputs, batch), "right": right, "bits": stored(jnp.sum(batch.weight), right)}
+        right = weighted_mean(
+            ((outputs[:, 0] > 0) == (batch.target > 0)).astype(jnp.float32),
+            batch.weight,
+        )
+        return {
+            "loss": self.loss(outputs, batch),
+            "right": right,
+            "bits": stored(jnp.sum(batch.weight), right),
+        }
 
     def stream(self, key: jax.Array, steps: int) -> jax.Array:
-        rows = jax.random.rademacher(key, (-(-steps // self.steps), self.inputs), jnp.float32)
-        return jnp.pad(rows[:, None], ((0, 0), (0, self.silence), (0, 0))).reshape(-1, self.inputs)[:steps]
+        rows = jax.random.rademacher(
+            key, (-(-steps // self.steps), self.inputs), jnp.float32
+        )
+        return jnp.pad(rows[:, None], ((0, 0), (0, self.silence), (0, 0))).reshape(
+            -1, self.inputs
+        )[:steps]
 
 
 def stored(samples: jax.Array, right: jax.Array) -> jax.Array:
     """b + b (p log2 p + (1 - p) log2(1 - p)) bits for b samples and the fraction p = `right`, clipped to at least 1/2."""
     p = jnp.clip(right, 0.5, 1.0)
-    return samples * (1 - (jax.scipy.special.entr(p) + jax.scipy.special.entr(1 - p)) / math.log(2))
+    return samples * (
+        1 - (jax.scipy.special.entr(p) + jax.scipy.special.entr(1 - p)) / math.log(2)
+    )
 
 
 def shuffled(key: jax.Array, numbers: jax.Array, bits: int) -> jax.Array:

@@ -47,17 +47,23 @@ class Parentheses(Task):
 
     @functools.cached_property
     def chance(self) -> float:
-        ring = np.zeros(2 * MOST)  # how likely the free walk of one kind is at each place, modulo 20
+        ring = np.zeros(
+            2 * MOST
+        )  # how likely the free walk of one kind is at each place, modulo 20
         ring[0] = 1
         entropy = 0.0
         for _ in range(self.length):
-            ring = ((SYMBOLS - 2) * ring + np.roll(ring, 1) + np.roll(ring, -1)) / SYMBOLS
+            ring = (
+                (SYMBOLS - 2) * ring + np.roll(ring, 1) + np.roll(ring, -1)
+            ) / SYMBOLS
             counts = np.bincount(folded(np.arange(2 * MOST)), ring)
             entropy += np.sum(scipy.special.entr(counts))
         return float(entropy / self.length)
 
     def sample(self, data, key: jax.Array, count: int | None = None) -> Batch:
-        symbols = jax.random.randint(key, (self.length, count or self.batch), 0, SYMBOLS)
+        symbols = jax.random.randint(
+            key, (self.length, count or self.batch), 0, SYMBOLS
+        )
         drawn = jax.nn.one_hot(symbols, SYMBOLS, dtype=jnp.int32)
         up, down, noise = jnp.split(drawn, (KINDS, 2 * KINDS), axis=-1)
         counts = folded(jnp.cumsum(up - down, axis=0))
@@ -67,12 +73,20 @@ class Parentheses(Task):
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """Mean cross-entropy of logits `[T, B, 110]`, in nats."""
-        return weighted_mean(optax.softmax_cross_entropy_with_integer_labels(_by_kind(outputs), batch.target), batch.weight)
+        return weighted_mean(
+            optax.softmax_cross_entropy_with_integer_labels(
+                _by_kind(outputs), batch.target
+            ),
+            batch.weight,
+        )
 
     def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """The loss, and `accuracy`, the share of counts named right, over kinds and steps."""
         right = jnp.argmax(_by_kind(outputs), axis=-1) == batch.target
-        return {"loss": self.loss(outputs, batch), "accuracy": weighted_mean(right, batch.weight)}
+        return {
+            "loss": self.loss(outputs, batch),
+            "accuracy": weighted_mean(right, batch.weight),
+        }
 
     def stream(self, key: jax.Array, steps: int) -> jax.Array:
         """One string after another, `[steps, 30]`."""

@@ -51,13 +51,23 @@ class RandomFunction(Task):
         del samples
         return key
 
-    def sample(self, data: jax.Array, key: jax.Array, count: int | None = None) -> Batch:
-        return self._batch(data, jax.random.randint(key, (count or self.batch,), 0, self.samples))
+    def sample(
+        self, data: jax.Array, key: jax.Array, count: int | None = None
+    ) -> Batch:
+        return self._batch(
+            data, jax.random.randint(key, (count or self.batch,), 0, self.samples)
+        )
 
     def _batch(self, data: jax.Array, picked: jax.Array) -> Batch:
-        numbers = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(data, k), (self.steps + 1,)))(picked)
+        numbers = jax.vmap(
+            lambda k: jax.random.normal(jax.random.fold_in(data, k), (self.steps + 1,))
+        )(picked)
         shown, target = numbers[:, :-1], numbers[:, -1:]
-        return Batch(shown[None] if self.at_once else shown.T[:, :, None], target, jnp.ones(len(target)))
+        return Batch(
+            shown[None] if self.at_once else shown.T[:, :, None],
+            target,
+            jnp.ones(len(target)),
+        )
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """Mean squared error of outputs `[B, 1]`."""
@@ -75,7 +85,11 @@ class RandomFunction(Task):
         power = weighted_mean(jnp.square(batch.target), batch.weight)
         return {
             "loss": loss,
-            "bits": self.samples / 2 * jnp.log2(jnp.maximum(power / jnp.maximum(loss, jnp.finfo(loss.dtype).tiny), 1)),
+            "bits": self.samples
+            / 2
+            * jnp.log2(
+                jnp.maximum(power / jnp.maximum(loss, jnp.finfo(loss.dtype).tiny), 1)
+            ),
         }
 
     def stream(self, key: jax.Array, steps: int) -> jax.Array:
@@ -83,4 +97,6 @@ class RandomFunction(Task):
         if not self.at_once:
             return jax.random.normal(key, (steps, 1))
         vectors = jax.random.normal(key, (-(-steps // self.steps), 1, self.steps))
-        return jnp.pad(vectors, ((0, 0), (0, self.silence), (0, 0))).reshape(-1, self.steps)[:steps]
+        return jnp.pad(vectors, ((0, 0), (0, self.silence), (0, 0))).reshape(
+            -1, self.steps
+        )[:steps]

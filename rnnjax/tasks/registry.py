@@ -1,6 +1,13 @@
 """All tasks by name. A new task is one file beside this one and one line here."""
 
-from rnnjax.tasks import arithmetic, characters, parameters, parentheses, random_function, units
+from rnnjax.tasks import (
+    arithmetic,
+    characters,
+    parameters,
+    parentheses,
+    random_function,
+    units,
+)
 
 TASKS = {
     "parameters": parameters.Parameters,

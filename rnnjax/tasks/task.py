@@ -28,14 +28,19 @@ class Task:
     measure: str
     chance: float
     silence = 0  # steps with an input of zeros after the T that are shown
-    every_step = False  # whether an answer is asked for at every step, or only after the last
+    every_step = (
+        False  # whether an answer is asked for at every step, or only after the last
+    )
     objective = "loss"  # the entry of `score` by which trainings are compared
     maximize = False
 
     @property
     def sequence(self) -> int:
         """The steps of a sample, silence included."""
-        shapes = jax.eval_shape(lambda key: self.sample(self.draw(key, jnp.float32(2)), key), jax.random.key(0))
+        shapes = jax.eval_shape(
+            lambda key: self.sample(self.draw(key, jnp.float32(2)), key),
+            jax.random.key(0),
+        )
         return shapes.x.shape[0] + self.silence
 
     def draw(self, key: jax.Array, samples: jax.Array):

@@ -1,0 +1,1 @@
+"""Autocomplete: naming the word being typed."""

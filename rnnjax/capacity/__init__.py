@@ -1,0 +1,1 @@
+"""Capacity: how much a network can be trained to store."""

@@ -1,0 +1,276 @@
+"""The experiment: one training of one network on one task, as a lane.
+
+The gradient of the task's own loss is clipped to a length and handed to an optimiser; then
+
+    v <- v - rate_k (direction + weight_decay v),    rate_k = learning_rate (1 - k / updates)^decay.
+
+All of a lane's settings but the optimiser's kind are traced, so one program trains a population of settings. A lane whose loss or
+gradient stops being finite is marked with the update and trains no further. All of this happens inside the lane.
+"""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import flatten_util, lax
+
+from rnnjax import networks
+from rnnjax.engine import lanes
+from rnnjax.tasks.task import Task
+
+UPDATES = 250  # in a chunk
+TEST_BATCH = 2048
+CURVE = 64  # most points of a training's loss that are kept
+ROOT = 20170000
+
+# What turns a gradient into a direction, by name; `momentum` is the share of the old mean that is kept, and may be traced.
+OPTIMIZERS = {
+    "adam": lambda momentum: optax.scale_by_adam(b1=momentum),
+    "rmsprop": lambda momentum: optax.chain(
+        optax.scale_by_rms(decay=0.99), optax.trace(momentum)
+    ),
+    "sgd": lambda momentum: optax.trace(momentum),
+}
+
+
+class Settings(NamedTuple):
+    """The numbers of one training, each traced; a cell that has no keep bias ignores `keep_bias`."""
+
+    learning_rate: float = 3e-3
+    decay: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    kernel_gain: float = 1.0
+    recurrent_gain: float = 1.0
+    readout_gain: float = 1.0
+    keep_bias: float = 0.0
+    samples: float = 0.0  # that count of those drawn once, for tasks that do
+
+
+class Lane(NamedTuple):
+    done: jax.Array  # bool
+    key: jax.Array  # of the updates
+    settings: Settings
+    data: object  # drawn once
+    variables: dict
+    moments: optax.OptState
+    losses: jax.Array  # [CURVE], mean over the updates of a chunk; the last of the chunks that share a place
+    scores: dict[str, jax.Array]  # NaN until the end
+    diverged: (
+        jax.Array
+    )  # int32, update at which the loss or the gradient was not finite; -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """The experiment for one network and one task; see `lanes.Experiment`.
+
+    Lane k is trained with `settings[k]`; with a single entry, all lanes are.
+    """
+
+    network: networks.Network
+    task: Task
+    updates: int = 4000
+    settings: tuple[Settings, ...] = (Settings(),)
+    optimizer: str = "adam"
+    gains: tuple[str, ...] = (
+        "kernel_gain",
+        "recurrent_gain",
+        "readout_gain",
+    )  # the settings that the network takes
+    labels: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def chunks(self) -> int:
+        return math.ceil(self.updates / UPDATES)
+
+    def init(
+        self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray, order: np.ndarray
+    ) -> Lane:
+        columns = Settings(
+            *(
+                np.asarray(column, np.float32)[order % len(column)]
+                for column in zip(*self.settings)
+            )
+        )
+        static = {
+            "network": self.network,
+            "task": self.task,
+            "optimizer": self.optimizer,
+        }
+        begin = mesh.each(_begin, gains=self.gains, **static)
+        return begin(mesh.place((seeds, live, columns)), ())
+
+    def advance(self, mesh: lanes.Mesh, state: Lane, chunk: int) -> Lane:
+        train = mesh.each(
+            _train, network=self.network, task=self.task, optimizer=self.optimizer
+        )
+        return train(
+            (state,),
+            (np.int32(chunk), np.int32(self.updates), np.int32(self._place(chunk))),
+        )
+
+    def _place(self, chunk: int) -> int:
+        return chunk * min(CURVE, self.chunks) // self.chunks
+
+    def done(self, state: Lane) -> jax.Array:
+        return state.done
+
+    def finish(self, state: Lane, lane: int) -> dict:
+        diverged = int(state.diverged[lane])
+        scores = {name: _number(score[lane]) for name, score in state.scores.items()}
+        if diverged < 0 and None in scores.values():
+            diverged = self.updates
+        settings = dict(
+            zip(Settings._fields, (float(column[lane]) for column in state.settings))
+        )
+        return {
+            **self.labels,
+            "hidden_size": self.network.hidden_size,
+            "layers": networks.layer_count(self.network.cell),
+            "parameters": sum(
+                leaf[lane].size for leaf in jax.tree.leaves(state.variables)
+            ),
+            "updates": self.updates,
+            "optimizer": self.optimizer,
+            **settings,
+            "samples": int(settings["samples"]),
+            "status": "diverged" if diverged >= 0 else "trained",
+            "diverged_update": diverged if diverged >= 0 else None,
+            **(scores if diverged < 0 else dict.fromkeys(scores)),
+            "chance": self.task.chance,
+            "measure": self.task.measure,
+            "losses": [
+                _number(x) for x in state.losses[lane][: min(CURVE, self.chunks)]
+            ],
+        }
+
+
+def _number(x) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+def forward(
+    network: networks.Network, variables, task: Task, x: jax.Array
+) -> jax.Array:
+    """What the task asks for, given inputs x `[T, B, ...]`, from the initial state.
+
+    Outputs `[T + silence, B, O]` if it asks at every step, else those after the last, `[B, O]`.
+    """
+    silence = (
+        (
+            network.apply(variables, jnp.zeros_like(x[0, 0]), method="project"),
+            task.silence,
+        )
+        if task.silence
+        else None
+    )
+    y = networks.outputs(
+        network, variables, network.apply(variables, x, method="project"), silence
+    )
+    return network.apply(variables, y if task.every_step else y[-1], method="read")
+
+
+def _begin(seed, live, settings: Settings, *, network, task, optimizer, gains) -> Lane:
+    root = jax.random.fold_in(jax.random.key(ROOT, impl="threefry2x32"), seed)
+    weights, updates, drawn = (jax.random.fold_in(root, k) for k in range(3))
+    numbers = {name: getattr(settings, name) for name in gains}
+    variables = networks.initialize(
+        network.with_numbers(**numbers), weights, task.input_size
+    )
+    data = task.draw(drawn, settings.samples)
+    scores = jax.eval_shape(lambda: _scores(network, task, variables, data))
+    return Lane(
+        done=~live,
+        key=updates,
+        settings=settings,
+        data=data,
+        variables=variables,
+        moments=OPTIMIZERS[optimizer](settings.momentum).init(
+            flatten_util.ravel_pytree(variables)[0]
+        ),
+        losses=jnp.full(CURVE, jnp.nan),
+        scores={name: jnp.float32(jnp.nan) for name in scores},
+        diverged=jnp.int32(-1),
+    )
+
+
+def _train(lane: Lane, chunk, updates, place, *, network, task, optimizer) -> Lane:
+    lane = lax.cond(
+        lane.done,
+        lambda: lane,
+        lambda: _live_train(lane, chunk, updates, place, network, task, optimizer),
+    )
+
+    def scores():
+        return lax.cond(
+            lane.done,
+            lambda: lane.scores,
+            lambda: _scores(network, task, lane.variables, lane.data),
+        )
+
+    # Not within the lane's own branch: of lanes that advance together, every chunk would compute them.
+    return lane._replace(
+        scores=lax.cond((chunk + 1) * UPDATES >= updates, scores, lambda: lane.scores)
+    )
+
+
+def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> Lane:
+    first = chunk * UPDATES
+    count = jnp.minimum(UPDATES, updates - first)
+    settings = lane.settings
+
+    flat, unravel = flatten_util.ravel_pytree(lane.variables)
+    optimize = OPTIMIZERS[optimizer](settings.momentum).update
+
+    def update(k, state):
+        flat, moments, diverged, total = state
+        batch = task.sample(lane.data, jax.random.fold_in(lane.key, first + k))
+        loss, gradient = jax.value_and_grad(
+            lambda v: task.loss(forward(network, unravel(v), task, batch.x), batch)
+        )(flat)
+        norm = jnp.linalg.norm(gradient)
+        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+        go = finite & (diverged < 0)
+        gradient = jnp.where(
+            go, gradient * jnp.minimum(1.0, settings.clip / jnp.maximum(norm, 1e-12)), 0
+        )
+        direction, moments = optimize(gradient, moments)
+        rate = jnp.where(
+            go,
+            settings.learning_rate * (1 - (first + k) / updates) ** settings.decay,
+            0,
+        )
+        flat = flat - rate * (direction + settings.weight_decay * flat)
+        return (
+            flat,
+            moments,
+            jnp.where(finite | (diverged >= 0), diverged, first + k),
+            total + loss,
+        )
+
+    flat, moments, diverged, total = lax.fori_loop(
+        0, count, update, (flat, lane.moments, lane.diverged, jnp.float32(0))
+    )
+    losses = lane.losses.at[place].set(total / count)
+    return lane._replace(
+        variables=unravel(flat),
+        moments=moments,
+        diverged=diverged,
+        losses=losses,
+        done=diverged >= 0,
+    )
+
+
+def _scores(network, task, variables, data) -> dict[str, jax.Array]:
+    """What the trained network scores, float32."""
+    batch = task.test(
+        data, jax.random.fold_in(jax.random.key(ROOT), 2**31 - 1), TEST_BATCH
+    )
+    scores = task.score(forward(network, variables, task, batch.x), batch)
+    return {name: jnp.float32(score) for name, score in scores.items()}

@@ -1,0 +1,1 @@
+"""The machinery that runs lanes on devices; it knows no experiment."""
