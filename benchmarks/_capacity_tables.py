@@ -4,7 +4,8 @@ from benchmarks.common import runs as _runs
 from benchmarks.common import terminal as _terminal
 from rnnjax.capacity import search
 from rnnjax.capacity import study as capacity
-from rnnjax.engine import lanes
+from rnnjax.engine import estimate as estimates
+from rnnjax.engine.mesh import Mesh
 from rnnjax.figures import capacity as figures
 
 
@@ -97,7 +98,7 @@ def _interval(low: float | None, high: float | None, form: str) -> str:
 
 
 def dry_run(
-    points: list[capacity.Point], study: capacity.Study, known: dict, mesh: lanes.Mesh
+    points: list[capacity.Point], study: capacity.Study, known: dict, mesh: Mesh
 ) -> None:
     """Says what a run would do; tries the first group of the largest point and scales by cost."""
     if not points:
@@ -129,13 +130,13 @@ def dry_run(
     )
     largest = max(points, key=lambda point: point.labels["parameters"])
     group = next(capacity.groups([largest], study, {}, mesh))
-    trial = lanes.trial(group, mesh)
-    seconds = trial.lane_chunk_seconds * len(group.seeds) * group.experiment.chunks
+    estimate = estimates.estimate(group, mesh)
+    seconds = estimate.lane_chunk_seconds * len(group.seeds) * group.experiment.chunks
     total = capacity.expected_cost(points, study, known) / group.cost * seconds
     programs = len(points) * len(study.optimizers) * (5 if most else 1)
     print(
-        f"about {2 * programs} programs, {programs * trial.compile_seconds:.0f} s of compiling"
+        f"about {2 * programs} programs, {programs * estimate.compile_seconds:.0f} s of compiling"
     )
     print(
-        f"about {total:.0f} s of running, going by the first group of the largest network; state {trial.state_bytes / 1e6:.1f} MB"
+        f"about {total:.0f} s of running, going by the first group of the largest network; state {estimate.state_bytes / 1e6:.1f} MB"
     )

@@ -9,7 +9,6 @@ a network the text is the English that comes with Python; `--text=text8` is the 
 import dataclasses
 import functools
 import json
-import os
 
 import jax
 import numpy as np
@@ -23,7 +22,9 @@ from rnnjax import networks
 from rnnjax.autocomplete import connectivity
 from rnnjax.autocomplete import experiment as autocomplete
 from rnnjax.cells import registry
+from rnnjax.engine import estimate as estimates
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.figures import autocomplete as figures
 from rnnjax.results import checkpoints
 from rnnjax.text import corpus, windows
@@ -213,7 +214,7 @@ def config_from_flags() -> Config:
         else None,
         seeds=_flags.seeds(),
         source=FLAGS.text,
-        sha256=corpus.digest(FLAGS.text),
+        sha256=corpus.digest(FLAGS.text, FLAGS.data_dir),
         text=text,
         updates=updates,
         batch=batch,
@@ -225,10 +226,8 @@ def config_from_flags() -> Config:
 
 
 def _text(batch: int) -> windows.Windows:
-    if FLAGS.data_dir is not None:
-        os.environ["RNNJAX_DATA_DIR"] = FLAGS.data_dir
     try:
-        text = windows.build(corpus.read(FLAGS.text))
+        text = windows.build(corpus.read(FLAGS.text, FLAGS.data_dir))
         train = len(windows.split(len(text)).train)
     except (OSError, ValueError) as error:
         problem = (
@@ -389,25 +388,25 @@ def _seconds(path) -> dict[tuple, float]:
     return out
 
 
-def _dry_run(config: Config, todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
+def _dry_run(config: Config, todo: list[lanes.Group], mesh: Mesh) -> None:
     _describe(config)
     print(_runs.planned(todo, mesh))
     if todo:
         largest = max(todo, key=lambda group: group.cost)
-        trial = lanes.trial(largest, mesh)
+        estimate = estimates.estimate(largest, mesh)
         chunks = largest.experiment.chunks
         seconds = (
             sum(group.cost for group in todo)
             / largest.cost
-            * trial.lane_chunk_seconds
+            * estimate.lane_chunk_seconds
             * len(largest.seeds)
             * chunks
         )
         print(
-            f"{4 * len(todo)} programs, about {len(todo) * trial.compile_seconds:.0f} s of compiling"
+            f"{4 * len(todo)} programs, about {len(todo) * estimate.compile_seconds:.0f} s of compiling"
         )
         print(
-            f"about {seconds:.0f} s of training, going by the largest network; its state {trial.state_bytes / 1e6:.0f} MB"
+            f"about {seconds:.0f} s of training, going by the largest network; its state {estimate.state_bytes / 1e6:.0f} MB"
         )
 
 

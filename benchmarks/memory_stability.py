@@ -22,7 +22,9 @@ from rnnjax import networks
 from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.initializers import INITIALIZERS
+from rnnjax.engine import estimate as estimates
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.figures import memory_stability as figures
 from rnnjax.memory_stability import criteria
 from rnnjax.memory_stability import experiment as stability
@@ -457,7 +459,7 @@ def show(config: Config, rows: list[dict], path) -> None:
     _tables.show(rows, path)
 
 
-def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
+def _dry_run(todo: list[lanes.Group], mesh: Mesh) -> None:
     """Tries the first chunks of the smallest and the largest shape and scales: time a chunk grows with the units squared."""
     print(_runs.planned(todo, mesh))
     if not todo:
@@ -467,7 +469,7 @@ def _dry_run(todo: list[lanes.Group], mesh: lanes.Mesh) -> None:
         pick(todo, key=lambda group: group.experiment.cell.hidden_size)
         for pick in (min, max)
     ]
-    small, large = (lanes.trial(group, mesh) for group in ends)
+    small, large = (estimates.estimate(group, mesh) for group in ends)
     low, high = (group.experiment.cell.hidden_size**2 for group in ends)
     slope = (large.lane_chunk_seconds - small.lane_chunk_seconds) / max(high - low, 1)
     seconds = sum(

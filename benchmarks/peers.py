@@ -30,6 +30,7 @@ from rnnjax.capacity import training
 from rnnjax.cells import cell as cell_lib
 from rnnjax.cells import registry
 from rnnjax.engine import lanes, unroll
+from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.tasks.parameters import Parameters
 
@@ -89,11 +90,11 @@ class Torch:
             process.stdout.close()
 
 
-def population(torch: Torch, mesh: lanes.Mesh, rounds: int) -> dict[str, list[float]]:
+def population(torch: Torch, mesh: Mesh, rounds: int) -> dict[str, list[float]]:
     """Ratios of network-updates a second: 256 small trainings at once, against one after another in every process."""
     sizes = {"units": 8, "samples": 64, "inputs": 24, "steps": 5}
     task = Parameters(
-        inputs=sizes["inputs"], steps=sizes["steps"], rows=sizes["samples"]
+        inputs=sizes["inputs"], steps=sizes["steps"], padded_samples=sizes["samples"]
     )
     network = networks.Network(
         registry.CELLS["rnn_tanh"](hidden_size=sizes["units"]), outputs=1
@@ -117,9 +118,7 @@ def population(torch: Torch, mesh: lanes.Mesh, rounds: int) -> dict[str, list[fl
     }
 
 
-def autocomplete_step(
-    torch: Torch, mesh: lanes.Mesh, rounds: int
-) -> dict[str, list[float]]:
+def autocomplete_step(torch: Torch, mesh: Mesh, rounds: int) -> dict[str, list[float]]:
     """Ratios of seconds an update of the published LSTM, both with all cores: one network, random characters and words."""
     sizes = {"units": 600, "layers": 2, "words": 16386, "batch": 64, "steps": 200}
     lstm = networks.stack(
@@ -170,9 +169,7 @@ def autocomplete_step(
     }
 
 
-def memory_stability(
-    torch: Torch, mesh: lanes.Mesh, rounds: int
-) -> dict[str, list[float]]:
+def memory_stability(torch: Torch, mesh: Mesh, rounds: int) -> dict[str, list[float]]:
     """Ratios of seconds for ten pairs of sequences, over the published grid of shapes; nothing is stopped early."""
     steps, ratios = _flags.whole("steps", 2_000), {}
     processes, seeds = len(mesh.devices), 10

@@ -109,7 +109,7 @@ def _again(
         group = next(iter(made_by.groups(config, rest)), None)
         if group is None:
             return None
-        rows, _ = lanes.run_group(group, _runs.local_mesh(), report)
+        rows = lanes.run_group(group, _runs.local_mesh(), report).rows
     named = {
         tuple(row[key] for key in run.config["labels"]): row
         for row in map(records.short, rows)

@@ -16,6 +16,7 @@ from rnnjax import networks
 from rnnjax.autocomplete import experiment as autocomplete
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.results import checkpoints, records
 from rnnjax.text import corpus, windows
 
@@ -63,9 +64,10 @@ def experiment(text, cell="gru", updates=25, **settings):
 
 
 def run(trained, seeds=(0, 1), mesh=None, store=None):
-    return lanes.run_group(
-        lanes.Group("g", trained, seeds), mesh or lanes.Mesh.local(), store=store
+    result = lanes.run_group(
+        lanes.Group("g", trained, seeds), mesh or Mesh.local(), store=store
     )
+    return result.rows, result.state
 
 
 def plain_loss(network, variables, batch):
@@ -108,7 +110,7 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_network(text, cell):
 
 def test_training_is_adam_over_the_windows_in_the_order_of_the_seed(text):
     trained = experiment(text, updates=12)
-    mesh = lanes.Mesh.local()
+    mesh = Mesh.local()
     start = trained.init(
         mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
     )
@@ -208,9 +210,7 @@ def test_a_resumed_run_has_the_same_rows(text, monkeypatch, tmp_path, devices):
     assert store.kept[0] == 1
     states = checkpoints.States(records.epath.Path(tmp_path))
     states.save("g", *store.kept)
-    again, _ = run(
-        trained, mesh=lanes.Mesh(tuple(jax.devices()[:devices]), 1), store=states
-    )
+    again, _ = run(trained, mesh=Mesh(tuple(jax.devices()[:devices]), 1), store=states)
     assert again == whole
     assert run(trained, seeds=(0,), store=states)[0] == whole[:1]
 
@@ -239,7 +239,7 @@ def binary(command):
 
 @pytest.fixture
 def file(tmp_path):
-    corpus.read.cache_clear()
+    corpus.clear_cache()
     (tmp_path / "text.txt").write_text(
         " ".join(np.random.default_rng(0).choice(WORDS, 2000))
     )
@@ -350,7 +350,7 @@ def test_another_text_is_refused(binary, file, tmp_path):
     (tmp_path / "text.txt").write_text(
         " ".join(np.random.default_rng(1).choice(WORDS, 2000))
     )
-    corpus.read.cache_clear()
+    corpus.clear_cache()
     status, _, err = binary(file, *TINY, "--out_dir=run")
     assert (status, err.count("\n")) == (2, 1)
     assert "it holds a run with sha256=" in err

@@ -10,7 +10,7 @@ from benchmarks.timing_tools import flops as _flops
 from benchmarks.timing_tools import jobs as _jobs
 from rnnjax import networks
 from rnnjax.cells import registry
-from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 
 B, H, I, T = 3, 8, 5, 40
 
@@ -104,7 +104,7 @@ def test_all_lanes_of_all_devices_count(width):
     Lanes that advance together may take both sides of a branch: that of the exponent, as much again as the trajectories.
     """
     job = _jobs.memory_stability(
-        "x", lanes.Mesh(tuple(jax.devices()), width), "gru", units=3, inputs=2
+        "x", Mesh(tuple(jax.devices()), width), "gru", units=3, inputs=2
     )
     programs = job.make()[1]
     products = sum(

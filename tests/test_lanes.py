@@ -9,6 +9,7 @@ import pytest
 from etils import epath
 
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.results import checkpoints
 
 
@@ -19,19 +20,19 @@ def scale(x, y, factor, *, power):
 @pytest.fixture(params=[(1, 1), (2, 1), (2, 3), (1, None), (2, None)], ids=str)
 def mesh(request):
     devices, width = request.param
-    return lanes.Mesh(tuple(jax.devices()[:devices]), width)
+    return Mesh(tuple(jax.devices()[:devices]), width)
 
 
 def test_each_equals_a_loop(mesh):
     n = mesh.lanes_for(5)
     x, y = np.arange(n, dtype=np.float32), np.ones((n, 3), np.float32)
-    z = mesh.each(scale, power=2)(mesh.place((x, y)), (np.float32(2),))["z"]
+    z = mesh.map_lanes(scale, power=2)(mesh.place((x, y)), (np.float32(2),))["z"]
     np.testing.assert_array_equal(z, x**2 + 6)
 
 
 def test_programs_are_kept(mesh):
-    assert mesh.each(scale, power=2) is mesh.each(scale, power=2)
-    assert mesh.each(scale, power=2) is not mesh.each(scale, power=3)
+    assert mesh.map_lanes(scale, power=2) is mesh.map_lanes(scale, power=2)
+    assert mesh.map_lanes(scale, power=2) is not mesh.map_lanes(scale, power=3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,16 +42,16 @@ class Countdown:
     chunks: int
     log: list
 
-    def init(self, mesh, seeds, live, order):
+    def init(self, mesh, seeds, valid, lane_indices):
         self.log.append(len(seeds))
         return {
-            "left": mesh.place(np.where(live, seeds, 0).astype(np.int32)),
+            "left": mesh.place(np.where(valid, seeds, 0).astype(np.int32)),
             "steps": mesh.place(np.zeros(len(seeds), int)),
         }
 
     def advance(self, mesh, state, chunk):
         self.log.append(chunk)
-        return mesh.each(count)((state["left"], state["steps"]), ())
+        return mesh.map_lanes(count)((state["left"], state["steps"]), ())
 
     def done(self, state):
         return state["left"] == 0
@@ -71,7 +72,7 @@ def test_lanes_stop_when_they_are_done(mesh):
     experiment = Countdown(50, [])
     group = lanes.Group("g", experiment, (3, 0, 7))
     reports = []
-    rows, _ = lanes.run_group(group, mesh, reports.append)
+    rows = lanes.run_group(group, mesh, reports.append).rows
     assert [row["steps"] for row in rows] == [3, 0, 7]
     assert [row["seed"] for row in rows] == [3, 0, 7]
     assert experiment.log[0] % len(mesh.devices) == 0
@@ -82,18 +83,18 @@ def test_lanes_stop_when_they_are_done(mesh):
 
 
 def test_an_experiment_ends_with_its_chunks(mesh):
-    rows, _ = lanes.run_group(lanes.Group("g", Countdown(4, []), (9, 2)), mesh)
+    rows = lanes.run_group(lanes.Group("g", Countdown(4, []), (9, 2)), mesh).rows
     assert [row["steps"] for row in rows] == [4, 2]
 
 
 def test_width_is_recorded():
     one, all_at_once = (
-        lanes.Mesh(tuple(jax.devices()), 1),
-        lanes.Mesh(tuple(jax.devices()[:1]), None),
+        Mesh(tuple(jax.devices()), 1),
+        Mesh(tuple(jax.devices()[:1]), None),
     )
     group = lanes.Group("g", Countdown(4, []), (9, 2, 1))
-    assert {row["width"] for row in lanes.run_group(group, one)[0]} == {1}
-    assert {row["width"] for row in lanes.run_group(group, all_at_once)[0]} == {3}
+    assert {row["width"] for row in lanes.run_group(group, one).rows} == {1}
+    assert {row["width"] for row in lanes.run_group(group, all_at_once).rows} == {3}
 
 
 def test_groups_come_one_by_one_with_timings_and_reports():
@@ -102,7 +103,7 @@ def test_groups_come_one_by_one_with_timings_and_reports():
         for name, cost in (("a", 1.0), ("b", 3.0))
     ]
     reports = []
-    results = list(lanes.run(groups, lanes.Mesh.local(), reports.append))
+    results = list(lanes.run(groups, Mesh.local(), reports.append))
     assert [result.group.name for result in results] == ["a", "b"]
     assert reports == sorted(reports) and reports[-1] == 4.0
     assert all(
@@ -116,11 +117,11 @@ class Hungry(Countdown):
 
     most: int = 2
 
-    def init(self, mesh, seeds, live, order):
+    def init(self, mesh, seeds, valid, lane_indices):
         keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
-        return super().init(mesh, seeds, live, order) | {
+        return super().init(mesh, seeds, valid, lane_indices) | {
             "key": mesh.place(keys),
-            "order": order,
+            "lane": lane_indices,
         }
 
     def advance(self, mesh, state, chunk):
@@ -131,14 +132,15 @@ class Hungry(Countdown):
         return state | super().advance(mesh, state, chunk)
 
     def finish(self, state, lane):
-        return super().finish(state, lane) | {"lane": int(state["order"][lane])}
+        return super().finish(state, lane) | {"lane": int(state["lane"][lane])}
 
 
 def test_lanes_that_do_not_fit_into_memory_run_half_by_half():
-    one = lanes.Mesh(tuple(jax.devices()[:1]), None)
-    group = lanes.Group("g", Hungry(9, []), (3, 0, 7, 2, 5), slots=8)
+    one = Mesh(tuple(jax.devices()[:1]), None)
+    group = lanes.Group("g", Hungry(9, []), (3, 0, 7, 2, 5), min_slots=8)
     with pytest.warns(UserWarning, match="do not fit into memory") as told:
-        rows, state = lanes.run_group(group, one)
+        result = lanes.run_group(group, one)
+        rows, state = result.rows, result.state
     assert str(told[0].message) == "g: 5 lanes do not fit into memory; 3 at a time now"
     assert [row["steps"] for row in rows] == [3, 0, 7, 2, 5]
     assert [row["lane"] for row in rows] == list(range(5))
@@ -151,7 +153,7 @@ def test_lanes_that_do_not_fit_into_memory_run_half_by_half():
 def test_halves_that_are_done_are_not_done_again(tmp_path):
     """Stopped in the second half, the first is taken from the store."""
     one, store = (
-        lanes.Mesh(tuple(jax.devices()[:1]), None),
+        Mesh(tuple(jax.devices()[:1]), None),
         checkpoints.States(epath.Path(tmp_path)),
     )
     calls = []
@@ -168,6 +170,6 @@ def test_halves_that_are_done_are_not_done_again(tmp_path):
         lanes.run_group(group, one, store=store, stop=stop)
     group.experiment.log.clear()
     with pytest.warns(UserWarning, match="do not fit into memory"):
-        rows, _ = lanes.run_group(group, one, store=store)
+        rows = lanes.run_group(group, one, store=store).rows
     assert [row["steps"] for row in rows] == [6] * 4
     assert group.experiment.log == [4, 2, 2, 3, 4, 5]

@@ -16,6 +16,7 @@ from flax import linen as nn
 
 from rnnjax.cells import registry
 from rnnjax.engine import lanes, unroll
+from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import criteria
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.memory_stability import pair as pairs
@@ -38,11 +39,11 @@ def test_equals_numpy(name, x64):
     experiment = stability.Stability(
         cell, 2, steps=1700, unique_steps=700, dtype="float64"
     )
-    mesh = lanes.Mesh.local()
+    mesh = Mesh.local()
     state = experiment.init(
         mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
     )
-    row = lanes.run_group(lanes.Group("g", experiment, (0, 1)), mesh)[0][1]
+    row = lanes.run_group(lanes.Group("g", experiment, (0, 1)), mesh).rows[1]
 
     parameters = {**state.source.parameters["params"], **state.parameters["params"]}
     p = flat({"params": jax.tree.map(lambda leaf: leaf[1], parameters)})
@@ -88,12 +89,13 @@ def test_equals_numpy(name, x64):
 SAME_ROWS = """
 import jax
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.cells import registry
 
 cell = registry.CELLS["{cell}"](hidden_size=32)
 def rows(devices, **seeds):
-    mesh = lanes.Mesh(tuple(jax.devices()[:devices]), 1)
+    mesh = Mesh(tuple(jax.devices()[:devices]), 1)
     return stability.measure(cell, 4, steps=2500, mesh=mesh, **seeds)
 
 expected = rows(1, seeds=9)
@@ -125,6 +127,7 @@ def test_neither_devices_nor_other_seeds_change_a_row(cell):
 COUNTED = """
 import jax
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import pair as pairs
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.cells import registry
@@ -137,7 +140,7 @@ def counted(step, pair, z, phase, *rest):
 
 def lane_steps(devices, **more):
     advanced.clear()
-    mesh = lanes.Mesh(tuple(jax.devices()[:devices]), 1)
+    mesh = Mesh(tuple(jax.devices()[:devices]), 1)
     stability.measure(registry.CELLS["lstm"](4), 1, steps=9000, unique_steps=400, seeds=9, mesh=mesh, **more)
     jax.effects_barrier()
     return sum(advanced)
@@ -158,7 +161,7 @@ def test_more_devices_advance_no_more_live_lanes():
 def test_vmapped_lanes_agree_where_rounding_does_not_decide():
     looped, together = (
         stability.measure(
-            lstm(), 2, **SMALL, mesh=lanes.Mesh(tuple(jax.devices()[:1]), width)
+            lstm(), 2, **SMALL, mesh=Mesh(tuple(jax.devices()[:1]), width)
         )
         for width in (1, None)
     )
@@ -189,14 +192,14 @@ def test_a_short_run_is_the_start_of_a_long_one():
 
 
 def test_narrow_inputs_are_the_first_of_wide_ones():
-    mesh = lanes.Mesh.local()
+    mesh = Mesh.local()
     draws = []
     for input_size in (2, 5):
         experiment = stability.Stability(lstm(), input_size)
         state = experiment.init(
             mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
         )
-        draw = mesh.each(pairs.draw, inputs=None, input_size=input_size)
+        draw = mesh.map_lanes(pairs.draw, inputs=None, input_size=input_size)
         draws.append(
             [
                 draw((state.pair.done, state.source.streams), (experiment.phase(k),))
@@ -242,10 +245,10 @@ def test_bfloat16_merges_sooner():
 class Poisoned(stability.Stability):
     """Lane 1 has a weight that is not a number."""
 
-    def init(self, mesh, seeds, live, order):
-        state = super().init(mesh, seeds, live, order)
+    def init(self, mesh, seeds, valid, lane_indices):
+        state = super().init(mesh, seeds, valid, lane_indices)
         kernel = np.array(state.parameters["params"]["recurrent"]["kernel"][0])
-        kernel[list(order).index(1), 0, 0] = np.nan
+        kernel[list(lane_indices).index(1), 0, 0] = np.nan
         return state._replace(
             parameters={"params": {"recurrent": {"kernel": (mesh.place(kernel),)}}}
         )
@@ -254,8 +257,8 @@ class Poisoned(stability.Stability):
 def test_a_lane_that_turns_nan_leaves_its_neighbours_alone():
     run = {"cell": lstm(), "input_size": 2, "steps": 1700, "unique_steps": 300}
     group = functools.partial(lanes.Group, "g", seeds=(0, 1, 2, 3))
-    clean, _ = lanes.run_group(group(stability.Stability(**run)), lanes.Mesh.local())
-    rows, _ = lanes.run_group(group(Poisoned(**run)), lanes.Mesh.local())
+    clean = lanes.run_group(group(stability.Stability(**run)), Mesh.local()).rows
+    rows = lanes.run_group(group(Poisoned(**run)), Mesh.local()).rows
     assert [row["status"] == "diverged" for row in rows] == [False, True, False, False]
     assert rows[1]["diverged_step"] == 0
     assert (
@@ -362,7 +365,7 @@ def test_settings_that_make_no_sense_are_refused(bad):
 
 
 def test_memory_does_not_grow_with_steps():
-    mesh = lanes.Mesh.local()
+    mesh = Mesh.local()
     sizes = []
     for steps in (10_000, 1_000_000):
         state = stability.Stability(lstm(), 2, steps=steps).init(
@@ -455,7 +458,7 @@ def test_a_state_of_whole_numbers_is_refused():
 
 def test_lanes_that_advance_together_compute_the_exponent_where_it_is_needed_alone():
     """The choice by the phase, which all lanes share, stays a branch."""
-    mesh = lanes.Mesh(tuple(jax.devices()[:1]), None)
+    mesh = Mesh(tuple(jax.devices()[:1]), None)
     experiment = stability.Stability(lstm(), 2, steps=1700, unique_steps=300)
     state = experiment.init(
         mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3)

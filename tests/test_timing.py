@@ -12,7 +12,7 @@ from benchmarks import timing
 from benchmarks.timing_tools import counters as _counters
 from benchmarks.timing_tools import jobs as _jobs
 from rnnjax.cells import registry
-from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 
 FAST = [
     "--benchmark_filter=smoke/cell/rnn_tanh/step/(run|compile)",
@@ -48,7 +48,7 @@ class State:
 
 
 def test_every_cell_and_every_experiment_is_there():
-    jobs = _jobs.jobs(lanes.Mesh.local())
+    jobs = _jobs.jobs(Mesh.local())
     names = {job.name for job in jobs}
     assert len({job.title("run") for job in jobs}) == len(jobs)
     for cell in registry.CELLS:
@@ -166,7 +166,7 @@ def test_counters_repeat_exactly_and_are_those_of_the_baseline():
         pytest.skip(
             f"the baseline has no counters for {_counters.key()}: only its structure was checked"
         )
-    found = timing.smoke_counters(lanes.Mesh.local())
+    found = timing.smoke_counters(Mesh.local())
     hint = "if that is meant: python -m benchmarks.timing --update_baseline"
     assert found == expected, hint
 

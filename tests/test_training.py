@@ -13,6 +13,7 @@ from rnnjax import networks
 from rnnjax.capacity import training
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.units import Units
 
@@ -32,9 +33,8 @@ def linear(units):
 
 
 def run(experiment, seeds=(0, 1), mesh=None):
-    return lanes.run_group(
-        lanes.Group("g", experiment, seeds), mesh or lanes.Mesh.local()
-    )
+    result = lanes.run_group(lanes.Group("g", experiment, seeds), mesh or Mesh.local())
+    return result.rows, result.state
 
 
 @pytest.mark.parametrize("units", [1, 2, 4])
@@ -79,7 +79,7 @@ def test_updates_are_those_of_optax(optimizer):
         momentum=0.8,
         weight_decay=0.1,
     )
-    mesh = lanes.Mesh.local()
+    mesh = Mesh.local()
     start = experiment.init(
         mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
     )
@@ -160,10 +160,10 @@ def test_gains_and_the_keep_bias_scale_the_start():
         for k in (1.0, 2.0)
     )
     start = training.Training(network, TASK, 1, settings, gains=names).init(
-        lanes.Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool), np.arange(2)
+        Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool), np.arange(2)
     )
     plain = training.Training(network, TASK, 1, gains=()).init(
-        lanes.Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool), np.arange(2)
+        Mesh.local(), np.zeros(2, np.uint32), np.ones(2, bool), np.arange(2)
     )
     ours, theirs = (
         flat(jax.tree.map(lambda leaf: leaf[1], s.variables)) for s in (start, plain)
@@ -200,12 +200,12 @@ def test_a_lane_that_diverges_does_not_touch_its_neighbours():
 def test_rows_do_not_depend_on_devices_or_neighbours():
     """Bitwise, where lanes are looped over; a vmapped program rounds differently on another number of devices."""
     settings = tuple(training.Settings(learning_rate=10.0**-k) for k in (2, 3, 4))
-    task = Parameters(inputs=6, rows=40)
+    task = Parameters(inputs=6, padded_samples=40)
     network = networks.Network(registry.CELLS["rnn_tanh"](hidden_size=2), outputs=1)
     experiment = training.Training(
         network, task, 300, tuple(s._replace(samples=30) for s in settings)
     )
-    two, one = (lanes.Mesh(tuple(jax.devices()[:n]), 1) for n in (2, 1))
+    two, one = (Mesh(tuple(jax.devices()[:n]), 1) for n in (2, 1))
     rows, _ = run(experiment, seeds=(0, 1, 2), mesh=two)
     assert run(experiment, seeds=(0, 1, 2), mesh=one)[0] == rows
     alone = dataclasses.replace(experiment, settings=experiment.settings[2:])
@@ -220,12 +220,12 @@ def test_a_long_curve_is_thinned():
 
 def test_lanes_that_advance_together_are_scored_at_the_end_alone():
     """The choice by the chunk, which all lanes share, stays a branch."""
-    mesh = lanes.Mesh(tuple(jax.devices()[:1]), None)
+    mesh = Mesh(tuple(jax.devices()[:1]), None)
     experiment = train(linear(2), updates=500)
     state = experiment.init(
         mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3)
     )
-    program = mesh.each(
+    program = mesh.map_lanes(
         training._train, network=experiment.network, task=TASK, optimizer="adam"
     )
     traced = jax.make_jaxpr(

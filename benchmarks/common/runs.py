@@ -13,6 +13,7 @@ from benchmarks.common import lock as _lock
 from benchmarks.common import processes as _processes
 from benchmarks.common import terminal as _terminal
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.results import checkpoints, records
 
 FLAGS = flags.FLAGS
@@ -67,11 +68,11 @@ def known(folder: records.Folder) -> dict[tuple, dict]:
         ) from None
 
 
-def local_mesh() -> lanes.Mesh:
+def local_mesh() -> Mesh:
     """This machine's devices; each core is one if there is nothing better."""
     _flags.use_cores()
     try:
-        return lanes.Mesh.local()
+        return Mesh.local()
     except RuntimeError as error:
         problem = f"JAX finds no device ({str(error).splitlines()[0]})"
         raise _flags.UsageError(
@@ -86,7 +87,7 @@ def carry_out(
     folder: records.Folder,
     todo: Iterable[lanes.Group],
     cost: float,
-    mesh: lanes.Mesh,
+    mesh: Mesh,
     summary: Callable[[list[dict]], list[dict]],
     keep: Callable[[lanes.Result], None] = lambda result: None,
     share: _processes.Share = _processes.WHOLE,
@@ -127,7 +128,7 @@ def _run(
     folder: records.Folder,
     todo: Iterable[lanes.Group],
     cost: float,
-    mesh: lanes.Mesh,
+    mesh: Mesh,
     keep: Callable,
 ) -> int:
     """Runs the groups into the folder; how many they were."""
@@ -191,7 +192,7 @@ def _noted(signals: list[int]) -> Iterator[None]:
             signal.signal(number, before[number])
 
 
-def planned(todo: list[lanes.Group], mesh: lanes.Mesh) -> str:
+def planned(todo: list[lanes.Group], mesh: Mesh) -> str:
     """As "8 lanes in 4 groups on 2 cpu devices"."""
     count = sum(len(group.seeds) for group in todo)
     devices = counted(len(mesh.devices), f"{mesh.devices[0].platform} device")

@@ -17,7 +17,7 @@ from rnnjax.autocomplete import experiment as autocomplete
 from rnnjax.autocomplete import softmax
 from rnnjax.capacity import training
 from rnnjax.cells import registry
-from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.memory_stability.pair import CHUNK
 from rnnjax.tasks.parameters import Parameters
@@ -54,19 +54,19 @@ class Job:
         )
 
 
-class Recorder(lanes.Mesh):
+class Recorder(Mesh):
     """A mesh that keeps each program and what it was last called with."""
 
-    def __init__(self, mesh: lanes.Mesh):
+    def __init__(self, mesh: Mesh):
         super().__init__(mesh.devices, mesh.width)
         object.__setattr__(self, "calls", {})
 
-    def each(self, function: Callable, **static) -> Callable:
+    def map_lanes(self, function: Callable, **static) -> Callable:
         key = (function, *sorted(static.items()))
         program = (
             self.calls[key][0]
             if key in self.calls
-            else super().each(function, **static)
+            else super().map_lanes(function, **static)
         )
 
         def call(*arguments):
@@ -76,7 +76,7 @@ class Recorder(lanes.Mesh):
         return call
 
 
-def jobs(mesh: lanes.Mesh) -> list[Job]:
+def jobs(mesh: Mesh) -> list[Job]:
     """All of them; those whose names begin with `smoke` are small, and are of every kind."""
     small, large = (
         {"units": 8, "steps": 16, "batch": 4},
@@ -164,7 +164,7 @@ def cells(family: str, name: str, units: int, steps: int, batch: int) -> list[Jo
 
 
 def memory_stability(
-    family: str, mesh: lanes.Mesh, cell: str, units: int, inputs: int
+    family: str, mesh: Mesh, cell: str, units: int, inputs: int
 ) -> Job:
     """A chunk of shared steps, past those of the exponent."""
     count = mesh.lanes_for(2)
@@ -183,12 +183,12 @@ def memory_stability(
 
 
 def capacity(
-    family: str, mesh: lanes.Mesh, cell: str, units: int, samples: int, steps: int
+    family: str, mesh: Mesh, cell: str, units: int, samples: int, steps: int
 ) -> Job:
     """A chunk of updates of a population that learns labels by heart."""
     count = mesh.lanes_for(4)
     network = networks.Network(registry.CELLS[cell](hidden_size=units), outputs=1)
-    task = Parameters(steps=steps, rows=samples)
+    task = Parameters(steps=steps, padded_samples=samples)
     experiment = training.Training(
         network, task, 10**6, (training.Settings(samples=samples),)
     )
@@ -206,7 +206,7 @@ def capacity(
 
 def update(
     family: str,
-    mesh: lanes.Mesh,
+    mesh: Mesh,
     cell: str,
     units: int,
     words: int,
@@ -261,7 +261,7 @@ def _chunks(
     sizes: dict,
     lane_steps: int,
     experiment,
-    mesh: lanes.Mesh,
+    mesh: Mesh,
     chunk: int,
     turns: int | None = None,
 ) -> Job:

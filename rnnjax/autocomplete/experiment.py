@@ -17,7 +17,8 @@ from jax import lax
 
 from rnnjax import networks
 from rnnjax.autocomplete import softmax
-from rnnjax.engine import lanes, unroll
+from rnnjax.engine import unroll
+from rnnjax.engine.mesh import Mesh
 from rnnjax.text import windows
 
 LETTERS = windows.CHARACTERS - 1  # what can be read: padding is not
@@ -79,12 +80,12 @@ class Autocomplete:
         )
 
     def init(
-        self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray, order: np.ndarray
+        self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
     ):
-        begin = mesh.each(_begin, network=self.network, looks=len(self.looks))
-        return _Run(begin(mesh.place((seeds, live)), ()), seeds, live)
+        begin = mesh.map_lanes(_begin, network=self.network, looks=len(self.looks))
+        return _Run(begin(mesh.place((seeds, valid)), ()), seeds, valid)
 
-    def advance(self, mesh: lanes.Mesh, run: "_Run", chunk: int) -> "_Run":
+    def advance(self, mesh: Mesh, run: "_Run", chunk: int) -> "_Run":
         first = chunk * UPDATES
         count = min(UPDATES, self.updates - first)
         batches = [
@@ -98,7 +99,7 @@ class Autocomplete:
                 for k in range(3)
             )
         )
-        train = mesh.each(_train, network=self.network)
+        train = mesh.map_lanes(_train, network=self.network)
         place = chunk * min(CURVE, self.chunks) // self.chunks
         shared = (
             np.int32(first),
@@ -132,9 +133,9 @@ class Autocomplete:
         gathered = self.text.gather(np.concatenate(numbers))
         return tuple(array.reshape(UPDATES, self.batch, -1) for array in gathered[:3])
 
-    def _judge(self, mesh: lanes.Mesh, lane: Lane, numbers: np.ndarray) -> jax.Array:
+    def _judge(self, mesh: Mesh, lane: Lane, numbers: np.ndarray) -> jax.Array:
         """The `tally` of these windows for every lane, `[L, ...]`."""
-        look = mesh.each(_look, network=self.network)
+        look = mesh.map_lanes(_look, network=self.network)
         total = 0.0
         for some in np.array_split(
             numbers[: self.judged],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from rnnjax import networks
 from rnnjax.capacity import search, training
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.tasks.task import Task
 
 MOST_LANES = 1024  # of an accelerator, at once
@@ -55,12 +56,12 @@ class Study:
     most_samples: int = 2**31
 
 
-def lanes_at_once(mesh: lanes.Mesh) -> int:
+def lanes_at_once(mesh: Mesh) -> int:
     return len(mesh.devices) * CORE_LANES if mesh.width else MOST_LANES
 
 
 def groups(
-    points: list[Point], study: Study, known: dict[tuple, dict], mesh: lanes.Mesh
+    points: list[Point], study: Study, known: dict[tuple, dict], mesh: Mesh
 ) -> Iterator[lanes.Group]:
     """The groups of trials that every point's search asks for, one after another.
 
@@ -123,7 +124,7 @@ def expected_cost(points: list[Point], study: Study, known: dict[tuple, dict]) -
         moved = "samples" in point.space
         task = (
             dataclasses.replace(
-                point.task, rows=bucket(round(point.space["samples"].high))
+                point.task, padded_samples=bucket(round(point.space["samples"].high))
             )
             if moved
             else point.task
@@ -155,7 +156,7 @@ def measure(
 
     Raises ValueError if the budget is too small for one unit.
     """
-    mesh = mesh or lanes.Mesh.local()
+    mesh = mesh or Mesh.local()
     network = largest_network(make, task, budget)
     point = Point(
         network,
@@ -222,7 +223,7 @@ def _groups(
     point: Point, trials: list[search.Trial], room: int | None, most: int
 ) -> Iterator[lanes.Group]:
     """Trials of one program together, at most `most` of them."""
-    task = point.task if room is None else dataclasses.replace(point.task, rows=room)
+    task = point.task if room is None else dataclasses.replace(point.task, padded_samples=room)
     by_optimizer = operator.attrgetter("optimizer")
     for optimizer, alike in itertools.groupby(
         sorted(trials, key=by_optimizer), by_optimizer
@@ -250,7 +251,11 @@ def _groups(
             name = f"{point.name}-{stage}-{some[0].number}-{some[0].step}-{seeds[0]}"
             price = cost(task, point.labels["parameters"], updates, len(some))
             yield lanes.Group(
-                name, experiment, seeds, price, slots=most if most < MOST_LANES else 0
+                name,
+                experiment,
+                seeds,
+                price,
+                min_slots=most if most < MOST_LANES else None,
             )
 
 

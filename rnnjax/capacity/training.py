@@ -19,7 +19,7 @@ import optax
 from jax import flatten_util, lax
 
 from rnnjax import networks
-from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.tasks.task import Task
 
 UPDATES = 250  # in a chunk
@@ -90,11 +90,11 @@ class Training:
         return math.ceil(self.updates / UPDATES)
 
     def init(
-        self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray, order: np.ndarray
+        self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
     ) -> Lane:
         columns = Settings(
             *(
-                np.asarray(column, np.float32)[order % len(column)]
+                np.asarray(column, np.float32)[lane_indices % len(column)]
                 for column in zip(*self.settings)
             )
         )
@@ -103,11 +103,11 @@ class Training:
             "task": self.task,
             "optimizer": self.optimizer,
         }
-        begin = mesh.each(_begin, gains=self.gains, **static)
-        return begin(mesh.place((seeds, live, columns)), ())
+        begin = mesh.map_lanes(_begin, gains=self.gains, **static)
+        return begin(mesh.place((seeds, valid, columns)), ())
 
-    def advance(self, mesh: lanes.Mesh, state: Lane, chunk: int) -> Lane:
-        train = mesh.each(
+    def advance(self, mesh: Mesh, state: Lane, chunk: int) -> Lane:
+        train = mesh.map_lanes(
             _train, network=self.network, task=self.task, optimizer=self.optimizer
         )
         return train(
@@ -144,7 +144,7 @@ class Training:
             "diverged_update": diverged if diverged >= 0 else None,
             **(scores if diverged < 0 else dict.fromkeys(scores)),
             "chance": self.task.chance,
-            "measure": self.task.measure,
+            "measure": self.task.loss_name,
             "losses": [
                 _number(x) for x in state.losses[lane][: min(CURVE, self.chunks)]
             ],
@@ -165,9 +165,9 @@ def forward(
     silence = (
         (
             network.apply(variables, jnp.zeros_like(x[0, 0]), method="project"),
-            task.silence,
+            task.blank_steps,
         )
-        if task.silence
+        if task.blank_steps
         else None
     )
     y = networks.outputs(
@@ -183,7 +183,7 @@ def _begin(seed, live, settings: Settings, *, network, task, optimizer, gains) -
     variables = networks.initialize(
         network.with_numbers(**numbers), weights, task.input_size
     )
-    data = task.draw(drawn, settings.samples)
+    data = task.make_data(drawn, settings.samples)
     scores = jax.eval_shape(lambda: _scores(network, task, variables, data))
     return Lane(
         done=~live,
@@ -269,7 +269,7 @@ def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> 
 
 def _scores(network, task, variables, data) -> dict[str, jax.Array]:
     """What the trained network scores, float32."""
-    batch = task.test(
+    batch = task.test_batch(
         data, jax.random.fold_in(jax.random.key(ROOT), 2**31 - 1), TEST_BATCH
     )
     scores = task.score(forward(network, variables, task, batch.x), batch)

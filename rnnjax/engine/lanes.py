@@ -1,377 +1,311 @@
 """Lanes: one lane is one seed at one point of the grid.
 
-An experiment is written as pure functions of one lane. `Mesh.each` runs such a function over all lanes of a group, on
-every device; `run_group` is the only loop over time on the host: advance a chunk, stop when all lanes are done, report,
-repeat.
+An experiment is written as functions of all lanes of a group, most of them made by
+`Mesh.map_lanes` from a function of one lane. `run_group` holds the only loop over time
+on the host: advance a chunk, stop when all lanes are done, report, save, repeat.
 
-Lanes share nothing, and how many of them advance together (`width`) is fixed by the caller and recorded: results are
-bitwise repeatable at equal width, whatever the number of devices.
+Lanes share nothing: a lane gives the same row, bit for bit, with any other lanes beside
+it, on any number of devices, at equal inner width.
 """
 
 import dataclasses
-import functools
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax, monitoring
-from jax.sharding import NamedSharding, PartitionSpec
 
-AXIS = "lanes"
+from rnnjax.engine import compilations
+from rnnjax.engine.mesh import Mesh
+from rnnjax.results.schema import Row
 
+State = Any  # a tree of arrays [L, ...]
+Report = Callable[[float], None]
+Stop = Callable[[], bool]
 
-@dataclasses.dataclass(frozen=True)
-class Mesh:
-    """The devices lanes are spread over, and how many lanes of a device advance together.
-
-    `width` 1 loops over the lanes of a device, which is best for long recurrences on a CPU: a vmapped loop loses its
-    single kernel. None takes all lanes of a group at once, which is best on accelerators.
-    """
-
-    devices: tuple[jax.Device, ...]
-    width: int | None
-
-    @classmethod
-    def local(cls) -> "Mesh":
-        devices = tuple(jax.local_devices())
-        return cls(devices, 1 if devices[0].platform == "cpu" else None)
-
-    def lanes_for(self, lanes: int) -> int:
-        """`lanes` rounded up to what the devices share out evenly.
-
-        A looped device gets two lanes at least: XLA would turn a loop over a single one into straight code, which rounds
-        differently, and a seed alone would not be that seed of many.
-        """
-        share = len(self.devices) * (self.width or 1)
-        least = 2 * share if self.width == 1 else share
-        return max(least, math.ceil(lanes / share) * share)
-
-    def place(self, lanes):
-        """Host arrays `[L, ...]` laid out over the devices."""
-        return jax.device_put(lanes, NamedSharding(self._mesh, PartitionSpec(AXIS)))
-
-    @property
-    def _mesh(self) -> jax.sharding.Mesh:
-        return jax.sharding.Mesh(np.asarray(self.devices), (AXIS,))
-
-    def each(self, function: Callable, **static) -> Callable:
-        """`function(*lane, *shared, **static)` of one lane, over all lanes.
-
-        The result takes `(lanes, shared)`: a tuple of arrays `[L, ...]` and a tuple of values common to all lanes. It
-        is compiled once for each combination of shapes; branches on a shared value stay branches.
-        """
-        return _program(self, function, tuple(sorted(static.items())))
-
-
-# Kept: what groups of one shape share. Dropped in time: programs of one group, which would add up to hundreds of
-# megabytes.
-@functools.lru_cache(maxsize=24)
-def _program(mesh: Mesh, function: Callable, static: tuple) -> Callable:
-    def shard(lanes, shared):
-        def one(lane):
-            return function(*lane, *shared, **dict(static))
-
-        if mesh.width == 1:
-            return lax.map(one, lanes)
-        return lax.map(
-            one, lanes, batch_size=mesh.width or len(jax.tree.leaves(lanes)[0])
-        )
-
-    spec = PartitionSpec(AXIS)
-    return jax.jit(
-        jax.shard_map(
-            shard,
-            mesh=mesh._mesh,
-            in_specs=(spec, PartitionSpec()),
-            out_specs=spec,
-            check_vma=False,
-        )
-    )
+SAVE_SECONDS = 30.0  # between two states of a group that are kept
 
 
 class Experiment(Protocol):
-    """What `run` needs of an experiment. States are trees of arrays `[L, ...]`."""
+    """The functions of an experiment that `run` calls."""
 
-    chunks: int
+    @property
+    def chunks(self) -> int:
+        """Chunks of a lane that is never done before its end."""
 
     def init(
-        self, mesh: Mesh, seeds: np.ndarray, live: np.ndarray, order: np.ndarray
-    ) -> Any:
-        """The state of a group before its first chunk. Slot k holds the lane `order[k]` of the group, of seed `seeds[k]`.
+        self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
+    ) -> State:
+        """The state before the first chunk.
 
-        Slots that are not `live` are padding and born done.
+        Slot k of the state is lane `lane_indices[k]` of the group, whose seed is
+        `seeds[k]`. Slots that are not `valid` are padding, and done from the start.
         """
 
-    def advance(self, mesh: Mesh, state: Any, chunk: int) -> Any:
-        """One chunk further; done lanes stay as they are."""
+    def advance(self, mesh: Mesh, state: State, chunk: int) -> State:
+        """The state after chunk number `chunk`, from 0. Lanes that are done keep it."""
 
-    def done(self, state: Any) -> jax.Array:
-        """bool `[L]`"""
+    def done(self, state: State) -> jax.Array:
+        """Which lanes need no further chunk, bool `[L]`."""
 
-    def finish(self, state: Any, lane: int) -> dict:
+    def finish(self, state: State, lane: int) -> Row:
         """The row of one lane, from a state of NumPy arrays."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Lanes of one shape: an experiment, and the seeds it is run with. `cost` weighs it against other groups.
+    """Lanes of one shape: an experiment and its seeds.
 
-    The program has room for `slots` lanes at least, so that groups of several sizes share it.
+    `cost` is the weight of the group in the progress of a run. A program is padded to
+    at least `min_slots` lanes, so that groups of several sizes share it.
     """
 
     name: str
     experiment: Experiment
     seeds: tuple[int, ...]
     cost: float = 1.0
-    slots: int = 0
+    min_slots: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """A group that has ended: its rows, the last state of its lanes on the host (arrays `[L, ...]`), and seconds."""
+    """A group that has ended.
+
+    `state` is the last state of its lanes on the host, arrays `[L, ...]` without
+    padding; `timing` has `compile_seconds`, and `run_seconds` from `init` to the last
+    chunk.
+    """
 
     group: Group
-    rows: list[dict]
-    state: Any
-    timing: dict
+    rows: list[Row]
+    state: State
+    timing: dict[str, float]
 
 
-class Store(Protocol):
-    """Where the states of unfinished groups are kept, as lists of NumPy arrays `[L, ...]`."""
+class StateStore(Protocol):
+    """Keeps the states of unfinished groups, as lists of NumPy arrays `[L, ...]`."""
 
     def load(self, group: str) -> tuple[int, list[np.ndarray]] | None:
-        """How many chunks were done and the leaves of the state after them, or None."""
+        """How many chunks were done, and the leaves of the state after them."""
 
     def save(self, group: str, chunks: int, leaves: list[np.ndarray]) -> None: ...
 
 
-SAVE_SECONDS = 30.0
-
-
 class Preempted(Exception):
-    """A run was told to stop; what it has done is in its store."""
+    """A run was stopped after a chunk; its state is in the store, if it has one."""
+
+
+def _ignore(cost: float) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
 
 
 def run(
     groups: Iterable[Group],
     mesh: Mesh,
-    report: Callable[[float], None] = lambda cost: None,
-    store: Store | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    report: Report = _ignore,
+    store: StateStore | None = None,
+    stop: Stop = _never,
 ) -> Iterator[Result]:
-    """Runs groups one after another and yields each as it ends. `report` is called with the sum of costs done so far.
+    """Runs groups one after another, and yields the result of each when it ends.
 
-    With a `store`, the state of a group is kept every `SAVE_SECONDS`, and a group of which it has one goes on from there. `stop`
-    is asked after every chunk; once it says yes, the state is kept.
-
-    Raises `Preempted` then.
+    `report` is called with the sum of the costs done so far. With a `store`, the state
+    of a group is saved every `SAVE_SECONDS`, and a group that has a saved state resumes
+    from it. `stop` is called after every chunk; if it returns True, the state is saved
+    and `Preempted` is raised.
     """
-    before = 0.0
+    done_cost = 0.0
     for group in groups:
-        started, compiled = time.perf_counter(), _COMPILE_SECONDS[0]
-        rows, state = run_group(
-            group, mesh, lambda share: report(before + share * group.cost), store, stop
-        )  # noqa: B023
-        compiled = _COMPILE_SECONDS[0] - compiled
-        run_seconds = time.perf_counter() - started - compiled
-        before += group.cost
-        report(before)
-        yield Result(
-            group,
-            rows,
-            state,
-            {
-                "compile_seconds": round(compiled, 3),
-                "run_seconds": round(run_seconds, 3),
-            },
-        )
+        group_report = _rescaled(report, done_cost, group.cost)
+        result = run_group(group, mesh, group_report, store, stop)
+        done_cost += group.cost
+        report(done_cost)
+        yield result
 
 
 def run_group(
     group: Group,
     mesh: Mesh,
-    report: Callable[[float], None] = lambda share: None,
-    store: Store | None = None,
-    stop: Callable[[], bool] = lambda: False,
-) -> tuple[list[dict], Any]:
-    """The rows of one group, a lane for each seed in that order, and the last state of these lanes on the host.
+    report: Report = _ignore,
+    store: StateStore | None = None,
+    stop: Stop = _never,
+) -> Result:
+    """Runs one group; a row for each seed, in their order.
 
-    `report` is called with the share of chunks done; for `store` and `stop` see `run`.
+    `report` is called with the fraction of chunks done; for `store` and `stop` see
+    `run`.
     """
-    host, widths = _advanced(
-        group, mesh, range(len(group.seeds)), group.name, report, store, stop
-    )
+    started, compiled = time.perf_counter(), compilations.seconds()
+    runner = _GroupRun(group, mesh, store, stop)
+    state, widths = runner.advance(range(len(group.seeds)), group.name, report)
+    compile_seconds = compilations.seconds() - compiled
+    run_seconds = time.perf_counter() - started - compile_seconds
+    # `finish` may measure more than the training did, which is not part of its time.
     rows = [
-        {**group.experiment.finish(host, lane), "seed": seed, "width": width}
+        {**group.experiment.finish(state, lane), "seed": seed, "width": width}
         for lane, (seed, width) in enumerate(zip(group.seeds, widths, strict=True))
     ]
-    return rows, host
+    timing = {
+        "compile_seconds": round(compile_seconds, 3),
+        "run_seconds": round(run_seconds, 3),
+    }
+    return Result(group, rows, state, timing)
 
 
-def _advanced(
-    group: Group, mesh: Mesh, part: range, name: str, report, store, stop
-) -> tuple[Any, list[int]]:
-    """The last state of some lanes of a group on the host, and how many advanced together, for each.
-
-    Lanes that do not fit into memory are advanced half by half; `name` is what the state of a part is kept as.
-    """
-    try:
-        return _advance(group, mesh, part, name, report, store, stop)
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error) or len(part) < 2:
-            raise
-    # Out of the handler: it would keep what the lanes hold.
-    cut = (len(part) + 1) // 2
-    warnings.warn(
-        f"{name}: {len(part)} lanes do not fit into memory; {cut} at a time now",
-        stacklevel=2,
-    )
-    ends = [
-        _advanced(
-            group,
-            mesh,
-            some,
-            f"{name}/{place}",
-            lambda share, place=place: report((place + share) / 2),
-            store,
-            stop,
-        )
-        for place, some in enumerate((part[:cut], part[cut:]))
-    ]
-    (one, widths), (other, more) = ends
-    return jax.tree.map(_joined, one, other), widths + more
+def _rescaled(report: Report, start: float, size: float) -> Report:
+    """A report of fractions from 0 to 1 that covers `start` to `start + size`."""
+    return lambda fraction: report(start + fraction * size)
 
 
-def _advance(
-    group: Group, mesh: Mesh, part: range, name: str, report, store, stop
-) -> tuple[Any, list[int]]:
-    """As `_advanced`, all lanes of the part together."""
-    experiment, (slots, start) = group.experiment, _start(group, mesh, part)
-    width = mesh.width or len(start[0]) // len(mesh.devices)
-    state = experiment.init(mesh, *start)
-    first, state = _resumed(store and store.load(name), state, slots)
-    done, saved = np.False_, time.monotonic()
-
-    def save(chunks):
-        store.save(
-            name, chunks, [_numbers(leaf)[slots] for leaf in jax.tree.leaves(state)]
-        )
-
-    for chunk in range(first, experiment.chunks):
-        following = experiment.advance(
-            mesh, state, chunk
-        )  # in flight while the host waits for the chunk before it
-        if np.all(done):
-            break
-        state, done = following, experiment.done(following)
-        report(chunk / experiment.chunks)
-        stopping = stop()
-        if store and (stopping or time.monotonic() - saved > SAVE_SECONDS):
-            save(chunk + 1)
-            saved = time.monotonic()
-        if stopping:
-            raise Preempted
-    if store and len(part) < len(group.seeds):
-        save(experiment.chunks)
-    return jax.tree.map(lambda leaf: leaf[slots], jax.device_get(state)), [width] * len(
-        part
-    )
-
-
-def _resumed(
-    kept: tuple[int, list[np.ndarray]] | None, state: Any, slots: np.ndarray
-) -> tuple[int, Any]:
-    """The first chunk to do, and the state before it: what was kept of the lanes, in the place of a fresh start.
-
-    What was kept of another number of lanes, as a group of the same name may have on other devices, is of no use.
-    """
-    leaves, tree = jax.tree.flatten(state)
-    wanted = (
-        [(len(slots), *_numbers(leaf).shape[1:]) for leaf in leaves] if kept else []
-    )
-    if kept is None or [row.shape for row in kept[1]] != wanted:
-        return 0, state
-    (first, rows), out = kept, []
-    for leaf, row in zip(leaves, rows, strict=True):
-        numbers = np.array(_numbers(leaf))
-        numbers[slots] = row
-        if not isinstance(leaf, jax.Array):
-            out.append(numbers)
-        elif jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            out.append(
-                jax.device_put(
-                    jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf)),
-                    leaf.sharding,
-                )
-            )
-        else:
-            out.append(jax.device_put(numbers, leaf.sharding))
-    return first, jax.tree.unflatten(tree, out)
-
-
-def _joined(leaf, other):
-    """Arrays on the host, one after the other; keys stay keys."""
-    return (jnp if isinstance(leaf, jax.Array) else np).concatenate([leaf, other])
-
-
-def _numbers(leaf) -> np.ndarray:
-    """A leaf on the host; keys as the numbers they are made of."""
-    key = isinstance(leaf, jax.Array) and jnp.issubdtype(
-        leaf.dtype, jax.dtypes.prng_key
-    )
-    return np.asarray(jax.random.key_data(leaf) if key else leaf)
-
-
-def _start(group: Group, mesh: Mesh, part: range) -> tuple[np.ndarray, tuple]:
-    """The slot of each lane of a part of a group, dealt out to the devices in turn, and what `init` takes."""
-    count, devices = len(part), len(mesh.devices)
-    room = mesh.lanes_for(max(count, group.slots if count == len(group.seeds) else 0))
-    slots = np.arange(room).reshape(devices, -1).T.ravel()[:count]
-    lanes, live = np.zeros(room, int), np.zeros(room, bool)
-    lanes[slots], live[slots] = part, True
-    return slots, (np.asarray(group.seeds, np.uint32)[lanes], live, lanes)
+class _Ended(NamedTuple):
+    state: State  # on the host, without padding
+    widths: list[int]  # how many lanes advanced together, for each lane
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
-    """What the first chunks of a group took: seconds a lane and chunk once compiled, seconds of compiling, bytes of its state."""
+class _GroupRun:
+    """Advances lanes of one group to their end.
 
-    lane_chunk_seconds: float
-    compile_seconds: float
-    state_bytes: int
+    A part is a range of lanes of the group; the store keeps its state under `name`.
+    """
+
+    group: Group
+    mesh: Mesh
+    store: StateStore | None
+    stop: Stop
+
+    def advance(self, part: range, name: str, report: Report) -> _Ended:
+        """Advances a part all at once, or half by half if it does not fit into memory.
+
+        The program of a half has another width, hence other roundings.
+        """
+        try:
+            return self._advance_together(part, name, report)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error) or len(part) < 2:
+                raise
+        # Outside the handler, because the exception keeps the arrays of the lanes alive.
+        half = (len(part) + 1) // 2
+        warnings.warn(
+            f"{name}: {len(part)} lanes do not fit into memory; {half} at a time now",
+            stacklevel=2,
+        )
+        first = self.advance(part[:half], f"{name}/0", _rescaled(report, 0, 1 / 2))
+        second = self.advance(part[half:], f"{name}/1", _rescaled(report, 1 / 2, 1 / 2))
+        state = jax.tree.map(_concatenated, first.state, second.state)
+        return _Ended(state, first.widths + second.widths)
+
+    def _advance_together(self, part: range, name: str, report: Report) -> _Ended:
+        experiment, mesh, store = self.group.experiment, self.mesh, self.store
+        slots = layout(self.group, mesh, part)
+        state, first = slots.init(experiment, mesh), 0
+        if store and (saved := store.load(name)):
+            state, first = _resumed(state, slots.index, *saved)
+        done, saved_at = np.False_, time.monotonic()
+        for chunk in range(first, experiment.chunks):
+            # The devices compute this chunk while the host waits for the previous one.
+            next_state = experiment.advance(mesh, state, chunk)
+            if np.all(done):
+                break
+            state, done = next_state, experiment.done(next_state)
+            report(chunk / experiment.chunks)
+            stopping = self.stop()
+            if store and (stopping or time.monotonic() - saved_at > SAVE_SECONDS):
+                _save(store, name, chunk + 1, state, slots.index)
+                saved_at = time.monotonic()
+            if stopping:
+                raise Preempted
+        if store and len(part) < len(self.group.seeds):
+            # A half that is done stays so if the run stops in the other half.
+            _save(store, name, experiment.chunks, state, slots.index)
+        state = jax.tree.map(lambda leaf: leaf[slots.index], jax.device_get(state))
+        width = mesh.width or len(slots.seeds) // len(mesh.devices)
+        return _Ended(state, [width] * len(part))
 
 
-def trial(group: Group, mesh: Mesh) -> Trial:
-    """Runs the start of a group and measures it."""
-    compiled = _COMPILE_SECONDS[0]
-    experiment, (_, start) = (
-        group.experiment,
-        _start(group, mesh, range(len(group.seeds))),
-    )
-    state = experiment.init(mesh, *start)
-    jax.block_until_ready(experiment.advance(mesh, state, 0))
-    compiled = _COMPILE_SECONDS[0] - compiled
-    started = time.perf_counter()
-    jax.block_until_ready(experiment.advance(mesh, state, 0))
-    seconds = time.perf_counter() - started
-    return Trial(
-        seconds / len(group.seeds),
-        compiled,
-        sum(leaf.nbytes for leaf in jax.tree.leaves(state) if hasattr(leaf, "nbytes")),
-    )
+class Layout(NamedTuple):
+    """Where the lanes of a part stand among the slots of a program, some of them padding.
+
+    `index` is the slot of each lane; the others are what `Experiment.init` takes.
+    """
+
+    index: np.ndarray
+    seeds: np.ndarray
+    valid: np.ndarray
+    lane_indices: np.ndarray
+
+    def init(self, experiment: Experiment, mesh: Mesh) -> State:
+        return experiment.init(mesh, self.seeds, self.valid, self.lane_indices)
 
 
-_COMPILE_SECONDS = [0.0]
+def layout(group: Group, mesh: Mesh, part: range) -> Layout:
+    """Deals the lanes of a part out to the devices, one to each in turn.
+
+    On two devices, five lanes take these slots (- is padding): 0 2 4 | 1 3 -.
+    """
+    count = len(part)
+    whole = count == len(group.seeds)
+    size = mesh.lanes_for(max(count, (whole and group.min_slots) or 0))
+    index = np.arange(size).reshape(len(mesh.devices), -1).T.ravel()[:count]
+    lane_indices, valid = np.zeros(size, int), np.zeros(size, bool)
+    lane_indices[index], valid[index] = part, True
+    seeds = np.asarray(group.seeds, np.uint32)[lane_indices]
+    return Layout(index, seeds, valid, lane_indices)
 
 
-def _count_compilation(event: str, seconds: float, **_) -> None:
-    if event.startswith("/jax/core/compile/"):
-        _COMPILE_SECONDS[0] += seconds
+def _save(
+    store: StateStore, name: str, chunks: int, state: State, index: np.ndarray
+) -> None:
+    leaves = [_host_array(leaf)[index] for leaf in jax.tree.leaves(state)]
+    store.save(name, chunks, leaves)
 
 
-monitoring.register_event_duration_secs_listener(_count_compilation)
+def _resumed(
+    state: State, index: np.ndarray, chunks: int, saved: list[np.ndarray]
+) -> tuple[State, int]:
+    """The saved state, and its number of chunks.
+
+    `state` is a new one, from `init`: it gives the tree, the padding, and the kind of
+    each leaf. It is returned as it is, with 0 chunks, if the saved state is of another
+    number of lanes, as a group of the same name may have on other devices.
+    """
+    leaves, tree = jax.tree.flatten(state)
+    shapes = [(len(index), *_host_array(leaf).shape[1:]) for leaf in leaves]
+    if [values.shape for values in saved] != shapes:
+        return state, 0
+    filled = [_filled(leaf, index, values) for leaf, values in zip(leaves, saved)]
+    return jax.tree.unflatten(tree, filled), chunks
+
+
+def _filled(leaf: Any, index: np.ndarray, values: np.ndarray) -> Any:
+    """A leaf of the same kind and place, with `values` at the slots `index`."""
+    array = np.array(_host_array(leaf))
+    array[index] = values
+    if not isinstance(leaf, jax.Array):
+        return array
+    if _is_key(leaf):
+        key = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
+        return jax.device_put(key, leaf.sharding)
+    return jax.device_put(array, leaf.sharding)
+
+
+def _concatenated(first: Any, second: Any) -> Any:
+    """Arrays on the host, one after the other; random keys remain keys."""
+    numpy = jnp if isinstance(first, jax.Array) else np
+    return numpy.concatenate([first, second])
+
+
+def _host_array(leaf: Any) -> np.ndarray:
+    """A leaf as a NumPy array; random keys as their data."""
+    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+
+
+def _is_key(leaf: Any) -> bool:
+    key = jax.dtypes.prng_key
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, key)

@@ -18,6 +18,7 @@ import numpy as np
 
 from rnnjax import networks
 from rnnjax.engine import lanes
+from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import lyapunov
 from rnnjax.memory_stability import pair as pairs
@@ -135,18 +136,18 @@ class Stability:
         return frozenset(own | {("streams",), ("begin", cell), ("evolve", cell)})
 
     def init(
-        self, mesh: lanes.Mesh, seeds: np.ndarray, live: np.ndarray, order: np.ndarray
+        self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
     ) -> State:
         numbers = {
             name: np.full(len(seeds), value, np.float32)
             for name, value in self.numbers.items()
         }
-        live, numbers, scale = mesh.place(
-            (live, numbers, np.full(len(seeds), self.input_scale, np.float32))
+        valid, numbers, scale = mesh.place(
+            (valid, numbers, np.full(len(seeds), self.input_scale, np.float32))
         )
-        streams = mesh.each(pairs.streams)((mesh.place(seeds),), ())
+        streams = mesh.map_lanes(pairs.streams)((mesh.place(seeds),), ())
         if self.weights is None:
-            weigh = mesh.each(
+            weigh = mesh.map_lanes(
                 pairs.weigh,
                 cell=self.cell,
                 input_size=self.input_size,
@@ -158,7 +159,7 @@ class Stability:
                 lambda *leaves: np.stack(leaves),
                 *(self.weights[int(seed)] for seed in seeds),
             )
-            split = mesh.each(
+            split = mesh.map_lanes(
                 pairs.split,
                 cell=self.cell,
                 input_size=self.input_size,
@@ -166,7 +167,7 @@ class Stability:
             )
             to_project, to_step = split((mesh.place(given),), ())
         samples = len(sample_steps(self.shared_steps))
-        begin = mesh.each(
+        begin = mesh.map_lanes(
             pairs.begin,
             cell=self.cell,
             criteria=len(self.criteria),
@@ -177,12 +178,12 @@ class Stability:
         state = State(
             pairs.Source(streams, scale, to_project),
             to_step,
-            begin((live, streams.disturbance, to_step), ()),
+            begin((valid, streams.disturbance, to_step), ()),
         )
         self._check(mesh, state)
         return state
 
-    def advance(self, mesh: lanes.Mesh, state: State, chunk: int) -> State:
+    def advance(self, mesh: Mesh, state: State, chunk: int) -> State:
         z = self._inputs(mesh, state, chunk)
         return state._replace(pair=self._evolve(mesh, state, z, self.phase(chunk)))
 
@@ -268,24 +269,22 @@ class Stability:
             for name in tolerances
         }
 
-    def _inputs(self, mesh: lanes.Mesh, state: State, chunk: int):
+    def _inputs(self, mesh: Mesh, state: State, chunk: int):
         source, done, phase = state.source, state.pair.done, self.phase(chunk)
-        x = mesh.each(pairs.draw, inputs=self.inputs, input_size=self.input_size)(
+        x = mesh.map_lanes(pairs.draw, inputs=self.inputs, input_size=self.input_size)(
             (done, source.streams), (phase,)
         )
-        return mesh.each(pairs.project, cell=self.cell, dtype=self.dtype)(
+        return mesh.map_lanes(pairs.project, cell=self.cell, dtype=self.dtype)(
             (done, source.parameters, source.scale, x), ()
         )
 
-    def _evolve(
-        self, mesh: lanes.Mesh, state: State, z, phase: pairs.Phase
-    ) -> pairs.Pair:
+    def _evolve(self, mesh: Mesh, state: State, z, phase: pairs.Phase) -> pairs.Pair:
         points = sample_steps(self.shared_steps).astype(np.int32)
-        return mesh.each(pairs.evolve, cell=self.cell, criteria=self.criteria)(
+        return mesh.map_lanes(pairs.evolve, cell=self.cell, criteria=self.criteria)(
             (state.parameters, state.pair, z), (phase, points)
         )
 
-    def _check(self, mesh: lanes.Mesh, state: State) -> None:
+    def _check(self, mesh: Mesh, state: State) -> None:
         """Feeds the compiled program equal states: they must stay bitwise equal, or no result of it means anything."""
         shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), state.pair)
         if (key := (mesh, self.cell, self.criteria, str(shapes))) in _CHECKED:
@@ -316,7 +315,7 @@ def measure(
     *,
     seeds: int = 10,
     first_seed: int = 0,
-    mesh: lanes.Mesh | None = None,
+    mesh: Mesh | None = None,
     **settings,
 ) -> list[dict]:
     """Measures the memory of any cell: one row a seed, see `Stability.finish` and README.
@@ -334,7 +333,7 @@ def measure(
     group = lanes.Group(
         "measure", experiment, tuple(range(first_seed, first_seed + seeds))
     )
-    return lanes.run_group(group, mesh or lanes.Mesh.local())[0]
+    return lanes.run_group(group, mesh or Mesh.local()).rows
 
 
 _CHECKED: set = set()

@@ -20,11 +20,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from rnnjax.results import records
-
 from rnnjax import networks
 from rnnjax.cells import registry as cells
 from rnnjax.cells.initializers import INITIALIZERS
+from rnnjax.results import records
 from rnnjax.tasks import registry as tasks
 
 SCHEMA = 1
@@ -39,7 +38,9 @@ def save(folder, description: dict, variables) -> None:
 def restore(folder, shapes):
     """The weights of a saved network whose `shapes` are known, as NumPy arrays. Raises `records.RefusedError`."""
     try:
-        digests = json.loads((epath.Path(folder) / "network.json").read_text())["sha256"]
+        digests = json.loads((epath.Path(folder) / "network.json").read_text())[
+            "sha256"
+        ]
     except (OSError, ValueError, KeyError, TypeError):
         raise records.RefusedError(f"{folder} is no trained network", ALLOWED) from None
     return _read(epath.Path(folder), shapes, digests)
@@ -54,8 +55,13 @@ def _write(folder: epath.Path, name: str, description: dict, tree) -> None:
             if near != weights:
                 _copy(near, weights)
     except ValueError as error:  # what a full disk is to Orbax's storage
-        raise OSError(f"{folder} cannot be written ({str(error).splitlines()[0]})") from None
-    records.write(folder / f"{name}.json", json.dumps({**description, "sha256": _digests(tree)}, indent=1) + "\n")
+        raise OSError(
+            f"{folder} cannot be written ({str(error).splitlines()[0]})"
+        ) from None
+    records.write(
+        folder / f"{name}.json",
+        json.dumps({**description, "sha256": _digests(tree)}, indent=1) + "\n",
+    )
 
 
 def _read(folder: epath.Path, shapes, digests: dict[str, str]):
@@ -67,10 +73,15 @@ def _read(folder: epath.Path, shapes, digests: dict[str, str]):
                 _copy(weights, near)
             tree = checkpointer.restore(near.absolute(), shapes)
     except (OSError, ValueError, KeyError) as error:
-        raise records.RefusedError(f"{folder} has weights that cannot be read ({str(error).splitlines()[0]})", ALLOWED) from None
+        raise records.RefusedError(
+            f"{folder} has weights that cannot be read ({str(error).splitlines()[0]})",
+            ALLOWED,
+        ) from None
     tree = jax.tree.map(np.asarray, tree)
     if _digests(tree) != digests:
-        raise records.RefusedError(f"{folder} has weights that are not those that were saved", ALLOWED)
+        raise records.RefusedError(
+            f"{folder} has weights that are not those that were saved", ALLOWED
+        )
     return tree
 
 
@@ -95,7 +106,7 @@ def _copy(source: epath.Path, target: epath.Path) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class States:
-    """The states of unfinished groups, see `lanes.Store`: in `folder`/<group>/<chunks>, of which the newest two are kept."""
+    """The states of unfinished groups, see `lanes.StateStore`: in `folder`/<group>/<chunks>, of which the newest two are kept."""
 
     folder: epath.Path
 
@@ -105,17 +116,28 @@ class States:
             folder = self.folder / group / str(chunks)
             try:
                 description = json.loads((folder / "state.json").read_text())
-                shapes = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in description["leaves"].items()}
+                shapes = {
+                    name: jax.ShapeDtypeStruct(shape, dtype)
+                    for name, (shape, dtype) in description["leaves"].items()
+                }
                 leaves = _read(folder, shapes, description["sha256"])
                 return chunks, [leaves[f"{k:04}"] for k in range(len(leaves))]
             except (OSError, ValueError, KeyError, TypeError):
-                warnings.warn(f"{folder} is damaged; going on from what was kept before it, or from the start", stacklevel=2)
+                warnings.warn(
+                    f"{folder} is damaged; going on from what was kept before it, or from the start",
+                    stacklevel=2,
+                )
         return None
 
     def save(self, group: str, chunks: int, leaves: list[np.ndarray]) -> None:
         tree = {f"{k:04}": leaf for k, leaf in enumerate(leaves)}
         shapes = {name: (leaf.shape, leaf.dtype.name) for name, leaf in tree.items()}
-        _write(self.folder / group / str(chunks), "state", {"schema": SCHEMA, "leaves": shapes}, tree)
+        _write(
+            self.folder / group / str(chunks),
+            "state",
+            {"schema": SCHEMA, "leaves": shapes},
+            tree,
+        )
         for old in self._kept(group)[:-2]:
             (self.folder / group / str(old)).rmtree(missing_ok=True)
 
@@ -124,14 +146,20 @@ class States:
         (self.folder / group).rmtree(missing_ok=True)
 
     def _kept(self, group: str) -> list[int]:
-        return sorted(int(path.parent.name) for path in (self.folder / group).glob("*/state.json"))
+        return sorted(
+            int(path.parent.name) for path in (self.folder / group).glob("*/state.json")
+        )
 
 
 def describe(folder) -> dict:
     """The description of a saved network. Raises `records.RefusedError` if there is none."""
     try:
         description = json.loads((epath.Path(folder) / "network.json").read_text())
-        if description["schema"] != SCHEMA or description["cell"] not in cells.CELLS or description["task"] not in tasks.TASKS:
+        if (
+            description["schema"] != SCHEMA
+            or description["cell"] not in cells.CELLS
+            or description["task"] not in tasks.TASKS
+        ):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError):
         raise records.RefusedError(f"{folder} is no trained network", ALLOWED) from None
@@ -141,14 +169,20 @@ def describe(folder) -> dict:
 def build(description: dict) -> tuple[networks.Network, object]:
     """The network and the task that a description names. Raises `records.RefusedError` if its text is gone or another."""
     given = (
-        {"recurrent_init": INITIALIZERS[description["recurrent_init"]]} if description.get("recurrent_init", "own") != "own" else {}
+        {"recurrent_init": INITIALIZERS[description["recurrent_init"]]}
+        if description.get("recurrent_init", "own") != "own"
+        else {}
     )
     make = functools.partial(cells.CELLS[description["cell"]], **given)
-    cell = networks.stack(lambda: make(hidden_size=description["hidden_size"]), description["layers"])
+    cell = networks.stack(
+        lambda: make(hidden_size=description["hidden_size"]), description["layers"]
+    )
     try:
         task = tasks.TASKS[description["task"]](**description["task_settings"])
     except (OSError, ValueError) as error:
-        raise records.RefusedError(f"its task cannot be set up ({error})", "the text it was trained on") from None
+        raise records.RefusedError(
+            f"its task cannot be set up ({error})", "the text it was trained on"
+        ) from None
     return networks.Network(cell, outputs=description["outputs"]), task
 
 
@@ -156,12 +190,18 @@ def load(folder):
     """The weights of a saved network, as NumPy arrays. Raises `records.RefusedError` if they are not those that were saved."""
     description = describe(folder)
     network, task = build(description)
-    return _read(epath.Path(folder), networks.shapes(network, task.input_size), description["sha256"])
+    return _read(
+        epath.Path(folder),
+        networks.shapes(network, task.input_size),
+        description["sha256"],
+    )
 
 
 def _digests(variables) -> dict[str, str]:
     leaves = jax.tree_util.tree_flatten_with_path(variables)[0]
     return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): hashlib.sha256(np.ascontiguousarray(leaf).tobytes()).hexdigest()
+        jax.tree_util.keystr(path, simple=True, separator="/"): hashlib.sha256(
+            np.ascontiguousarray(leaf).tobytes()
+        ).hexdigest()
         for path, leaf in leaves
     }

@@ -1,0 +1,89 @@
+"""Programs of one lane, compiled to run over all lanes of a group on every device.
+
+How many lanes advance together (`width`) is fixed by the caller and written to each
+row: results repeat bit for bit at equal width, whatever the number of devices.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec
+
+AXIS = "lanes"
+MAX_PROGRAMS = 24  # kept; all of a long run would add up to hundreds of megabytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Mesh:
+    """The devices that lanes are spread over, and the inner width.
+
+    `width` 1 loops over the lanes of a device, which is best for long recurrences on a
+    CPU: a vmapped loop loses its single kernel. None takes all lanes of a device at
+    once, which is best on accelerators.
+    """
+
+    devices: tuple[jax.Device, ...]
+    width: int | None
+
+    @classmethod
+    def local(cls) -> "Mesh":
+        """All devices of this process, with the width that is best for them."""
+        devices = tuple(jax.local_devices())
+        return cls(devices, 1 if devices[0].platform == "cpu" else None)
+
+    def lanes_for(self, lanes: int) -> int:
+        """`lanes` rounded up to a number that the devices can divide evenly.
+
+        With width 1 every device has at least two lanes: XLA turns a loop over a single
+        lane into straight code, which rounds differently, and a seed that runs alone
+        would not equal that seed among others.
+        """
+        multiple = len(self.devices) * (self.width or 1)
+        minimum = 2 * multiple if self.width == 1 else multiple
+        return max(minimum, math.ceil(lanes / multiple) * multiple)
+
+    def place[T](self, lanes: T) -> T:
+        """Copies a tree of host arrays `[L, ...]` to the devices, split along L."""
+        return jax.device_put(lanes, NamedSharding(self._mesh, PartitionSpec(AXIS)))
+
+    def map_lanes(self, function: Callable[..., Any], **static) -> Callable[..., Any]:
+        """Maps a function of one lane, `function(*lane, *shared, **static)`, over lanes.
+
+        The result takes `(lanes, shared)`: a tuple of arrays `[L, ...]`, and a tuple of
+        values common to all lanes. It is compiled once for each combination of shapes.
+        A branch that depends on a shared value alone stays a branch.
+        """
+        return _program(self, function, tuple(sorted(static.items())))
+
+    @property
+    def _mesh(self) -> jax.sharding.Mesh:
+        return jax.sharding.Mesh(np.asarray(self.devices), (AXIS,))
+
+
+@functools.lru_cache(maxsize=MAX_PROGRAMS)
+def _program(mesh: Mesh, function: Callable, static: tuple) -> Callable:
+    def shard(lanes, shared):
+        def lane_function(lane):
+            return function(*lane, *shared, **dict(static))
+
+        if mesh.width == 1:
+            return lax.map(lane_function, lanes)
+        width = mesh.width or len(jax.tree.leaves(lanes)[0])
+        return lax.map(lane_function, lanes, batch_size=width)
+
+    spec = PartitionSpec(AXIS)
+    return jax.jit(
+        jax.shard_map(
+            shard,
+            mesh=mesh._mesh,
+            in_specs=(spec, PartitionSpec()),
+            out_specs=spec,
+            check_vma=False,
+        )
+    )
