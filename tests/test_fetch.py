@@ -1,4 +1,4 @@
-"""Fetching, from a server in this process that has a file's bytes and one of several bad habits."""
+"""Downloads from a server in this process, which has one of several faults."""
 
 import fcntl
 import hashlib
@@ -17,7 +17,7 @@ from rnnjax.text import corpus, fetch
 PROSE = b" " + b"anarchism originated as a term of abuse " * 100 + b"first us"
 
 
-def packed(text):
+def zipped(text):
     """A .zip with one file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -25,42 +25,42 @@ def packed(text):
     return buffer.getvalue()
 
 
-DATA = packed(PROSE)
+DATA = zipped(PROSE)
 HALF = len(DATA) // 2
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with `server.data`; `server.habit` says what is wrong with it."""
+    """Answers with `server.data`; `server.fault` is what goes wrong.
+
+    `server.ranges` collects the Range header of each request.
+    """
 
     def do_GET(self):
         server, data = self.server, self.server.data
-        server.asked.append(self.headers["Range"])
-        begin = (
-            int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-            if self.headers["Range"]
-            else 0
-        )
-        if server.habit == "nothing":
+        server.ranges.append(self.headers["Range"])
+        wanted = self.headers["Range"] or "bytes=0-"
+        offset = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if server.fault == "nothing":
             self.send_error(404)
             return
-        if server.habit == "nonsense":
+        if server.fault == "nonsense":
             self.wfile.write(b"nonsense\r\n\r\n")
             return
-        if server.habit == "no range":
-            begin = 0
-        self.send_response(206 if begin else 200)
-        if server.habit != "no length":
-            self.send_header("Content-Length", str(len(data) - begin))
+        if server.fault == "no range":
+            offset = 0
+        self.send_response(206 if offset else 200)
+        if server.fault != "no length":
+            self.send_header("Content-Length", str(len(data) - offset))
         self.end_headers()
-        body = data[begin:]
-        first = len(server.asked) == 1
-        if server.habit == "cut" or (
-            server.habit in ("cut once", "stalls once") and first
+        body = data[offset:]
+        first = len(server.ranges) == 1
+        if server.fault == "cut" or (
+            server.fault in ("cut once", "stalls once") and first
         ):
-            body = data[begin:HALF]
+            body = data[offset:HALF]
         self.wfile.write(body)
-        if server.habit == "stalls once" and first:
-            server.tested.wait(10)
+        if server.fault == "stalls once" and first:
+            server.released.wait(10)
 
     def log_message(self, *arguments):
         pass
@@ -70,18 +70,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.data, server.habit, server.asked, server.tested = (
-            DATA,
-            "none",
-            [],
-            threading.Event(),
-        )
+        server.data, server.fault, server.ranges = DATA, "none", []
+        server.released = threading.Event()
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.01}
         )
         thread.start()
         yield server
-        server.tested.set()
+        server.released.set()
         server.shutdown()
         thread.join()
 
@@ -98,8 +94,8 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def refused(*arguments):
-    """The one line of the error, which says what to do."""
+def error_line(*arguments):
+    """The message of the FetchError: one line that says what to do."""
     with pytest.raises(fetch.FetchError) as caught:
         fetch.fetch(*arguments)
     message = str(caught.value)
@@ -108,79 +104,79 @@ def refused(*arguments):
     return message
 
 
-@pytest.mark.parametrize("habit", ["none", "no range", "no length"])
+@pytest.mark.parametrize("fault", ["none", "no range", "no length"])
 def test_a_file_is_fetched_once_and_used_without_a_network(
-    server, tmp_path, habit, monkeypatch
+    server, tmp_path, fault, monkeypatch
 ):
-    server.habit = habit
-    monkeypatch.setattr(fetch, "PIECE", 1000)
-    shares = []
-    path = fetch.fetch(source(server), tmp_path / "new" / "folder", shares.append)
+    server.fault = fault
+    monkeypatch.setattr(fetch, "READ_SIZE", 1000)
+    fractions = []
+    path = fetch.fetch(source(server), tmp_path / "new" / "folder", fractions.append)
     assert path == tmp_path / "new" / "folder" / "text8.zip"
     assert path.read_bytes() == DATA
-    assert shares == sorted(shares) and len(shares) > 3 and shares[-1] == 1
+    assert fractions == sorted(fractions) and len(fractions) > 3 and fractions[-1] == 1
     assert names(path.parent) == ["text8.zip"]
     assert fetch.fetch(source(server), path.parent) == path
-    assert server.asked == [None]
+    assert server.ranges == [None]
 
 
-@pytest.mark.parametrize("habit", ["cut once", "stalls once"])
-def test_a_transfer_that_was_cut_goes_on(server, tmp_path, habit, monkeypatch):
-    server.habit = habit
-    monkeypatch.setattr(fetch, "PATIENCE", 0.2)
+@pytest.mark.parametrize("fault", ["cut once", "stalls once"])
+def test_an_interrupted_transfer_is_resumed(server, tmp_path, fault, monkeypatch):
+    server.fault = fault
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
     assert fetch.fetch(source(server), tmp_path).read_bytes() == DATA
-    assert server.asked == [None, f"bytes={HALF}-"]
+    assert server.ranges == [None, f"bytes={HALF}-"]
 
 
-def test_what_an_earlier_call_received_is_not_asked_for_again(server, tmp_path):
-    server.habit = "cut"
-    message = refused(source(server), tmp_path)
+def test_bytes_of_an_earlier_call_are_not_requested_again(server, tmp_path):
+    server.fault = "cut"
+    message = error_line(source(server), tmp_path)
     assert (
         "text8.zip is missing and could not be fetched (the connection was cut)"
         in message
     )
     assert (tmp_path / "text8.zip.part").read_bytes() == DATA[:HALF]
-    server.habit, server.asked = "none", []
-    shares = []
-    assert fetch.fetch(source(server), tmp_path, shares.append).read_bytes() == DATA
-    assert server.asked == [f"bytes={HALF}-"]
-    assert min(shares) > 0.5
+    server.fault, server.ranges = "none", []
+    fractions = []
+    assert fetch.fetch(source(server), tmp_path, fractions.append).read_bytes() == DATA
+    assert server.ranges == [f"bytes={HALF}-"]
+    assert min(fractions) > 0.5
     assert names(tmp_path) == ["text8.zip"]
 
 
-def test_a_whole_part_needs_no_network(server, tmp_path):
+def test_a_complete_part_needs_no_network(server, tmp_path):
     (tmp_path / "text8.zip.part").write_bytes(DATA)
     assert fetch.fetch(source(server), tmp_path).read_bytes() == DATA
-    assert server.asked == []
+    assert server.ranges == []
 
 
 def test_a_server_without_ranges_starts_over(server, tmp_path, monkeypatch):
-    server.habit = "no range"
-    monkeypatch.setattr(fetch, "PIECE", 1000)
+    server.fault = "no range"
+    monkeypatch.setattr(fetch, "READ_SIZE", 1000)
     (tmp_path / "text8.zip.part").write_bytes(b"x" * HALF)
-    shares = []
-    assert fetch.fetch(source(server), tmp_path, shares.append).read_bytes() == DATA
-    assert server.asked == [f"bytes={HALF}-"]
-    assert shares[0] < 0.5 and shares[-1] == 1
+    fractions = []
+    assert fetch.fetch(source(server), tmp_path, fractions.append).read_bytes() == DATA
+    assert server.ranges == [f"bytes={HALF}-"]
+    assert fractions[0] < 0.5 and fractions[-1] == 1
 
 
-def test_another_file_of_the_same_length_is_thrown_away(server, tmp_path):
+def test_a_file_with_the_wrong_checksum_is_deleted(server, tmp_path):
     server.data = DATA[:-1] + b"x"
-    assert "the wrong SHA-256" in refused(source(server), tmp_path)
+    assert "the wrong SHA-256" in error_line(source(server), tmp_path)
     assert names(tmp_path) == []
     server.data = DATA
     assert fetch.fetch(source(server), tmp_path).read_bytes() == DATA
 
 
 @pytest.mark.parametrize("data", [DATA[:-100], DATA + b"x" * 100])
-def test_a_file_of_another_length_is_refused(server, tmp_path, data):
+def test_a_file_of_another_length_is_error_line(server, tmp_path, data):
     server.data = data
     assert (
         f"the server has {len(data)} bytes, and it should have {len(DATA)}"
-        in refused(source(server), tmp_path)
+        in error_line(source(server), tmp_path)
     )
-    server.habit = "no length"
-    message = refused(source(server), tmp_path)
+    server.fault = "no length"
+    message = error_line(source(server), tmp_path)
     assert (
         "the connection was cut" if len(data) < len(DATA) else "the wrong SHA-256"
     ) in message
@@ -188,29 +184,29 @@ def test_a_file_of_another_length_is_refused(server, tmp_path, data):
 
 
 def test_no_more_is_received_than_the_file_should_have(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "PIECE", 1000)
-    server.habit, server.data = "no length", DATA + b"x" * 100_000
-    shares = []
-    assert "the wrong SHA-256" in refused(source(server), tmp_path, shares.append)
-    assert shares[-1] == 1 and shares.count(1) < 10
+    monkeypatch.setattr(fetch, "READ_SIZE", 1000)
+    server.fault, server.data = "no length", DATA + b"x" * 100_000
+    fractions = []
+    assert "the wrong SHA-256" in error_line(source(server), tmp_path, fractions.append)
+    assert fractions[-1] == 1 and fractions.count(1) < 10
 
 
 def test_a_file_that_is_there_needs_no_writing(server, tmp_path):
     (tmp_path / "text8.zip").write_bytes(DATA)
     (tmp_path / "text8.zip.part").mkdir()
     assert fetch.fetch(source(server), tmp_path) == tmp_path / "text8.zip"
-    assert server.asked == []
+    assert server.ranges == []
 
 
-def test_a_missing_page_and_no_network_are_said_in_one_line(server, tmp_path):
-    server.habit = "nothing"
-    assert "(the server says 404 Not Found)" in refused(source(server), tmp_path)
-    server.habit = "nonsense"
-    assert "BadStatusLine" in refused(source(server), tmp_path)
+def test_a_missing_page_and_no_network_are_reported_in_one_line(server, tmp_path):
+    server.fault = "nothing"
+    assert "(the server says 404 Not Found)" in error_line(source(server), tmp_path)
+    server.fault = "nonsense"
+    assert "BadStatusLine" in error_line(source(server), tmp_path)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        message = refused(
+        message = error_line(
             fetch.Source(f"http://127.0.0.1:{port}/text8.zip", 9, "0" * 64), tmp_path
         )
     assert "Connection refused" in message
@@ -221,25 +217,23 @@ def test_a_missing_page_and_no_network_are_said_in_one_line(server, tmp_path):
 
 
 @pytest.mark.parametrize("damaged", [DATA[:-1], DATA[:-1] + b"x", DATA + b"x", b""])
-def test_a_damaged_file_is_replaced_and_without_a_network_named(
-    server, tmp_path, damaged
-):
+def test_a_damaged_file_is_replaced_or_else_named(server, tmp_path, damaged):
     (tmp_path / "text8.zip").write_bytes(damaged)
-    server.habit = "nothing"
-    assert "text8.zip is damaged and could not be fetched" in refused(
+    server.fault = "nothing"
+    assert "text8.zip is damaged and could not be fetched" in error_line(
         source(server), tmp_path
     )
     assert (tmp_path / "text8.zip").read_bytes() == damaged
-    server.habit = "none"
+    server.fault = "none"
     assert fetch.fetch(source(server), tmp_path).read_bytes() == DATA
 
 
 def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "is missing and could not be fetched" in refused(
+    assert "is missing and could not be fetched" in error_line(
         source(server), tmp_path / "file" / "folder"
     )
-    assert server.asked == []
+    assert server.ranges == []
 
 
 @pytest.mark.parametrize("renamed", [True, False])
@@ -264,7 +258,7 @@ def test_a_second_process_waits_and_uses_what_the_first_one_fetched(
             (tmp_path / "text8.zip").write_bytes(DATA)
     second.join(10)
     assert paths == [tmp_path / "text8.zip"]
-    assert server.asked == []
+    assert server.ranges == []
     assert (tmp_path / "text8.zip").read_bytes() == DATA
     assert names(tmp_path) == ["text8.zip"]
 
@@ -284,7 +278,7 @@ def test_the_folder_is_the_named_one_or_the_cache(monkeypatch, tmp_path):
 def test_text8_is_read_as_any_reduced_text(server, tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "TEXT8", source(server))
     monkeypatch.setenv("RNNJAX_DATA_DIR", str(tmp_path))
-    corpus.read.cache_clear()
+    corpus.clear_cache()
     text = corpus.read("text8")
     assert names(tmp_path) == ["text8.zip"]
     assert (
@@ -292,8 +286,8 @@ def test_text8_is_read_as_any_reduced_text(server, tmp_path, monkeypatch):
         == PROSE.strip()
     )
     assert corpus.digest("text8") == corpus.digest(os.fspath(tmp_path / "text8.zip"))
-    corpus.read.cache_clear()
-    server.habit = "nothing"
+    corpus.clear_cache()
+    server.fault = "nothing"
     monkeypatch.setenv("RNNJAX_DATA_DIR", str(tmp_path / "elsewhere"))
     with pytest.raises(
         OSError, match="elsewhere/text8.zip is missing and could not be fetched"
@@ -301,9 +295,23 @@ def test_text8_is_read_as_any_reduced_text(server, tmp_path, monkeypatch):
         corpus.read("text8")
 
 
+def test_a_named_folder_goes_before_the_default_one(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "TEXT8", source(server))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RNNJAX_DATA_DIR", str(tmp_path / "default"))
+    corpus.clear_cache()
+    text = corpus.read("text8", "~/named")
+    assert names(tmp_path) == ["named"]
+    assert len(server.ranges) == 1
+    assert corpus.read("text8", "~/named") is text
+    digest = corpus.digest("text8", "~/named")
+    assert corpus.digest("text8") == digest
+    assert names(tmp_path) == ["default", "named"]
+    assert corpus.read("text8") is corpus.read("text8", str(tmp_path / "default"))
+    assert len(server.ranges) == 2
+    corpus.clear_cache()
+
+
 def test_text8_is_the_published_file():
-    assert (fetch.TEXT8.name, fetch.TEXT8.size, len(fetch.TEXT8.sha256)) == (
-        "text8.zip",
-        31_344_016,
-        64,
-    )
+    assert fetch.TEXT8.name == "text8.zip"
+    assert (fetch.TEXT8.size, len(fetch.TEXT8.sha256)) == (31_344_016, 64)

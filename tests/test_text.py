@@ -1,4 +1,4 @@
-"""Words, vocabulary and windows, against a slow reading of their definitions."""
+"""Words, vocabulary and windows, against a slow implementation of their definitions."""
 
 import collections
 import gzip
@@ -22,25 +22,25 @@ def encode(text):
 
 
 def random_text(seed):
-    """Some hundred words of few letters, so that they repeat and are as frequent as others; now and then a long one."""
-    draw = random.Random(seed)
-    alphabet = LETTERS[: draw.choice([1, 2, 5, 26])]
-    long = ["".join(draw.choices(alphabet, k=draw.randint(11, 60))) for _ in range(4)]
+    """A few hundred words, mostly short, so that many repeat and frequencies tie."""
+    rng = random.Random(seed)
+    alphabet = LETTERS[: rng.choice([1, 2, 5, 26])]
+    long = ["".join(rng.choices(alphabet, k=rng.randint(11, 60))) for _ in range(4)]
     long += [long[0][:12], long[0][:11] + "z", long[1] + "a", long[1] + "aa"]
-    short = ["".join(draw.choices(alphabet, k=draw.randint(1, 4))) for _ in range(400)]
-    words = [draw.choice(long) if draw.random() < 0.1 else word for word in short]
-    return " ".join(words[: draw.choice([1, 2, 30, 400])])
+    short = ["".join(rng.choices(alphabet, k=rng.randint(1, 4))) for _ in range(400)]
+    words = [rng.choice(long) if rng.random() < 0.1 else word for word in short]
+    return " ".join(words[: rng.choice([1, 2, 30, 400])])
 
 
-def oracle(text, width, most):
-    """Windows as lists of (source, target, weight, typed) by position, and the vocabulary's words."""
+def oracle(text, width, max_words):
+    """Windows as lists of (source, target, weight, typed), and the vocabulary's words."""
     words = [word for word in text.split(" ") if len(word) < width]
     counts = collections.Counter(words)
-    known = sorted(counts, key=lambda word: (-counts[word], word))[:most]
-    out, row = [], []
+    known = sorted(counts, key=lambda word: (-counts[word], word))[:max_words]
+    rows, row = [], []
     for word in words:
         if len(row) + 1 + len(word) > width:
-            out.append(row)
+            rows.append(row)
             row = []
         number = known.index(word) + 2 if word in known else 1
         for typed, letter in enumerate(" " + word):
@@ -52,8 +52,8 @@ def oracle(text, width, most):
                     typed,
                 )
             )
-    out.append(row)
-    return [row + [(0, 0, 0.0, 0)] * (width - len(row)) for row in out], known
+    rows.append(row)
+    return [row + [(0, 0, 0.0, 0)] * (width - len(row)) for row in rows], known
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +66,10 @@ def test_windows_and_vocabulary_are_those_of_the_definition(seed):
     text = random_text(seed)
     shortest = min(map(len, text.split()))
     width = random.Random(-seed).choice([shortest + 1, shortest + 2, 13, 61, 200, 256])
-    width, most = (
-        max(width, shortest + 1),
-        random.Random(seed + 1).choice([1, 3, 50, 2**14]),
-    )
-    rows, known = oracle(text, width, most)
-    built = windows.build(encode(text), width, most)
+    width = max(width, shortest + 1)
+    max_words = random.Random(seed + 1).choice([1, 3, 50, 2**14])
+    rows, known = oracle(text, width, max_words)
+    built = windows.build(encode(text), width, max_words)
     assert built.vocabulary.words == tuple(known)
     assert built.vocabulary.classes == len(known) + 2
     assert len(built) == len(rows)
@@ -160,7 +158,7 @@ def test_words_too_long_for_a_window_are_dropped():
     )
 
 
-def test_letters_in_equal_numbers_are_told_apart_however_long_the_word():
+def test_words_of_equal_length_are_told_apart_however_long_they_are():
     stem = "".join(random.Random(0).choices(LETTERS, k=198))
     words = {stem[:k] for k in range(1, 199)} | {
         stem[: k - 1] + letter for k in range(1, 199) for letter in "az"
@@ -188,29 +186,29 @@ def test_splits_are_disjoint_complete_and_of_the_published_sizes():
 
 def test_positions_and_entropy_are_counted_as_defined():
     text = random_text(5)
-    built = windows.build(encode(text), width=61, most=20)
+    built = windows.build(encode(text), width=61, max_words=20)
     parts = windows.split(len(built))
     counts = []
     for part in parts:
         target = built.gather(part).target
         expected = [np.sum(target == k) for k in range(22)]
         expected[0] = 0
-        np.testing.assert_array_equal(built.positions(part), expected)
+        np.testing.assert_array_equal(built.target_counts(part), expected)
         counts.append(np.array(expected[2:]))
     train, test = counts[0], counts[2]
-    shares = [n / sum(train) for n in train if n]
-    entropy = windows.unigram_entropy(built.positions(parts.train))
-    assert entropy == pytest.approx(-sum(p * math.log(p) for p in shares))
+    fractions = [n / sum(train) for n in train if n]
+    entropy = windows.unigram_entropy(built.target_counts(parts.train))
+    assert entropy == pytest.approx(-sum(p * math.log(p) for p in fractions))
     smoothed = [(n + 1) / (sum(train) + 20) for n in train]
     crossed = windows.unigram_entropy(
-        built.positions(parts.train), built.positions(parts.test)
+        built.target_counts(parts.train), built.target_counts(parts.test)
     )
     assert crossed == pytest.approx(
         -sum(n / sum(test) * math.log(p) for n, p in zip(test, smoothed))
     )
 
 
-def test_a_word_that_only_the_scored_split_has_costs_a_finite_loss():
+def test_a_word_that_only_the_scored_split_has_gives_a_finite_loss():
     assert windows.unigram_entropy(np.array([0, 9, 4, 4])) == pytest.approx(math.log(2))
     assert windows.unigram_entropy(np.array([0, 9, 3, 0])) == 0
     assert windows.unigram_entropy(
@@ -228,8 +226,8 @@ def test_a_word_that_only_the_scored_split_has_costs_a_finite_loss():
         ("a b", {"width": 1}, "windows of 1 characters; allowed: 2 to 256"),
         ("a b", {"width": 257}, "windows of 257 characters; allowed: 2 to 256"),
         ("aaa bbb", {"width": 3}, "no word of fewer than 3 letters"),
-        ("a b", {"most": 0}, "a vocabulary of 0 words; allowed: 1 to 65534"),
-        ("a b", {"most": 65_535}, "a vocabulary of 65535 words"),
+        ("a b", {"max_words": 0}, "a vocabulary of 0 words; allowed: 1 to 65534"),
+        ("a b", {"max_words": 65_535}, "a vocabulary of 65535 words"),
     ],
 )
 def test_texts_and_options_that_make_no_windows_are_refused(text, options, message):

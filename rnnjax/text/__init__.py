@@ -1,1 +1,1 @@
-"""Text: where it comes from, and how it is reduced to 27 characters."""
+"""Texts, reduced to 27 characters, their vocabularies, and windows to train on."""

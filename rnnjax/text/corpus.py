@@ -1,10 +1,14 @@
-"""Texts as arrays of characters, reduced as text8 was: a to z and single spaces, digits spelled out.
+"""Texts as arrays of 27 character classes, reduced as text8 was.
 
-A source is one of
-    text8       the first 100,000,000 characters of Wikipedia (Mahoney 2006), fetched once from its public address: see fetch.py
-    embedded    the English prose that every CPython carries as the topics of its `pydoc_data`, about 500,000 characters; it differs
-                between Python versions
-    a path      of a plain, .gz or .zip file; of an archive, its first file
+Letters become lower case, digits are spelled out, and every run of other characters
+becomes one space. A source is one of
+
+    text8       the first 100,000,000 characters of Wikipedia (Mahoney 2006), downloaded
+                once from their public address; see fetch.py
+    embedded    the English prose in Python's own `pydoc_data.topics`, about 500,000
+                characters; it differs between Python versions
+    a path      of a plain, .gz or .zip file; of a zip archive, the first file is read
+
 The SHA-256 of the reduced text is recorded with every run.
 """
 
@@ -34,55 +38,83 @@ DIGITS = (
     b"eight",
     b"nine",
 )
-LEAST = 2000  # characters
+MIN_CHARACTERS = 2000  # the last 5 %, a test split, then hold windows of 50 characters
 
-_KEPT = bytes(
+# Tables for `bytes.translate`: entry k replaces the byte k.
+_BLANK_OTHERS = bytes(
     code if code in LETTERS + b"0123456789" else ord(" ") for code in range(256)
 )
-_CLASSES = bytes(
+_TO_CLASSES = bytes(
     LETTERS.index(code) + 1 if code in LETTERS else 0 for code in range(256)
 )
 
 
 def reduce(text: str) -> str:
-    """Lower case, digits spelled out, everything but letters a single space."""
+    """Reduces a text to a to z and single spaces, with digits spelled out.
+
+    For example, "Hello,  World!\\n42 times" becomes "hello world four two times".
+    """
     return _reduce(text).decode("ascii")
 
 
-@functools.cache
-def read(source: str) -> np.ndarray:
-    """The text as uint8 classes `[N]`, 0 for a space and 1 to 26 for a to z, read-only.
+def read(source: str, data_dir: str | None = None) -> np.ndarray:
+    """Reads a text and reduces it.
 
-    Raises OSError for a file that cannot be read or fetched, and ValueError for one that is damaged or has no usable text.
+    Args:
+      source: "text8", "embedded", or the path of a file.
+      data_dir: the folder that holds text8, or that it is downloaded to; by default
+        `fetch.default_folder()`. The other sources do not use it.
+
+    Returns:
+      The character classes, uint8 [N], read-only: 0 for a space, 1 to 26 for a to z.
+      A text is read once per process; see `clear_cache`.
+
+    Raises:
+      OSError: the file cannot be read or downloaded.
+      ValueError: the file is damaged, or has fewer than `MIN_CHARACTERS` usable
+        characters.
     """
+    if source != "text8":
+        return _load(source, None)
+    return _load(source, str(data_dir or fetch.default_folder()))
+
+
+def digest(source: str, data_dir: str | None = None) -> str:
+    """The SHA-256 of the reduced text in hexadecimal; see `read` for the arguments."""
+    return hashlib.sha256(read(source, data_dir)).hexdigest()
+
+
+def clear_cache() -> None:
+    """Forgets the texts read so far: a file that has changed is then read again."""
+    _load.cache_clear()
+
+
+@functools.cache
+def _load(source: str, folder: str | None) -> np.ndarray:
     if source == "text8":
-        text = _unpack(fetch.fetch(fetch.TEXT8).read_bytes(), ".zip").strip()
+        path = fetch.fetch(fetch.TEXT8, folder)
+        text = _unpack(path.read_bytes(), path.name).strip()
     elif source == "embedded":
         text = _reduce(_embedded())
     else:
-        text = _reduce(
-            _unpack(epath.Path(source).read_bytes(), source).decode("utf-8", "replace")
-        )
-    if len(text) < LEAST:
+        data = _unpack(epath.Path(source).read_bytes(), source)
+        text = _reduce(data.decode("utf-8", "replace"))
+    if len(text) < MIN_CHARACTERS:
         raise ValueError(
-            f"it has {len(text)} usable characters, and {LEAST:,} are needed"
+            f"it has {len(text)} usable characters, and {MIN_CHARACTERS:,} are needed"
         )
-    return np.frombuffer(text.translate(_CLASSES), np.uint8)
-
-
-def digest(source: str) -> str:
-    """The SHA-256 of the reduced text."""
-    return hashlib.sha256(read(source)).hexdigest()
+    return np.frombuffer(text.translate(_TO_CLASSES), np.uint8)
 
 
 def _reduce(text: str) -> bytes:
-    data = text.lower().encode("ascii", "replace").translate(_KEPT)
+    data = text.lower().encode("ascii", "replace").translate(_BLANK_OTHERS)
     for digit, name in enumerate(DIGITS):
         data = data.replace(b"%d" % digit, b" %s " % name)
     codes = np.frombuffer(data, np.uint8)
-    letters = codes != ord(" ")
-    kept = letters.copy()
-    kept[1:] |= letters[:-1]
+    is_letter = codes != ord(" ")
+    # A space is kept only right after a letter: no run of spaces, none at the start.
+    kept = is_letter.copy()
+    kept[1:] |= is_letter[:-1]
     return codes[kept].tobytes().rstrip()
 
 
@@ -93,6 +125,7 @@ def _embedded() -> str:
 
 
 def _unpack(data: bytes, name: str) -> bytes:
+    """The contents of a .gz file or of the first file in a .zip; other data as is."""
     try:
         if name.endswith(".gz"):
             return gzip.decompress(data)
@@ -104,8 +137,8 @@ def _unpack(data: bytes, name: str) -> bytes:
         zlib.error,
         zipfile.BadZipFile,
         gzip.BadGzipFile,
-        IndexError,
-        RuntimeError,
+        IndexError,  # an empty archive
+        RuntimeError,  # an encrypted one
     ) as error:
         raise ValueError(f"it is damaged ({error})") from None
     return data
