@@ -174,7 +174,10 @@ class Config:
     def unigram_entropy(self) -> float:
         """Nats a scored character of the test windows, for who knows how frequent words are and nothing else."""
         return windows.unigram_entropy(
-            *(self.text.positions(part) for part in (self.split.train, self.split.test))
+            *(
+                self.text.target_counts(part)
+                for part in (self.split.train, self.split.test)
+            )
         )
 
 

@@ -33,7 +33,7 @@ def random_text(seed):
 
 
 def oracle(text, width, max_words):
-    """Windows as lists of (source, target, weight, typed), and the vocabulary's words."""
+    """Windows as lists of (source, target, weight, typed), and the vocabulary."""
     words = [word for word in text.split(" ") if len(word) < width]
     counts = collections.Counter(words)
     known = sorted(counts, key=lambda word: (-counts[word], word))[:max_words]

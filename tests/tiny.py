@@ -47,5 +47,5 @@ def arguments(benchmark: str, folder: str, runs=RUNS) -> list[str]:
         ]
         with open("text.txt", "w") as file:
             file.write(" ".join(np.random.default_rng(0).choice(words, 2000)))
-        corpus.read.cache_clear()  # another test's file may have had the same name
+        corpus.clear_cache()  # another test's file may have had the same name
     return [*runs[benchmark].split(), f"--out_dir={folder}"]
