@@ -1,41 +1,44 @@
-"""The results of a run that several processes shared.
+"""The results of a run that several processes share.
+
+Writes rows.jsonl, timings.jsonl, summary.csv and the pictures from the files that the
+processes left, and prints the tables. Computes nothing: if parts of the run are missing,
+it says how many and exits with status 1.
 
     python -m benchmarks.merge RUN_DIR
-
-writes rows.jsonl, timings.jsonl, summary.csv and the pictures from the files that the processes left, and shows the tables. Runs
-nothing: if lanes are missing it says how many, and exits with 1.
 """
 
 import sys
+from typing import Any
 
-from benchmarks.common import flags as _flags
-from benchmarks.common import lock as _lock
-from benchmarks.common import recorded as _recorded
-from rnnjax.results import records
-
-WANTED = ("RUN_DIR",)
+from benchmarks import registry
+from benchmarks.common import command, devices, errors, lock, main, recorded
+from rnnjax.results import rows
 
 
-def main(run_dir: str) -> int:
-    run = _recorded.folder(run_dir)
-    made_by, known = _recorded.module(run), _recorded.known(run)
-    for config in _recorded.configs(run):
-        if missing := made_by.left(config, known):
-            print(
-                f"merge: {missing} missing in {run_dir}; the commands in its config.json go on from there",
-                file=sys.stderr,
+def run(given: dict[str, Any]) -> int:
+    """Merges the run folder; returns the exit status."""
+    path = given["RUN_DIR"]
+    merged = recorded.open_run(path, registry.BENCHMARKS)
+    benchmark, folder = merged.benchmark, merged.folder
+    mesh, config = devices.local_mesh(), None
+    for config in merged.configs:
+        if missing := main.missing_parts(benchmark, config, merged.known, mesh):
+            line = (
+                f"merge: {missing} missing in {path}; the commands in its config.json"
             )
+            print(f"{line} go on from there", file=sys.stderr)
             return 1
-        last = config
     try:
-        with _lock.held(run.path):
-            rows = run.finish(made_by.figures.summary(records.read_rows(run.path)))
+        with lock.held(folder.path):
+            read = folder.finish(benchmark.summary(rows.read_rows(folder.path)))
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
-        raise _flags.FileError(run_dir, problem, "a folder you may write to") from None
-    made_by.show(last, rows, run.path)
+        raise errors.FileError(path, problem, "a folder you may write to") from None
+    main.show(benchmark, config, read, folder.path)
     return 0
 
 
+COMMAND = command.Command("merge", __doc__ or "", {}, run, words=("RUN_DIR",))
+
 if __name__ == "__main__":
-    _flags.start(main, WANTED)
+    command.start(COMMAND)

@@ -1,142 +1,176 @@
-"""Does a run hold what its commands ask for, and does it come out again?
+"""Does a run hold every row its commands need, and does a sample come out again?
+
+Every lane must have one row. Then a random sample of lanes is computed again. On the same
+kind of device, with the same versions and inner width, rows must be equal to the last
+digit. Elsewhere exponents must agree within 0.01 or three standard errors, and times
+within tolerances of 1e-4 or more within 2 steps or 5 %, lane by lane; other values must
+agree in the mean. The exit status is 1 if something is wrong.
 
     python -m benchmarks.verify RUN_DIR
-
-checks that every lane has one row, and once none is missing computes a random sample of them again. On the same kind of device,
-with the same versions and as many lanes advancing together, rows must be the same to the last digit; elsewhere exponents must
-agree within 0.01 or three standard errors and times within tolerances of 1e-4 or more within 2 steps or 5 %, lane by lane, the
-rest in the mean. The exit status is 1 if something is amiss.
 """
 
 import collections
+import dataclasses
 import json
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from absl import flags
+from benchmarks import registry
+from benchmarks.common import agreement, command, devices, main, recorded, terminal
+from benchmarks.common.recorded import Run
+from rnnjax import settings
+from rnnjax.engine import lanes, runner
+from rnnjax.engine.mesh import Mesh
+from rnnjax.results import rows
+from rnnjax.results.provenance import provenance
+from rnnjax.results.schema import Row
 
-from benchmarks.common import agreement as _agreement
-from benchmarks.common import flags as _flags
-from benchmarks.common import recorded as _recorded
-from benchmarks.common import runs as _runs
-from benchmarks.common import terminal as _terminal
-from rnnjax.engine import lanes
-from rnnjax.results import records
-
-FLAGS = flags.FLAGS
-WANTED = ("RUN_DIR",)
-
-flags.DEFINE_string("sample", "4", "Lanes that are computed again, drawn at random.")
+RowId = tuple[Any, ...]
 
 
-def main(run_dir: str) -> int:
-    sample = _flags.whole("sample")
-    run = _recorded.folder(run_dir)
-    made_by, known = _recorded.module(run), _recorded.known(run)
-    rows = records.read_rows(run.path)
-    wrong = [*_repeated(run, rows), *_not_joined(run, rows)]
-    chosen = random.sample(sorted(known, key=str), min(sample, len(known)))
-    pairs, seen = [], set()
-    with _terminal.progress(len(chosen), "verify") as report:
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The flags of the binary."""
 
-        def advanced(share: float) -> None:
-            report(len(pairs) + share, f"{len(pairs)} of {len(chosen)} lanes")
+    sample: int = settings.setting(4, "Lanes that are computed again, drawn at random.")
 
-        for config in _recorded.configs(run):
-            if missing := made_by.left(config, known):
-                wrong.append(f"{missing} missing")
-                continue
-            for label in (label for label in chosen if label not in seen):
-                row = _again(made_by, config, run, known, label, advanced)
-                if row is not None:
-                    seen.add(label)
-                    pairs.append((known[label], row))
-    here = _same_place(run)
-    exact = [here and old["width"] == new["width"] for old, new in pairs]
-    for (old, new), same in zip(pairs, exact):
-        name = " ".join(
-            f"{key}={old[key]}" for key in run.config["labels"] if old[key] is not None
-        )
-        wrong += [
-            f"{name}: {problem}"
-            for problem in (_agreement.exactly if same else _agreement.closely)(
-                old, new
-            )
-        ]
-    wrong += _agreement.in_distribution(
-        [pair for pair, same in zip(pairs, exact) if not same]
-    )
+
+class _Recomputed(Exception):
+    """The rows of the first group without rows."""
+
+    def __init__(self, computed: list[Row]):
+        super().__init__("recomputed")
+        self.computed = computed
+
+
+class _Recomputer(runner.Runner):
+    """Runs the first group that is missing, and raises `_Recomputed` with its rows."""
+
+    def __init__(self, *arguments: Any, report: Callable[[float], None]):
+        super().__init__(*arguments)
+        self.report = report
+
+    def compute(self, missing: list[int], groups: runner.MakeGroups) -> None:
+        group = next(iter(groups(missing)))
+        result = lanes.run_group(group, self.mesh, self.report)
+        raise _Recomputed([rows.rounded(row) for row in result.rows])
+
+
+def run(given: dict[str, Any]) -> int:
+    """Verifies the run folder; returns the exit status."""
+    sample = Options(**{k: v for k, v in given.items() if k == "sample"}).sample
+    run = recorded.open_run(given["RUN_DIR"], registry.BENCHMARKS)
+    mesh = devices.local_mesh()
+    read = rows.read_rows(run.folder.path)
+    problems = [*_repeated(run, read), *_not_joined(run, read)]
+    count = min(sample, len(run.known))
+    chosen = random.sample(sorted(run.known, key=str), count)
+    pairs, missing = _recompute(run, chosen, mesh)
+    problems += missing
+    same = _same_device(run)
+    exact = [same and old["width"] == new["width"] for old, new in pairs]
+    for (old, new), is_exact in zip(pairs, exact):
+        compare = agreement.exactly if is_exact else agreement.closely
+        problems += [f"{_name(run, old)}: {line}" for line in compare(old, new)]
+    inexact = [pair for pair, is_exact in zip(pairs, exact) if not is_exact]
+    problems += agreement.in_distribution(inexact)
     print(
-        f"{len(rows)} lanes in {run.path}, {len(pairs)} of them computed again: {sum(exact)} on the same device and versions"
+        f"{len(read)} lanes in {run.folder.path}, {len(pairs)} of them computed again: "
+        f"{sum(exact)} on the same device and versions"
     )
-    print("\n".join(wrong) or "Nothing is amiss.")
-    return 1 if wrong else 0
+    print("\n".join(problems) or "Nothing is wrong.")
+    return 1 if problems else 0
 
 
-def _repeated(run: records.Folder, rows: list[dict]) -> Iterator[str]:
-    counts = collections.Counter(
-        tuple(row[label] for label in run.config["labels"]) for row in rows
-    )
-    yield from (
-        f"{label} has {count} rows" for label, count in counts.items() if count > 1
-    )
+def _recompute(
+    run: Run, chosen: list[RowId], mesh: Mesh
+) -> tuple[list[tuple[Row, Row]], list[str]]:
+    """The recorded and the new row of each lane, and what is missing of the run."""
+    pairs: list[tuple[Row, Row]] = []
+    problems, seen = [], set[RowId]()
+    with terminal.progress(len(chosen), "verify") as progress:
 
+        def report(fraction: float) -> None:
+            progress(len(pairs) + fraction, f"{len(pairs)} of {len(chosen)} lanes")
 
-def _not_joined(run: records.Folder, rows: list[dict]) -> Iterator[str]:
-    """rows.jsonl must hold what the files of the groups do."""
-    path = run.path / "rows.jsonl"
-    if not path.exists():
-        yield f"{path} is missing: python -m benchmarks.merge makes it once every lane is there"
-    elif path.read_text() != "".join(json.dumps(row) + "\n" for row in rows):
-        yield f"{path} is not what the files in {run.path / 'rows'} make"
+        for config in run.configs:
+            with run.benchmark.context(config):
+                if text := main.missing_parts(run.benchmark, config, run.known, mesh):
+                    problems.append(f"{text} missing")
+                    continue
+                for row_id in chosen:
+                    if row_id not in seen:
+                        row = _again(run, config, row_id, mesh, report)
+                        if row is not None:
+                            seen.add(row_id)
+                            pairs.append((run.known[row_id], row))
+    return pairs, problems
 
 
 def _again(
-    made_by,
-    config,
-    run: records.Folder,
-    known: dict,
-    label: tuple,
-    report: Callable[[float], None],
-) -> dict | None:
-    """The row of a lane, computed anew as if there were none; None if this config does not ask for it.
+    run: Run, config: Any, row_id: RowId, mesh: Mesh, report: Callable[[float], None]
+) -> Row | None:
+    """The row of a lane, computed as if there were none.
 
-    Lanes that advanced with others do so again.
+    Lanes that advanced together do so again. None if this config does not have the lane.
     """
-    together = {label} if known[label]["width"] == 1 else _together(run, label)
-    with made_by.arithmetic(config):
-        rest = {other: row for other, row in known.items() if other not in together}
-        group = next(iter(made_by.groups(config, rest)), None)
-        if group is None:
-            return None
-        rows = lanes.run_group(group, _runs.local_mesh(), report).rows
-    named = {
-        tuple(row[key] for key in run.config["labels"]): row
-        for row in map(records.short, rows)
-    }
-    return named.get(label)
+    alone = run.known[row_id]["width"] == 1
+    together = {row_id} if alone else _same_group(run, row_id)
+    rest = {other: row for other, row in run.known.items() if other not in together}
+    keys = run.benchmark.row_id
+    recomputer = _Recomputer(keys, mesh, rest, report=report)
+    try:
+        for part in run.benchmark.parts(config, 1):
+            part.run(recomputer)
+    except _Recomputed as again:
+        named = {rows.identity(row, keys): row for row in again.computed}
+        return named.get(row_id)
+    return None
 
 
-def _together(run: records.Folder, label: tuple) -> set[tuple]:
-    """The labels of the lanes that share a file with this one."""
-    for path in run.path.glob("rows/*.jsonl"):
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        labels = {tuple(row[key] for key in run.config["labels"]) for row in rows}
-        if label in labels:
-            return labels
-    return {label}
+def _same_group(run: Run, row_id: RowId) -> set[RowId]:
+    """The identities of the rows that share a file with this one."""
+    for _, group in rows.read_timings(run.folder.path):
+        ids = {rows.identity(row, run.benchmark.row_id) for row in group}
+        if row_id in ids:
+            return ids
+    return {row_id}
 
 
-def _same_place(run: records.Folder) -> bool:
+def _repeated(run: Run, read: list[Row]) -> Iterator[str]:
+    ids = collections.Counter(rows.identity(row, run.benchmark.row_id) for row in read)
+    yield from (f"{row_id} has {n} rows" for row_id, n in ids.items() if n > 1)
+
+
+def _not_joined(run: Run, read: list[Row]) -> Iterator[str]:
+    """rows.jsonl must hold what the files of the groups do."""
+    path = run.folder.path / "rows.jsonl"
+    if not path.exists():
+        merge = "python -m benchmarks.merge makes it once every lane is there"
+        yield f"{path} is missing: {merge}"
+    elif path.read_text() != "".join(json.dumps(row) + "\n" for row in read):
+        yield f"{path} differs from the files in {run.folder.path / 'rows'}"
+
+
+def _name(run: Run, row: Row) -> str:
+    keys = [key for key in run.benchmark.row_id if row[key] is not None]
+    return " ".join(f"{key}={row[key]}" for key in keys)
+
+
+def _same_device(run: Run) -> bool:
     """Whether all of the run was computed by these versions on this kind of device."""
-    places = run.config["invocations"] + [
-        json.loads(path.read_text()) for path in run.path.glob("processes/*.json")
-    ]
-    here = records.provenance()
-    return all(
-        place[key] == here[key] for place in places for key in ("versions", "device")
-    )
+    paths = run.folder.path.glob("processes/*.json")
+    places = run.folder.config["invocations"]
+    places = places + [json.loads(path.read_text()) for path in paths]
+    here = provenance()
+    keys = ("versions", "device")
+    return all(place[key] == here[key] for place in places for key in keys)
 
+
+COMMAND = command.Command(
+    "verify", __doc__ or "", {"Flags": Options}, run, words=("RUN_DIR",)
+)
 
 if __name__ == "__main__":
-    _flags.start(main, WANTED)
+    command.start(COMMAND)

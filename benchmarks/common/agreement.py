@@ -1,75 +1,68 @@
-"""When a lane that was computed again is the lane that was recorded.
+"""When a row that was computed again agrees with the recorded one.
 
-Another device, version or width rounds differently. A lane's path through its first steps is then the same but for rounding, so the
-exponent and the times within 1e-4 or more are compared lane by lane. When outputs become identical, and where a training ends, is
-decided by rounding: those are compared over the whole sample.
+Another device, version or inner width rounds differently. The first steps of a lane are
+then the same but for rounding, so exponents and times within tolerances of 1e-4 or more
+are compared lane by lane. Rounding decides when outputs become identical and where a
+training ends: those are compared over the whole sample.
 """
 
 import math
 
 from rnnjax.results import statistics
+from rnnjax.results.schema import Row
 
-LEAST_TOLERANCE = 1e-4
-STEPS, SHARE = 2, 0.05  # a time may be off by so many steps, or so much of it
-EXPONENT = 0.01  # nats a step, or three standard errors if they are more
-DEVIATIONS = 4  # of the difference of two means
-
-
-def exactly(old: dict, new: dict) -> list[str]:
-    """The keys of the new row that say something else."""
-    return [
-        f"{key} is {new[key]}, and was {old.get(key)}"
-        for key in new
-        if new[key] != old.get(key)
-    ]
+MIN_TOLERANCE = 1e-4
+TIME_STEPS, TIME_FRACTION = 2, 0.05  # how far a time may be off, whichever is more
+EXPONENT = 0.01  # nats a step; or three standard errors, if they are more
+STANDARD_ERRORS = 4  # of the difference of two means
+IN_DISTRIBUTION = ("first_identical", "loss", "bits_per_parameter", "test_loss")
 
 
-def closely(old: dict, new: dict) -> list[str]:
-    """What is further off than rounding explains, of what is compared lane by lane."""
-    return [
-        f"{key} is {new[key]}, and was {old[key]}"
-        for key in new
-        if not _close(key, old, new)
-    ]
+def exactly(old: Row, new: Row) -> list[str]:
+    """The keys of the new row whose values differ."""
+    keys = [key for key in new if new[key] != old.get(key)]
+    return [f"{key} is {new[key]}, and was {old.get(key)}" for key in keys]
 
 
-def _close(key: str, old: dict, new: dict) -> bool:
-    one, other = old.get(key), new[key]
+def closely(old: Row, new: Row) -> list[str]:
+    """The keys that differ by more than rounding explains."""
+    keys = [key for key in new if not _close(key, old, new)]
+    return [f"{key} is {new[key]}, and was {old[key]}" for key in keys]
+
+
+def _close(key: str, old: Row, new: Row) -> bool:
+    before, after = old.get(key), new[key]
     if key == "lyapunov":
-        room = max(EXPONENT, 3 * (old["lyapunov_se"] or 0))
-    elif key.startswith("first_") and _tolerance(key) >= LEAST_TOLERANCE:
-        room = max(STEPS, SHARE * (one or 0))
+        tolerance = max(EXPONENT, 3 * (old["lyapunov_se"] or 0))
+    elif key.startswith("first_") and _criterion(key) >= MIN_TOLERANCE:
+        tolerance = max(TIME_STEPS, TIME_FRACTION * (before or 0))
     else:
         return True
-    return one is other is None or (
-        None not in (one, other) and abs(one - other) <= room
-    )
+    if before is None or after is None:
+        return before is after
+    return bool(abs(before - after) <= tolerance)
 
 
-def _tolerance(key: str) -> float:
+def _criterion(key: str) -> float:
+    """The tolerance in a key such as first_1e-4; 0 for first_identical."""
     try:
         return float(key.removeprefix("first_"))
     except ValueError:
         return 0.0
 
 
-def in_distribution(pairs: list[tuple[dict, dict]]) -> list[str]:
-    """What differs in the mean of a sample of two pairs or more by more than its spread explains."""
+def in_distribution(pairs: list[tuple[Row, Row]]) -> list[str]:
+    """The keys whose means over two or more pairs differ by more than chance explains."""
     out = []
-    for key in ("first_identical", "loss", "bits_per_parameter", "test_loss"):
-        values = [
-            (old[key], new[key])
-            for old, new in pairs
-            if old.get(key) is not None and new.get(key) is not None
-        ]
+    for key in IN_DISTRIBUTION:
+        values = [(old.get(key), new.get(key)) for old, new in pairs]
+        values = [(a, b) for a, b in values if a is not None and b is not None]
         if len(values) < 2:
             continue
-        means = [statistics.mean(side) for side in zip(*values)]
-        room = (
-            DEVIATIONS * math.hypot(*(one.sd for one in means)) / math.sqrt(len(values))
-        )
-        if abs(means[0].mean - means[1].mean) > room:
-            out.append(
-                f"{key} is {means[1].mean:.6g} in the mean, and was {means[0].mean:.6g}"
-            )
+        old, new = (statistics.mean(side) for side in zip(*values))
+        assert old.sd is not None and new.sd is not None
+        assert old.mean is not None and new.mean is not None
+        error = math.hypot(old.sd, new.sd) / math.sqrt(len(values))
+        if abs(old.mean - new.mean) > STANDARD_ERRORS * error:
+            out.append(f"{key} is {new.mean:.6g} in the mean, and was {old.mean:.6g}")
     return out

@@ -1,148 +1,82 @@
-"""Which slice of a run is this process's. Lanes share nothing, so processes need to know no more of each other than that.
+"""Which slice of a run this process computes.
 
-`--shard=i/n` says it. So does JAX, for `--coordinator`: a process of its own asks, so that a coordinator that is not there, or a
-process that dies later, is no end of this one.
+Lanes share nothing, so a process needs no more than the index of its slice. --shard=i/n
+gives it; with --coordinator, `jax.distributed` assigns it. That is done in a short-lived
+process of its own, since a coordinator that cannot be reached, or a process that dies
+later, would end every process that is connected.
 """
 
-import dataclasses
-import math
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 
-import numpy as np
-from absl import flags
+from benchmarks.common import errors
+from benchmarks.common.benchmark import RunOptions
+from rnnjax.engine.runner import WHOLE, ProcessSlice
 
-from benchmarks.common import flags as _flags
-
-FLAGS = flags.FLAGS
 WAIT_SECONDS = 60
-MOST = 2**16
-ASK = """
+MAX_PROCESSES = 2**16
+RENDEZVOUS = """
 import jax, sys
 address, count, index, wait = sys.argv[1:]
-given = {} if address == "auto" else {"cluster_detection_method": "deactivate", "coordinator_address": address,
-                                      "num_processes": int(count), "process_id": int(index)}
+given = {} if address == "auto" else {
+    "cluster_detection_method": "deactivate", "coordinator_address": address,
+    "num_processes": int(count), "process_id": int(index)}
 jax.distributed.initialize(**given, initialization_timeout=int(wait))
 print(jax.process_index(), jax.process_count())
 jax.distributed.shutdown()
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class Share:
-    """Slice `index`, from 0, of `count`."""
-
-    index: int = 0
-    count: int = 1
-
-    @property
-    def name(self) -> str:
-        """What its files are called; empty for the whole."""
-        return f"{self.index + 1}-of-{self.count}" if self.count > 1 else ""
-
-    def of(self, things: Sequence) -> list:
-        """Every `count`th of the things."""
-        return list(things)[self.index :: self.count]
-
-    def pieces(self, shapes: Sequence, seeds: Sequence[int]) -> list[tuple]:
-        """Its shapes, each with its seeds. Seeds are kept together, unless there are more processes than shapes."""
-        shapes = list(shapes)
-        parts = min(len(seeds), math.ceil(self.count / len(shapes)))
-        return self.of(
-            [(shape, some) for shape in shapes for some in _cut(seeds, parts)]
-        )
-
-
-WHOLE = Share()
-
-
-def _cut(seeds: Sequence[int], parts: int) -> list[tuple[int, ...]]:
-    return [tuple(some.tolist()) for some in np.array_split(np.asarray(seeds), parts)]
-
-
-def share() -> Share:
-    """The slice that the flags give to this process. Raises `_flags.UsageError`."""
+def slice_of(options: RunOptions) -> ProcessSlice:
+    """The slice that the flags give to this process. Raises `errors.UsageError`."""
     for flag in ("num_processes", "process_id"):
-        if _flags.given(flag) and not _flags.given("coordinator"):
-            raise _flags.UsageError(
-                flag,
-                FLAGS[flag].value,
-                "given without --coordinator",
-                "with it, or --shard=i/n instead",
-            )
-    if FLAGS.coordinator is not None and FLAGS.shard is not None:
-        raise _flags.UsageError(
-            "shard",
-            FLAGS.shard,
-            f"given with --coordinator={FLAGS.coordinator}",
-            "one of the two",
-        )
-    found = (
-        _asked()
-        if FLAGS.coordinator is not None
-        else _given()
-        if FLAGS.shard is not None
-        else WHOLE
-    )
-    if found.count > 1 and FLAGS.overwrite:
-        raise _flags.UsageError(
-            "overwrite",
-            True,
-            "each process would discard what the others do",
-            "another --out_dir",
-        )
+        value = getattr(options, flag)
+        if value is not None and options.coordinator is None:
+            problem, allowed = "given without --coordinator", "with it, or --shard=i/n"
+            raise errors.UsageError(flag, value, problem, f"{allowed} instead")
+    if options.coordinator is not None and options.shard is not None:
+        problem = f"given with --coordinator={options.coordinator}"
+        raise errors.UsageError("shard", options.shard, problem, "one of the two")
+    if options.coordinator is not None:
+        found = _assigned(options.coordinator, options)
+    elif options.shard is not None:
+        found = _parsed(options.shard)
+    else:
+        found = WHOLE
+    if found.count > 1 and options.overwrite:
+        problem = "each process would discard what the others do"
+        raise errors.UsageError("overwrite", True, problem, "another --out_dir")
     return found
 
 
-def _given() -> Share:
-    words = FLAGS.shard.split("/")
-    if (
-        len(words) != 2
-        or not all(word.isdecimal() for word in words)
-        or not 1 <= int(words[0]) <= int(words[1]) <= MOST
-    ):
-        raise _flags.UsageError(
-            "shard",
-            FLAGS.shard,
-            "no such slice",
-            f"i/n, such as 1/4 to 4/4, n at most {MOST}",
-        )
-    return Share(int(words[0]) - 1, int(words[1]))
+def _parsed(shard: str) -> ProcessSlice:
+    words = shard.split("/")
+    numbers = [int(word) for word in words if word.isdecimal()]
+    if len(words) == len(numbers) == 2 and 1 <= numbers[0] <= numbers[1]:
+        if numbers[1] <= MAX_PROCESSES:
+            return ProcessSlice(numbers[0] - 1, numbers[1])
+    allowed = f"i/n, such as 1/4 to 4/4, n at most {MAX_PROCESSES}"
+    raise errors.UsageError("shard", shard, "no such slice", allowed)
 
 
-def _asked() -> Share:
-    """What `jax.distributed` says, which waits for all processes."""
-    address, count, index = FLAGS.coordinator, "", ""
+def _assigned(address: str, options: RunOptions) -> ProcessSlice:
+    """The slice that `jax.distributed` assigns, once all processes have met."""
+    count = index = ""
     if address != "auto":
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-            raise _flags.UsageError(
-                "coordinator",
-                address,
-                "no such address",
-                "host:port, or auto to let JAX find it",
-            )
+        _check_address(address)
         for flag in ("num_processes", "process_id"):
-            if not _flags.given(flag):
-                raise _flags.UsageError(
-                    "coordinator",
-                    address,
-                    f"needs --{flag} beside it",
-                    f"--{flag} and a whole number, or auto",
-                )
-        count = _flags.whole("num_processes", 1, MOST)
-        index = _flags.whole("process_id", 0, count - 1)
-    command = [
-        sys.executable,
-        "-c",
-        ASK,
-        address,
-        str(count),
-        str(index),
-        str(max(1, WAIT_SECONDS - 8)),
-    ]
+            if getattr(options, flag) is None:
+                problem = f"needs --{flag} beside it"
+                allowed = f"--{flag} and a whole number, or auto"
+                raise errors.UsageError("coordinator", address, problem, allowed)
+        count, index = str(options.num_processes), str(options.process_id)
+        if int(index) >= int(count):
+            problem = f"{index!r} is no such number"
+            allowed = f"whole numbers from 0 to {int(count) - 1}"
+            raise errors.UsageError("process_id", index, problem, allowed)
+    wait = str(max(1, WAIT_SECONDS - 8))
+    command = [sys.executable, "-c", RENDEZVOUS, address, count, index, wait]
     try:
         done = subprocess.run(
             command,
@@ -153,10 +87,29 @@ def _asked() -> Share:
             timeout=2 * WAIT_SECONDS,
         )
     except subprocess.SubprocessError as error:
+        no_cluster = address == "auto" and getattr(error, "returncode", None) == 1
+        raise _did_not_meet(address, no_cluster) from None
+    return ProcessSlice(*map(int, done.stdout.split()[-2:]))
+
+
+def _check_address(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        allowed = "host:port, or auto to let JAX find it"
+        raise errors.UsageError("coordinator", address, "no such address", allowed)
+
+
+def _did_not_meet(address: str, no_cluster: bool) -> errors.UsageError:
+    if no_cluster:
+        problem = "JAX finds no cluster here"
+        allowed = (
+            "host:port of process 0; a job of Slurm, MPI, Kubernetes or Cloud TPU; "
+            "or --shard=i/n"
+        )
+    else:
         problem = f"not all processes met there within {WAIT_SECONDS} s"
-        allowed = "an address that every process reaches, where process 0 is; all of them started together; or --shard=i/n"
-        if address == "auto" and getattr(error, "returncode", None) == 1:
-            problem = "JAX finds no cluster here"
-            allowed = "host:port of process 0; a job of Slurm, MPI, Kubernetes or Cloud TPU; or --shard=i/n"
-        raise _flags.UsageError("coordinator", address, problem, allowed) from None
-    return Share(*map(int, done.stdout.split()[-2:]))
+        allowed = (
+            "an address that every process reaches, where process 0 is; all of them "
+            "started together; or --shard=i/n"
+        )
+    return errors.UsageError("coordinator", address, problem, allowed)

@@ -1,4 +1,7 @@
-"""What a person sees while a run goes on, and its tables. Results go to stdout, all else to stderr."""
+"""What a run prints: progress, messages and tables.
+
+Results go to standard output, everything else to standard error.
+"""
 
 import contextlib
 import sys
@@ -9,16 +12,35 @@ import rich.console
 import rich.progress
 import rich.table
 
+from rnnjax.results.tables import Table
+
 LOG_SECONDS = 60
+FILE_WIDTH = 200  # columns of a table that is not printed on a terminal
 
 
 def say(text: str) -> None:
+    """Prints a message."""
     print(text, file=sys.stderr, flush=True)
+
+
+def plural(noun: str, number: int) -> str:
+    """The noun for so many of it: shape, shapes; search, searches."""
+    if number == 1:
+        return noun
+    return noun + ("es" if noun.endswith(("ch", "s", "x")) else "s")
+
+
+def count(number: int, noun: str) -> str:
+    """As "3 lanes" or "no lanes"."""
+    return f"{number or 'no'} {plural(noun, number)}"
 
 
 @contextlib.contextmanager
 def progress(total: float, title: str) -> Iterator[Callable[[float, str], None]]:
-    """Yields `report(done, text)`: a bar with the time left on a terminal, elsewhere a line a minute."""
+    """Yields `report(done, text)`, which shows progress and the time that is left.
+
+    On a terminal it is a bar, elsewhere a line a minute.
+    """
     if total == 0 or not sys.stderr.isatty():
         yield _logger(total, title)
         return
@@ -52,12 +74,18 @@ def _logger(total: float, title: str) -> Callable[[float, str], None]:
     return report
 
 
-def table(title: str, columns: list[str], lines: list[list[str]]) -> None:
-    """Prints a table whose first column names the lines; on a narrow terminal in several parts, so that nothing is cut."""
+def table(content: Table) -> None:
+    """Prints a table and its notes.
+
+    On a narrow terminal the columns are printed in several parts, each with the first
+    column, so that nothing is cut.
+    """
+    columns, lines = list(content.columns), [list(line) for line in content.lines]
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
-        console = rich.console.Console(highlight=False, width=200)
-    console.print(title, style="bold")
+        console = rich.console.Console(highlight=False, width=FILE_WIDTH)
+    if columns:
+        console.print(content.title, style="bold")
     widths = [
         max(len(line[k]) for line in [columns, *lines]) + 3 for k in range(len(columns))
     ]
@@ -69,13 +97,14 @@ def table(title: str, columns: list[str], lines: list[list[str]]) -> None:
             and widths[0] + sum(widths[first : last + 1]) <= console.width
         ):
             last += 1
-        out = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False)
+        part = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False)
         for k in (0, *range(first, last)):
-            out.add_column(
-                columns[k], justify="left" if k == 0 else "right", no_wrap=True
-            )
+            justify = "left" if k == 0 else "right"
+            part.add_column(columns[k], justify=justify, no_wrap=True)
         for line in lines:
-            out.add_row(line[0], *line[first:last])
-        console.print(out)
+            part.add_row(line[0], *line[first:last])
+        console.print(part)
         console.print()
         first = last
+    for note in content.notes:
+        print(note)

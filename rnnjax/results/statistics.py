@@ -1,6 +1,7 @@
-"""Intervals and censored times."""
+"""Means with intervals, censored times, and fractions."""
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -8,7 +9,10 @@ from scipy import stats
 
 @dataclasses.dataclass(frozen=True)
 class Mean:
-    """A mean with its standard deviation and Student's 95 % interval; both None below two values."""
+    """A mean with its standard deviation and Student's 95 % interval.
+
+    The last three are None if there are fewer than two values, the mean if there is none.
+    """
 
     n: int
     mean: float | None
@@ -17,8 +21,8 @@ class Mean:
     high: float | None
 
 
-def mean(values) -> Mean:
-    """The mean of numbers, None left out."""
+def mean(values: Iterable[float | None]) -> Mean:
+    """The mean of the values that are not None."""
     x = np.asarray([v for v in values if v is not None], np.float64)
     if len(x) < 2:
         return Mean(len(x), float(x[0]) if len(x) else None, None, None, None)
@@ -32,31 +36,38 @@ def mean(values) -> Mean:
 class Times:
     """Times of which some are only known to be at least `horizon` (type I censoring).
 
-    `share` of the lanes have a time. `median` is None where half or more have none. `restricted` is the mean of
-    min(time, horizon) with its interval, which ends at 0 and at the horizon: where nothing is censored it is the mean, elsewhere
-    a lower bound of it.
+    `fraction` of the `n` lanes have a time. `median` is None if half or more have none.
+    `restricted` is the mean of min(time, horizon) with its interval, cut off at 0 and at
+    the horizon. It is the mean if no time is censored, and a lower bound of it otherwise.
     """
 
     n: int
-    share: float | None
+    fraction: float | None
     median: float | None
     restricted: Mean
 
 
-def censored(times, horizon: int) -> Times:
-    """Summary of `times`, None where the horizon came first."""
+def censored(times: Sequence[float | None], horizon: int) -> Times:
+    """Summary of `times`, which are None if they exceed the horizon."""
     known = [t for t in times if t is not None]
     if not len(times):
         return Times(0, None, None, mean([]))
     median = float(np.median([np.inf if t is None else t for t in times]))
     restricted = mean([horizon if t is None else t for t in times])
-    if restricted.low is not None:
-        restricted = dataclasses.replace(restricted, low=max(0.0, restricted.low), high=min(float(horizon), restricted.high))
-    return Times(len(times), len(known) / len(times), median if np.isfinite(median) else None, restricted)
+    if restricted.low is not None and restricted.high is not None:
+        low, high = max(0.0, restricted.low), min(float(horizon), restricted.high)
+        restricted = dataclasses.replace(restricted, low=low, high=high)
+    fraction = len(known) / len(times)
+    finite = median if np.isfinite(median) else None
+    return Times(len(times), fraction, finite, restricted)
 
 
-def share(count: int, of: int) -> Mean:
-    """The share `count / of` with Wilson's 95 % interval; its `sd` is that of a single one."""
+def fraction(count: int, of: int) -> Mean:
+    """The fraction `count / of` with Wilson's 95 % interval.
+
+    Its `sd` is that of one trial, sqrt(p (1 - p)).
+    """
     p = count / of
     interval = stats.binomtest(count, of).proportion_ci(method="wilson")
-    return Mean(of, p, (p * (1 - p)) ** 0.5, min(float(interval.low), p), max(float(interval.high), p))
+    low, high = min(float(interval.low), p), max(float(interval.high), p)
+    return Mean(of, p, (p * (1 - p)) ** 0.5, low, high)

@@ -1,0 +1,119 @@
+"""The contract of a benchmark. `main`, `merge`, `verify` and `timing` use nothing else.
+
+An experiment is a package of the library that provides what `Benchmark` lists, a binary
+that puts it into one, and an entry in `benchmarks/registry.py`. It then has run folders,
+resuming, slices, dry runs, merge, verify and timing.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from etils import epath
+
+from rnnjax import settings
+from rnnjax.engine import lanes, mesh, runner, timed
+from rnnjax.results import schema, tables
+from rnnjax.results.schema import Row
+
+
+class Config(Protocol):
+    """A run as data: a frozen dataclass made from flags, or in Python."""
+
+    @property
+    def name(self) -> str:
+        """Name of the default run folder below results/<benchmark>."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """One value each, of a type that JSON can hold; a run folder holds one of each."""
+
+    @property
+    def axes(self) -> Mapping[str, Sequence[Any]]:
+        """What the run is made over. A later run may extend the axes of its folder."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """What a benchmark is made of.
+
+    Attributes:
+      name: name of the binary and of the benchmark in rows.
+      about: what the binary measures; `--help` begins with it.
+      options: dataclass whose settings are the benchmark's flags.
+      configure: makes the config from the flags that stand on the command line, by name;
+        among them is `smoke`. Raises `settings.SettingError`.
+      parts: the independent parts of a run, cut for so many processes.
+      part: what a part is called, such as "shape".
+      row_id: the keys that tell a row from all others of a run.
+      keys: schema of the rows, without the keys that all benchmarks have.
+      summary: one flat line a shape.
+      tables: what is printed at the end.
+      draw: writes the pictures into the run folder.
+      presets: for flags whose default depends on the preset, what it is in each.
+      describe: lines printed before anything is run.
+      details: what goes into config.json beside settings and axes.
+      context: the context that lanes are computed in, such as float64.
+      save: saves more of a finished group, such as its networks, before its rows.
+      timed: what `benchmarks.timing` measures; by default the smoke run's first group.
+    """
+
+    name: str
+    about: str
+    options: type
+    configure: Callable[[Mapping[str, Any]], Any]
+    parts: Callable[[Any, int], Sequence[runner.Part]]
+    part: str
+    row_id: tuple[str, ...]
+    keys: schema.Schema
+    summary: Callable[[list[Row]], list[Row]]
+    tables: Callable[[list[Row]], list[tables.Table]]
+    draw: Callable[[Any, list[Row], epath.Path], None]
+    presets: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    describe: Callable[[Any], list[str]] = lambda config: []
+    details: Callable[[Any], Mapping[str, Any]] = lambda config: {}
+    context: Callable[[Any], AbstractContextManager[Any]] = lambda config: (
+        contextlib.nullcontext()
+    )
+    save: Callable[[Any, epath.Path, lanes.Result], None] = (
+        lambda config, folder, result: None
+    )
+    timed: Callable[[mesh.Mesh], list[timed.Timed]] | None = None
+
+    @property
+    def schema(self) -> schema.Schema:
+        """The schema of the benchmark's rows."""
+        return schema.COMMON | dict(self.keys)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """How a run is made. None of this changes its rows."""
+
+    out_dir: str | None = settings.setting(
+        None,
+        "Run folder. Default: results/<benchmark>/<name>, of --smoke results/smoke.",
+    )
+    smoke: bool = settings.setting(False, "A tiny run that shows everything works.")
+    dry_run: bool = settings.setting(
+        False, "Print the number of lanes and programs, memory and time, and stop."
+    )
+    overwrite: bool = settings.setting(False, "Discard what the run folder holds.")
+    shard: str | None = settings.setting(
+        None, "i/n: run slice i (from 1) of n; other processes run the others."
+    )
+    coordinator: str | None = settings.setting(
+        None, "host:port of process 0, or auto: jax.distributed assigns the slices."
+    )
+    num_processes: int | None = settings.setting(
+        None, "Processes that meet at --coordinator.", high=2**16
+    )
+    process_id: int | None = settings.setting(
+        None, "Index of this one of them, from 0.", low=0, high=2**16
+    )
+
+
+# Flags that say how a run is made but not what it holds; no part of its command.
+NOT_RECORDED = ("overwrite", "shard", "coordinator", "num_processes", "process_id")

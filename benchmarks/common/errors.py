@@ -1,0 +1,33 @@
+"""What ends a command early: a wrong command line, an unusable file, or a stop."""
+
+from typing import Any
+
+from rnnjax import settings
+
+PREEMPTED = 75  # exit status: what was finished is kept, run the same command again
+INTERRUPTED = 130  # the same, after Ctrl-C
+
+
+class UsageError(Exception):
+    """A wrong command line: one line that names flag, value, and what is allowed."""
+
+    def __init__(self, flag: str, value: Any, problem: str, allowed: str):
+        given = settings.text(value)
+        super().__init__(f"--{flag}={given}: {problem}; allowed: {allowed}")
+
+
+class FileError(UsageError):
+    """A file or folder on the command line that cannot be used."""
+
+    def __init__(self, path: Any, problem: str, allowed: str):
+        Exception.__init__(self, f"{path}: {problem}; allowed: {allowed}")
+
+
+class Stopped(BaseException):
+    """The command ends now with this exit status and line. It is not an error, so it is
+    no `Exception`: nothing that handles errors may swallow it.
+    """
+
+    def __init__(self, status: int, line: str):
+        super().__init__(line)
+        self.status = status

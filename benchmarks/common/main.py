@@ -1,0 +1,196 @@
+"""What every benchmark's binary does, from flags to pictures."""
+
+import contextlib
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from etils import epath
+
+from benchmarks.common import (
+    command,
+    devices,
+    dry_run,
+    errors,
+    lock,
+    processes,
+    terminal,
+)
+from benchmarks.common.benchmark import NOT_RECORDED, Benchmark, RunOptions
+from benchmarks.common.execute import execute
+from rnnjax import settings
+from rnnjax.engine.mesh import Mesh
+from rnnjax.engine.runner import Part, ProcessSlice, unfinished
+from rnnjax.results import files, rows
+from rnnjax.results.folder import Description, Folder
+from rnnjax.results.provenance import provenance
+from rnnjax.results.schema import Row
+
+
+def start(benchmark: Benchmark) -> NoReturn:
+    """Runs a benchmark on this process's command line, and exits."""
+    command.start(command_of(benchmark))
+
+
+def command_of(benchmark: Benchmark) -> command.Command:
+    """The benchmark as a command."""
+    return command.Command(
+        name=benchmark.name,
+        about=benchmark.about,
+        options={"What is measured": benchmark.options, "How it is run": RunOptions},
+        presets=benchmark.presets,
+        run=lambda given: run(benchmark, given),
+    )
+
+
+def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
+    """Runs a benchmark with these flags; returns the exit status."""
+    options = run_options(given)
+    config = configure(benchmark, given)
+    with benchmark.context(config):
+        folder = _folder(benchmark, config, options)
+        try:
+            known = folder.known()
+        except files.FolderError as error:
+            raise _out_dir_error(folder.path, error) from None
+        piece = processes.slice_of(options)
+        mesh = devices.local_mesh()
+        parts = piece.of(benchmark.parts(config, piece.count))
+        if options.dry_run:
+            dry_run.show(benchmark, config, parts, known, mesh)
+            return 0
+        _run_missing(benchmark, config, folder, options, piece, parts, mesh, given)
+    return 0
+
+
+def configure(benchmark: Benchmark, given: Mapping[str, Any]) -> Any:
+    """The config of flags, by name; flags of `RunOptions` but --smoke have no part."""
+    names = {field.name for field in settings.fields(benchmark.options)} | {"smoke"}
+    return benchmark.configure({k: v for k, v in given.items() if k in names})
+
+
+def run_options(given: Mapping[str, Any]) -> RunOptions:
+    names = {field.name for field in dataclasses.fields(RunOptions)}
+    return RunOptions(**{k: v for k, v in given.items() if k in names})
+
+
+def _folder(benchmark: Benchmark, config: Any, options: RunOptions) -> Folder:
+    """The run folder of --out_dir, or the default one; nothing is written yet."""
+    if options.out_dir == "":
+        raise errors.UsageError("out_dir", "", "no folder", "a folder")
+    root = "results/smoke" if options.smoke else "results"
+    out_dir = options.out_dir or f"{root}/{benchmark.name}/{config.name}"
+    run = Description(
+        benchmark=benchmark.name,
+        settings=config.settings,
+        axes=config.axes,
+        row_id=benchmark.row_id,
+        keys=benchmark.schema,
+        details=benchmark.details(config),
+    )
+    try:
+        return Folder(open_path(out_dir), run, options.overwrite)
+    except files.FolderError as error:
+        raise _out_dir_error(out_dir, error) from None
+
+
+def open_path(path: str) -> epath.Path:
+    """A path on the command line.
+
+    Raises `files.FolderError` if no package here opens such paths.
+    """
+    try:
+        opened = epath.Path(path).expanduser()
+        if files.is_remote(path):
+            opened.exists()
+        return opened
+    except Exception as error:  # whatever the package that opens it raises
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = "no such kind of path" if isinstance(error, KeyError) else cause
+        problem = f"cannot be opened here ({reason})"
+        allowed = "a local folder, or one that etils.epath can open"
+        raise files.FolderError(problem, allowed) from None
+
+
+def _out_dir_error(path: Any, error: files.FolderError) -> errors.UsageError:
+    return errors.UsageError("out_dir", path, error.problem, error.allowed)
+
+
+def _run_missing(
+    benchmark: Benchmark,
+    config: Any,
+    folder: Folder,
+    options: RunOptions,
+    piece: ProcessSlice,
+    parts: list[Part],
+    mesh: Mesh,
+    given: Mapping[str, Any],
+) -> None:
+    """Runs what the folder lacks of these parts, and shows the results of a whole run."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock.held(folder.path, piece))
+            folder.create(repeating(benchmark, given), provenance(), piece.name)
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror or error})"
+            allowed = "a folder you may write to"
+            raise errors.UsageError("out_dir", folder.path, problem, allowed) from None
+        known = folder.known()
+        todo = unfinished(parts, benchmark.row_id, mesh, known)
+        for line in benchmark.describe(config) if todo else []:
+            print(line)
+        resume = "the same command" + " without --overwrite" * options.overwrite
+        execute(benchmark, config, folder, mesh, known, todo, resume)
+        if piece.name:
+            _stop_unless_whole(benchmark, config, folder, piece, mesh)
+        if not todo:
+            terminal.say(
+                f"Nothing to do: every lane is in {folder.path}; "
+                "tables and pictures are made anew."
+            )
+        read = folder.finish(benchmark.summary(rows.read_rows(folder.path)))
+    show(benchmark, config, read, folder.path)
+
+
+def _stop_unless_whole(
+    benchmark: Benchmark, config: Any, folder: Folder, piece: ProcessSlice, mesh: Mesh
+) -> None:
+    """Stops a process whose slice is done while parts of others are missing."""
+    missing = missing_parts(benchmark, config, folder.known(), mesh)
+    if missing:
+        raise errors.Stopped(
+            0,
+            f"Slice {piece.name.replace('-', ' ')} is done; {missing} of others missing "
+            f"in {folder.path}. The last process shows the results, as does "
+            f"python -m benchmarks.merge {folder.path}.",
+        )
+
+
+def missing_parts(
+    benchmark: Benchmark, config: Any, known: dict[tuple[Any, ...], Row], mesh: Mesh
+) -> str:
+    """How many parts of a run lack rows, such as "2 of 8 shapes"; empty if none does."""
+    parts = benchmark.parts(config, 1)
+    count = len(unfinished(parts, benchmark.row_id, mesh, known))
+    if not count:
+        return ""
+    return f"{count} of {len(parts)} {terminal.plural(benchmark.part, len(parts))}"
+
+
+def repeating(benchmark: Benchmark, given: Mapping[str, Any]) -> str:
+    """The command line that repeats a run: all its flags but `NOT_RECORDED`."""
+    words = [
+        f"--{name}={settings.text(value)}"
+        for name, value in sorted(given.items())
+        if name not in NOT_RECORDED
+    ]
+    return shlex.join(["python", "-m", f"benchmarks.{benchmark.name}", *words])
+
+
+def show(benchmark: Benchmark, config: Any, read: list[Row], path: epath.Path) -> None:
+    """Draws the pictures and prints the tables of a finished run."""
+    benchmark.draw(config, read, path)
+    for table in benchmark.tables(read):
+        terminal.table(table)
+    print(f"Rows, summary and pictures: {path}")

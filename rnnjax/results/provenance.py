@@ -1,0 +1,36 @@
+"""What a run was computed with: versions, commit, device."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from typing import Any
+
+import jax
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, the commit and whether files differ from it, and the devices."""
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return {
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "commit": commit,
+        "dirty": bool(changes) if commit else None,
+        "device": jax.devices()[0].device_kind,
+        "devices": jax.device_count(),
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,201 @@
+"""Dataclass fields that say what they mean and which values they may have.
+
+A field declared as
+
+    steps: int = setting(5, "Steps from the inputs to the answer.", low=1, high=1000)
+
+is checked by `validate` when the dataclass is made, and the binaries turn it into the
+flag `--steps` with this help, default, and range. The type of the field decides how the
+flag is read:
+
+    int, float, str, bool              one value
+    tuple[int, ...], tuple[str, ...]   a comma list of different values, numbers sorted
+    Range                              low:high, or one number for both ends
+    ... | None                         the same, or not given
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Collection, Iterator
+from typing import Any
+
+
+class SettingError(ValueError):
+    """A setting has a value it cannot have: what the problem is, what is allowed."""
+
+    def __init__(self, name: str, value: Any, problem: str, allowed: str):
+        super().__init__(f"{name}={text(value)}: {problem}; allowed: {allowed}")
+        self.name, self.value = name, value
+        self.problem, self.allowed = problem, allowed
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """Values from `low` to `high`, spaced evenly, or evenly in their logarithms."""
+
+    low: float
+    high: float
+    log: bool = True
+
+    def at(self, fraction: float) -> float:
+        """The value a fraction (0 to 1) of the way from `low` to `high`."""
+        if self.log and self.low < self.high:
+            return self.low * (self.high / self.low) ** fraction
+        return self.low + (self.high - self.low) * fraction
+
+    def __str__(self) -> str:
+        ends = (self.low,) if self.low == self.high else (self.low, self.high)
+        return ":".join(f"{end:g}" for end in ends)
+
+
+MAX_INT = 2**31 - 1
+SMALLEST, LARGEST = (
+    1e-30,
+    1e30,
+)  # sizes of a number other than 0 that float32 can square
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a field means (`help`) and which values it may have.
+
+    Numbers lie between `low` and `high`, inclusive. Without these, whole numbers lie
+    between 1 and 2^31 - 1; other numbers are 0 or have a size from 1e-30 to 1e30. Names
+    are among `choices`. With `all_choices`, a comma list may also be the word `all`.
+    """
+
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: Collection[str] | None = None
+    all_choices: bool = False
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: Collection[str] | None = None,
+    all_choices: bool = False,
+) -> Any:
+    """A dataclass field with this default that `validate` checks; see `Setting`."""
+    about = Setting(help, low, high, choices, all_choices)
+    return dataclasses.field(default=default, metadata={"setting": about})
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A setting with its name, its type without `None`, and its default."""
+
+    name: str
+    type: Any
+    default: Any
+    about: Setting
+
+
+def fields(config: type) -> Iterator[Field]:
+    """The fields of a dataclass that were declared with `setting`, in order."""
+    hints = typing.get_type_hints(config)
+    for field in dataclasses.fields(config):
+        if "setting" in field.metadata:
+            kind, about = _without_none(hints[field.name]), field.metadata["setting"]
+            if kind in (int, tuple[int, ...]):
+                low = 1 if about.low is None else about.low
+                high = MAX_INT if about.high is None else about.high
+                about = dataclasses.replace(about, low=low, high=high)
+            yield Field(field.name, kind, field.default, about)
+
+
+def validate(config: Any) -> None:
+    """Checks the settings of a dataclass. Raises `SettingError` for the first bad one."""
+    for field in fields(type(config)):
+        value = getattr(config, field.name)
+        if value is None and field.default is not None:
+            raise SettingError(field.name, None, "no value", allowed(field))
+        if value is not None:
+            check(field, value)
+
+
+def check(field: Field, value: Any) -> None:
+    """Checks one value. Raises `SettingError`."""
+    values = value if isinstance(value, tuple) else (value,)
+    if not values:
+        raise SettingError(field.name, "", "no entry", allowed(field))
+    for entry in values:
+        if problem := _problem(field, entry):
+            raise SettingError(field.name, value, problem, allowed(field))
+    if len(set(values)) < len(values):
+        raise SettingError(
+            field.name, value, "an entry is repeated", "every entry once"
+        )
+
+
+def _problem(field: Field, entry: Any) -> str | None:
+    """What is wrong with one entry, or None."""
+    kind, choices = element_type(field), field.about.choices
+    if kind is int:
+        return None if _in_bounds(field, entry) else f"{str(entry)!r} is no such number"
+    if kind is float:
+        return None if _in_bounds(field, entry) else "not such a number"
+    if kind is Range:
+        if not (_in_bounds(field, entry.low) and _in_bounds(field, entry.high)):
+            return "not such a number or range"
+        return "the lower bound is above the upper" if entry.low > entry.high else None
+    if kind is str and choices is not None and entry not in choices:
+        return f"no such {field.name}" + (f" {entry!r}" if is_list(field) else "")
+    return None
+
+
+def _in_bounds(field: Field, number: Any) -> bool:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return False
+    low, high = field.about.low, field.about.high
+    if element_type(field) is int and not isinstance(number, int):
+        return False
+    if low is None and high is None:
+        return number == 0 or SMALLEST <= abs(number) <= LARGEST
+    return (low is None or number >= low) and number <= (high or LARGEST)
+
+
+def allowed(field: Field) -> str:
+    """Which values a field may have, in words."""
+    about, kind, many = field.about, element_type(field), is_list(field)
+    if about.choices is not None:
+        names = ", ".join(about.choices)
+        listed = f"a comma list of {names}" if many else names
+        return f"all, or {listed}" if about.all_choices else listed
+    if kind is int:
+        commas = ", separated by commas" if many else ""
+        return f"whole numbers from {about.low} to {about.high}{commas}"
+    if kind in (float, Range):
+        bounds = "0, or a number of size 1e-30 to 1e30"
+        if about.low is not None or about.high is not None:
+            high = "1e30" if about.high is None else f"{about.high:g}"
+            bounds = f"a number from {about.low or 0:g} to {high}"
+        return bounds if kind is float else f"{bounds}, or a range low:high of two"
+    return "a comma list such as a,b" if many else "a text"
+
+
+def is_list(field: Field) -> bool:
+    """Whether the field takes a comma list."""
+    return typing.get_origin(field.type) is tuple
+
+
+def element_type(field: Field) -> Any:
+    """The type of the field, or of the entries of its tuple."""
+    return typing.get_args(field.type)[0] if is_list(field) else field.type
+
+
+def text(value: Any) -> str:
+    """A value as it stands on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def _without_none(hint: Any) -> Any:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        (kind,) = (kind for kind in typing.get_args(hint) if kind is not type(None))
+        return kind
+    return hint
