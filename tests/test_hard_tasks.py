@@ -1,4 +1,4 @@
-"""Random functions, brackets and sums: against plain Python that reads the strings a network is shown."""
+"""Random functions, brackets and sums, against plain Python that reads the strings."""
 
 import functools
 import math
@@ -19,8 +19,8 @@ CHARACTERS = "0123456789+-= "
 
 @functools.partial(jax.jit, static_argnames=("task", "count"))
 def drawn(task, seed=0, count=None):
-    """A batch, with the data of the training that `seed` stands for."""
-    data = task.draw(jax.random.key(seed), 0)
+    """A batch of the training with this seed."""
+    data = task.make_data(jax.random.key(seed), 0)
     return task.sample(data, jax.random.key(seed + 1000), count)
 
 
@@ -30,7 +30,7 @@ def scored(task, outputs, batch):
 
 
 def opened(string):
-    """How many brackets of each kind are open after each of the symbols: 0-9 open, 10-19 close, 20-29 are noise."""
+    """Open brackets of each kind after each symbol: 0-9 open, 10-19 close."""
     count, history = [0] * 10, []
     for symbol in string:
         if symbol < 20:
@@ -93,34 +93,34 @@ def test_samples_follow_the_key_under_jit_and_vmap(task):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=str)
-def test_the_stream_is_one_episode_after_another(task):
-    shown = len(drawn(task).x) + task.silence
-    stream = np.asarray(
-        jax.jit(task.stream, static_argnums=1)(jax.random.key(0), 3 * shown + 5)
+def test_probe_inputs_are_one_sample_after_another(task):
+    shown = len(drawn(task).x) + task.blank_steps
+    inputs = np.asarray(
+        jax.jit(task.probe_inputs, static_argnums=1)(jax.random.key(0), 3 * shown + 5)
     )
-    assert stream.shape == (3 * shown + 5, task.input_size)
-    episodes = stream[: 3 * shown].reshape(3, shown, -1)
-    assert len(np.unique(episodes.reshape(3, -1), axis=0)) == 3
-    if task.silence:
-        assert (episodes != 0).any(axis=-1).tolist() == [
-            [True] + [False] * task.silence
+    assert inputs.shape == (3 * shown + 5, task.input_size)
+    samples = inputs[: 3 * shown].reshape(3, shown, -1)
+    assert len(np.unique(samples.reshape(3, -1), axis=0)) == 3
+    if task.blank_steps:
+        assert (samples != 0).any(axis=-1).tolist() == [
+            [True] + [False] * task.blank_steps
         ] * 3
-    for episode in episodes.argmax(axis=-1).tolist():
+    for string in samples.argmax(axis=-1).tolist():
         if isinstance(task, Parentheses):
-            assert 0 <= np.min(opened(episode)) <= np.max(opened(episode)) <= 10
+            assert 0 <= np.min(opened(string)) <= np.max(opened(string)) <= 10
         if isinstance(task, Arithmetic):
-            assert abs(total(text(episode).strip())) < 2000
+            assert abs(total(text(string).strip())) < 2000
 
 
-def test_a_random_function_is_the_same_whenever_it_is_asked():
+def test_a_random_function_is_the_same_in_every_batch():
     task = RandomFunction(samples=8, steps=5, batch=64)
-    data = task.draw(jax.random.key(3), 0)
+    data = task.make_data(jax.random.key(3), 0)
     pairs = []
-    sample, test = jax.jit(task.sample), jax.jit(task.test, static_argnums=2)
+    sample = jax.jit(task.sample)
     batches = (
         sample(data, jax.random.key(0)),
         sample(data, jax.random.key(1)),
-        test(data, jax.random.key(2), 64),
+        jax.jit(task.test_batch, static_argnums=2)(data, jax.random.key(2), 64),
     )
     assert not np.allclose(batches[0].target, batches[1].target)
     for batch in batches:
@@ -133,7 +133,7 @@ def test_a_random_function_is_the_same_whenever_it_is_asked():
     assert pairs[0].shape == (8, 6) and len(np.unique(pairs[0][:, 0])) == 8
     np.testing.assert_array_equal(pairs[0], pairs[1])
     np.testing.assert_array_equal(pairs[0], pairs[2])
-    other = sample(task.draw(jax.random.key(4), 0), jax.random.key(0))
+    other = sample(task.make_data(jax.random.key(4), 0), jax.random.key(0))
     assert not np.isin(np.asarray(other.target).round(4), pairs[0]).any()
 
 
@@ -142,8 +142,8 @@ def test_a_vector_shown_at_once_is_what_is_shown_step_by_step():
     np.testing.assert_allclose(slow.x[:, :, 0].T, fast.x[0], rtol=1e-5)
     np.testing.assert_allclose(slow.target, fast.target, rtol=1e-5)
     assert (
-        RandomFunction().silence == 0
-        and len(slow.x) == len(fast.x) + RandomFunction(at_once=True).silence
+        RandomFunction().blank_steps == 0
+        and len(slow.x) == len(fast.x) + RandomFunction(at_once=True).blank_steps
     )
 
 
@@ -189,7 +189,7 @@ def test_brackets_are_counted():
     assert counts.min() == 0 and counts.max() == 10
 
 
-def test_every_symbol_is_as_likely_and_brackets_turn_at_the_ends():
+def test_every_symbol_is_as_likely_and_brackets_reverse_at_the_ends():
     batch = drawn(Parentheses(length=800), count=64)
     symbols, counts = np.argmax(batch.x, axis=-1), np.asarray(batch.target)
     kinds = (
@@ -213,45 +213,42 @@ def test_every_symbol_is_as_likely_and_brackets_turn_at_the_ends():
 @pytest.mark.parametrize("digits", [3, 9])
 def test_sums_are_added(digits):
     batch = drawn(Arithmetic(digits=digits))
-    asked, answered = 2 * digits + 3, digits + 2
-    np.testing.assert_array_equal(batch.weight[:, 0], [0] * asked + [1] * answered)
+    question_steps, result_steps = 2 * digits + 3, digits + 2
+    weight = [0] * question_steps + [1] * result_steps
+    np.testing.assert_array_equal(batch.weight[:, 0], weight)
     np.testing.assert_array_equal(
         batch.weight, np.repeat(batch.weight[:, :1], 128, axis=1)
     )
     numbers = []
     for string, target in zip(strings(batch), np.asarray(batch.target).T):
-        question = text(string[:asked])
-        assert text(string[asked:]) == " " * answered
-        assert text(target) == " " * asked + str(total(question.lstrip())).ljust(
-            answered
-        )
+        question = text(string[:question_steps])
+        result = str(total(question.lstrip())).ljust(result_steps)
+        assert text(string[question_steps:]) == " " * result_steps
+        assert text(target) == " " * question_steps + result
         numbers += question[:-1].replace("-", " -").replace("+", " ").split()
     assert len(numbers) == 256
     lengths = np.array([len(number.removeprefix("-")) for number in numbers])
     assert set(lengths) == set(range(1, digits + 1))
     assert all(int(number) and str(int(number)) == number for number in numbers)
-    for share, likely in (
+    for fraction, likely in (
         (np.mean(lengths == digits), 1 / digits),
         (np.mean([n[0] == "-" for n in numbers]), 0.5),
     ):
-        assert abs(share - likely) <= 4 * math.sqrt(likely * (1 - likely) / 256)
+        assert abs(fraction - likely) <= 4 * math.sqrt(likely * (1 - likely) / 256)
 
 
-def test_every_sum_of_single_digits_is_asked():
+def test_every_sum_of_single_digits_occurs():
     batch = drawn(Arithmetic(digits=1), count=3000)
-    asked = {
+    results = {
         text(string[:5]).strip(): text(target[5:]).strip()
         for string, target in zip(strings(batch), np.asarray(batch.target).T)
     }
-    assert (
-        asked["-9-9="] == "-18"
-        and asked["9+9="] == "18"
-        and asked["3-3="] == "0"
-        and asked["-4+5="] == "1"
-    )
-    assert len(asked) == 18 * 18 and all(
-        answer == str(total(question)) for question, answer in asked.items()
-    )
+    assert results["-9-9="] == "-18"
+    assert results["9+9="] == "18"
+    assert results["3-3="] == "0"
+    assert results["-4+5="] == "1"
+    assert len(results) == 18 * 18
+    assert all(results[question] == str(total(question)) for question in results)
 
 
 def test_too_many_digits_are_refused():
@@ -261,7 +258,7 @@ def test_too_many_digits_are_refused():
 
 
 @pytest.mark.parametrize("task", EVERY_STEP, ids=str)
-def test_a_perfect_answer_scores_nothing_lost_and_all_right(task):
+def test_a_perfect_answer_has_no_loss_and_full_accuracy(task):
     batch = drawn(task)
     certain = 50 * np.eye(11 if batch.target.ndim == 3 else 14)[batch.target]
     outputs = certain.reshape(*batch.weight.shape, task.outputs)
@@ -270,7 +267,7 @@ def test_a_perfect_answer_scores_nothing_lost_and_all_right(task):
     assert all(value == 1 for value in score.values())
 
 
-def test_a_wrong_character_spoils_one_sum_and_counts_before_the_answer_do_not():
+def test_one_wrong_character_makes_one_sum_inexact_and_the_question_has_no_effect():
     task = Arithmetic()
     batch = drawn(task)
     outputs = 50 * np.eye(14, dtype=np.float32)[batch.target]
@@ -278,10 +275,10 @@ def test_a_wrong_character_spoils_one_sum_and_counts_before_the_answer_do_not():
     ignored = scored(task, outputs, batch)
     assert ignored["exact"] == 1 and ignored["loss"] == pytest.approx(0, abs=1e-6)
     outputs[-1, 2] = np.eye(14)[12]
-    spoiled = scored(task, outputs, batch)
+    one_wrong = scored(task, outputs, batch)
     assert (
-        spoiled["accuracy"] == pytest.approx(1 - 1 / 640)
-        and spoiled["exact"] == 127 / 128
+        one_wrong["accuracy"] == pytest.approx(1 - 1 / 640)
+        and one_wrong["exact"] == 127 / 128
     )
     few = scored(
         task, outputs, batch._replace(weight=batch.weight * (np.arange(128) < 4))
@@ -289,7 +286,7 @@ def test_a_wrong_character_spoils_one_sum_and_counts_before_the_answer_do_not():
     assert few["accuracy"] == pytest.approx(19 / 20) and few["exact"] == 3 / 4
 
 
-def test_a_wrong_count_is_one_of_ten():
+def test_a_wrong_count_is_a_tenth_of_a_step():
     task = Parentheses()
     batch = drawn(task)
     logits = 50 * np.eye(11, dtype=np.float32)[batch.target]
@@ -301,11 +298,11 @@ def test_a_wrong_count_is_one_of_ten():
 
 
 @pytest.mark.parametrize("task", EVERY_STEP, ids=str)
-def test_ignoring_the_inputs_scores_chance(task):
-    seen = np.concatenate([drawn(task, seed).target for seed in range(20)], axis=1)
-    marginals = np.mean(np.eye(11 if seen.ndim == 3 else 14)[seen], axis=1).reshape(
-        len(seen), 1, task.outputs
-    )
+def test_ignoring_the_inputs_gives_the_chance_level(task):
+    targets = np.concatenate([drawn(task, seed).target for seed in range(20)], axis=1)
+    marginals = np.mean(
+        np.eye(11 if targets.ndim == 3 else 14)[targets], axis=1
+    ).reshape(len(targets), 1, task.outputs)
     outputs = np.repeat(np.log(np.maximum(marginals, 1e-5)), task.batch, axis=1)
     losses = [
         scored(task, outputs, drawn(task, seed))["loss"] for seed in range(20, 40)
@@ -313,18 +310,27 @@ def test_ignoring_the_inputs_scores_chance(task):
     assert np.mean(losses) == pytest.approx(task.chance, rel=0.02)
 
 
-def test_ignoring_the_inputs_of_a_random_function_scores_chance():
+def test_ignoring_the_inputs_of_a_random_function_gives_the_chance_level():
     task = RandomFunction(samples=10**6, steps=2, batch=50_000)
     score = scored(task, np.zeros((50_000, 1)), drawn(task))
     assert score["loss"] == pytest.approx(task.chance, rel=0.03) and score["bits"] == 0
-    whole = task.test(task.draw(jax.random.key(0), 0), jax.random.key(1), 2048)
+    whole = task.test_batch(
+        task.make_data(jax.random.key(0), 0), jax.random.key(1), 2048
+    )
     assert whole.target.shape == (2**14, 1)
     small = RandomFunction(samples=70)
     np.testing.assert_array_equal(
-        *(small.test(jax.random.key(0), jax.random.key(k), 2048).target for k in (1, 2))
+        *(
+            small.test_batch(jax.random.key(0), jax.random.key(k), 2048).target
+            for k in (1, 2)
+        )
     )
     assert (
-        len(np.unique(small.test(jax.random.key(0), jax.random.key(1), 2048).target))
+        len(
+            np.unique(
+                small.test_batch(jax.random.key(0), jax.random.key(1), 2048).target
+            )
+        )
         == 70
     )
 
@@ -336,10 +342,10 @@ def test_chance_is_exact_for_short_strings():
     answers = [
         str(a + b).ljust(3) for a in range(-9, 10) for b in range(-9, 10) if a and b
     ]
-    shares = [
+    fractions = [
         np.unique(list(column), return_counts=True)[1] / len(answers)
         for column in zip(*answers)
     ]
     assert Arithmetic(digits=1).chance == pytest.approx(
-        -np.mean([np.sum(p * np.log(p)) for p in shares]), rel=0.003
+        -np.mean([np.sum(p * np.log(p)) for p in fractions]), rel=0.003
     )

@@ -1,6 +1,8 @@
-"""Every task: its examples, its chance level, and what the best possible answer scores."""
+"""The contract of every task, and the tasks with a text, labels and a vector."""
 
+import dataclasses
 import gzip
+import json
 import zipfile
 
 import jax
@@ -8,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnnjax import settings
+from rnnjax.settings import Range, SettingError
 from rnnjax.tasks import characters, parameters, registry, units
 from rnnjax.text import corpus
 
@@ -19,7 +23,7 @@ def task(request):
 
 def sample(task, key, count=None):
     key = jax.random.key(key)
-    return task.sample(task.draw(key, jnp.float32(16)), key, count)
+    return task.sample(task.make_data(key, jnp.float32(16)), key, count)
 
 
 def test_shapes(task):
@@ -27,15 +31,15 @@ def test_shapes(task):
     steps, size, inputs = batch.x.shape
     assert (size, inputs) == (task.batch, task.input_size)
     assert batch.target.shape[: batch.weight.ndim] == batch.weight.shape
-    answers = (steps + task.silence, size) if task.every_step else (size,)
+    answers = (steps + task.blank_steps, size) if task.every_step else (size,)
     assert batch.weight.shape == answers
-    assert task.sequence == steps + task.silence > 1
+    assert task.sequence == steps + task.blank_steps > 1
     outputs = jnp.zeros((*answers, task.outputs))
     scores = task.score(outputs, batch)
-    assert {"loss", task.objective} <= scores.keys()
+    assert scores.keys() == task.scores.keys() >= {"loss", task.objective}
     assert all(score.shape == () for score in scores.values())
     assert task.loss(outputs, batch) == scores["loss"]
-    assert task.stream(jax.random.key(0), 1003).shape == (1003, task.input_size)
+    assert task.probe_inputs(jax.random.key(0), 1003).shape == (1003, task.input_size)
 
 
 def test_samples_follow_the_key(task):
@@ -49,24 +53,71 @@ def test_answers_of_weight_0_do_not_count(task):
     outputs = jax.random.normal(jax.random.key(1), (*batch.weight.shape, task.outputs))
     weight = (jnp.arange(batch.weight.shape[-1]) < 3) * batch.weight
     other = jnp.where((weight > 0)[..., None], outputs, 7.0)
-    scores, others = (
-        task.score(some, batch._replace(weight=weight)) for some in (outputs, other)
-    )
+    batch = batch._replace(weight=weight)
+    scores, other_scores = task.score(outputs, batch), task.score(other, batch)
     for name, score in scores.items():
-        np.testing.assert_allclose(score, others[name], rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(score, other_scores[name], rtol=1e-6, err_msg=name)
 
 
-def test_a_vector_is_shown_once_and_asked_back():
+def test_a_description_makes_the_same_task_again(task):
+    described = json.loads(json.dumps(task.description()))
+    again = type(task)(**described)
+    assert again.description() == described
+    assert np.array_equal(sample(again, 0).x, sample(task, 0).x)
+
+
+def test_every_setting_of_a_task_has_a_help_and_refuses_bad_values(task):
+    for field in settings.fields(type(task)):
+        assert field.about.help.endswith(".")
+        if field.type is int:
+            low, high = field.about.low, field.about.high
+            for bad in (low - 1, 1.5, None, *([high + 1] if high else [])):
+                with pytest.raises(SettingError) as error:
+                    dataclasses.replace(task, **{field.name: bad})
+                assert error.value.name == field.name
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("parameters", ["inputs", "steps"]),
+        ("characters", ["text", "length", "batch", "data_dir"]),
+    ],
+)
+def test_internal_fields_are_no_settings(name, expected):
+    assert [field.name for field in settings.fields(registry.TASKS[name])] == expected
+
+
+def test_every_score_has_a_meaning(task):
+    for key in task.scores.values():
+        assert (key.type, key.nullable) == ("float", True)
+        assert key.meaning
+    assert task.scores["loss"].unit
+
+
+def test_the_number_of_samples_is_searched_only_where_the_task_says_so(task):
+    if task.searches_samples:
+        assert 2 <= task.samples_range(100).low <= task.samples_range(100).high
+        assert task.samples_range(2**40).high == task.max_samples
+        assert task.with_padding(100).batch >= 100
+    else:
+        assert task.max_samples is None
+        assert task.with_padding(100) is task
+        with pytest.raises(TypeError, match="does not search the number of samples"):
+            task.samples_range(100)
+
+
+def test_a_vector_is_shown_once_and_is_the_target():
     task = units.Units(size=2, delay=3, batch=4)
     batch = sample(task, 0)
     assert batch.x.shape == (1, 4, 2)
-    assert task.silence == 3
+    assert task.blank_steps == 3
     np.testing.assert_array_equal(batch.x[0], batch.target)
     assert task.loss(batch.target, batch) == 0
     assert task.loss(batch.target + 0.5, batch) == pytest.approx(0.25)
 
 
-def test_ignoring_the_input_scores_chance():
+def test_ignoring_the_input_gives_the_chance_level():
     task = units.Units(batch=4000)
     batch = sample(task, 0)
     assert task.loss(jnp.zeros((4000, 64)), batch) == pytest.approx(
@@ -74,15 +125,27 @@ def test_ignoring_the_input_scores_chance():
     )
 
 
-def test_the_stream_is_one_episode_after_another():
+def test_probe_inputs_are_one_sample_after_another():
     task = units.Units(size=2, delay=3)
-    stream = np.asarray(task.stream(jax.random.key(0), 11))
-    shown = np.any(stream != 0, axis=1)
+    inputs = np.asarray(task.probe_inputs(jax.random.key(0), 11))
+    shown = np.any(inputs != 0, axis=1)
     assert shown.tolist() == [True, False, False, False] * 2 + [True, False, False]
-    assert len({tuple(row) for row in stream[shown]}) == 3
+    assert len({tuple(vector) for vector in inputs[shown]}) == 3
 
 
-def test_characters_ask_for_the_next_one():
+def test_no_linear_network_is_better_than_the_loss_bound():
+    """The best linear read-out of n units keeps the n directions of most variance."""
+    task = units.Units(size=5, batch=2000)
+    batch = sample(task, 0)
+    for n in (1, 3, 5, 8):
+        directions = np.linalg.svd(batch.target, full_matrices=False)[2][:n]
+        loss = task.loss(batch.target @ directions.T @ directions, batch)
+        assert task.loss_bound(n) == pytest.approx(max(0, 1 - n / 5))
+        assert loss == pytest.approx(task.loss_bound(n), abs=0.05)
+    assert parameters.Parameters().loss_bound(3) is None
+
+
+def test_the_target_of_a_character_is_the_next_one():
     task = characters.Characters(length=6, batch=3)
     batch = sample(task, 0)
     text = corpus.read("embedded")
@@ -104,23 +167,23 @@ def test_characters_ask_for_the_next_one():
     assert task.loss(certain, batch) == pytest.approx(0, abs=1e-6)
 
 
-def test_the_end_of_a_text_is_kept_for_the_test():
+def test_the_end_of_a_text_is_in_no_update():
     task = characters.Characters(length=6)
     text = "".join(map(chr, corpus.read("embedded")))
     cut = int(0.95 * len(text))
     for batch, part in (
         (sample(task, 0, 200), text[:cut]),
-        (task.test(None, jax.random.key(0), 200), text[cut:]),
+        (task.test_batch(None, jax.random.key(0), 200), text[cut:]),
     ):
         for window in np.argmax(batch.x, axis=-1).T:
             assert "".join(map(chr, window)) in part
 
 
-ROWS = parameters.Parameters(inputs=10, rows=600, steps=3)
+LABELS = parameters.Parameters(inputs=10, padded_samples=600, steps=3)
 
 
-def test_rows_to_learn_by_heart_are_all_different_and_fair():
-    batches = [ROWS.draw(jax.random.key(k), 500) for k in range(20)]
+def test_samples_to_memorize_are_all_different_and_fair():
+    batches = [LABELS.make_data(jax.random.key(k), 500) for k in range(20)]
     for batch in batches:
         assert batch.x.shape == (1, 600, 10)
         assert set(np.unique(batch.x)) == {-1.0, 1.0}
@@ -137,6 +200,43 @@ def test_rows_to_learn_by_heart_are_all_different_and_fair():
     assert np.abs(together[~np.eye(10, 11, dtype=bool)]).max() / root < 4.5
 
 
+def test_numbers_of_samples_are_searched_around_the_number_of_parameters():
+    task = parameters.Parameters(inputs=8)
+    assert task.samples_range(10) == Range(20, 60)
+    assert task.samples_range(1) == Range(2, 6)
+    assert task.samples_range(100) == Range(200, 256)
+    assert task.samples_range(10**6) == Range(256, 256)
+    assert task.max_samples == len(
+        {tuple(x) for x in memorized(task, 256).x[0].tolist()}
+    )
+
+
+def memorized(task, samples):
+    return task.with_padding(samples).make_data(jax.random.key(0), samples)
+
+
+def test_samples_are_padded_to_few_sizes():
+    sizes = [parameters.padded(samples) for samples in range(1, 3000)]
+    assert all(size >= samples for samples, size in enumerate(sizes, start=1))
+    assert sorted(set(sizes)) == [
+        64,
+        96,
+        128,
+        192,
+        256,
+        384,
+        512,
+        768,
+        1024,
+        1536,
+        2048,
+        3072,
+    ]
+    batch = memorized(parameters.Parameters(inputs=8), 70)
+    assert batch.x.shape == (1, 96, 8)
+    assert batch.weight.tolist() == [1] * 70 + [0] * 26
+
+
 @pytest.mark.parametrize("bits", [1, 2, 7, 12])
 def test_shuffled_numbers_are_a_permutation(bits):
     numbers = [
@@ -145,10 +245,10 @@ def test_shuffled_numbers_are_a_permutation(bits):
         )
         for k in range(4)
     ]
-    for some in numbers:
-        assert sorted(some.tolist()) == list(range(2**bits))
+    for permutation in numbers:
+        assert sorted(permutation.tolist()) == list(range(2**bits))
     if bits > 2:
-        assert len({tuple(some.tolist()) for some in numbers}) == 4
+        assert len({tuple(permutation.tolist()) for permutation in numbers}) == 4
 
 
 def test_the_widest_numbers_are_different_too():
@@ -163,7 +263,7 @@ def test_the_widest_numbers_are_different_too():
 
 
 @pytest.mark.parametrize(
-    "right, expected",
+    "accuracy, expected",
     [
         (1.0, 500),
         (0.5, 0),
@@ -171,24 +271,24 @@ def test_the_widest_numbers_are_different_too():
         (0.9, 500 * (1 + 0.9 * np.log2(0.9) + 0.1 * np.log2(0.1))),
     ],
 )
-def test_bits_of_a_fraction_right(right, expected):
-    """Only the first b rows count, and only their labels' side of 0."""
-    batch = ROWS.draw(jax.random.key(0), 500)
-    signs = np.where(np.arange(600) < 500 * right, 1, -1) * np.where(
+def test_the_bits_of_an_accuracy(accuracy, expected):
+    """Only the first b samples count, and only the sign of the output."""
+    batch = LABELS.make_data(jax.random.key(0), 500)
+    signs = np.where(np.arange(600) < 500 * accuracy, 1, -1) * np.where(
         batch.target > 0, 1, -1
     )
-    scores = ROWS.score(jnp.asarray(3.0 * signs)[:, None], batch)
-    assert scores["right"] == pytest.approx(right)
+    scores = LABELS.score(jnp.asarray(3.0 * signs)[:, None], batch)
+    assert scores["accuracy"] == pytest.approx(accuracy)
     assert scores["bits"] == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_loss_of_labels_is_their_cross_entropy():
-    batch = ROWS.draw(jax.random.key(0), 500)
+    batch = LABELS.make_data(jax.random.key(0), 500)
     outputs = jax.random.normal(jax.random.key(1), (600, 1))
     p = 1 / (1 + np.exp(-np.asarray(outputs[:500, 0], np.float64)))
     expected = -np.mean(np.where(batch.target[:500] > 0, np.log(p), np.log1p(-p)))
-    assert ROWS.loss(outputs, batch) == pytest.approx(expected, rel=1e-5)
-    assert ROWS.loss(jnp.zeros((600, 1)), batch) == pytest.approx(ROWS.chance)
+    assert LABELS.loss(outputs, batch) == pytest.approx(expected, rel=1e-5)
+    assert LABELS.loss(jnp.zeros((600, 1)), batch) == pytest.approx(LABELS.chance)
 
 
 def test_a_text_is_reduced_as_text8_was():
@@ -215,6 +315,40 @@ def test_texts_are_read_from_files(tmp_path, kind):
     characters.Characters(text=str(path), sha256=corpus.digest(str(path)))
     with pytest.raises(ValueError, match="not the one it was"):
         characters.Characters(text=str(path), sha256="0" * 64)
+
+
+def test_a_text_that_cannot_be_used_is_a_wrong_setting(tmp_path):
+    path = tmp_path / "short.txt"
+    path.write_text("To be, or not to be. " * 200)
+    length = len(corpus.read(str(path)))
+    longest = int(0.05 * length) - 2
+    task = characters.Characters(text=str(path), length=longest)
+    batch = task.test_batch(None, jax.random.key(0), 20)
+    assert batch.x.shape == (longest, 20, 27)
+    sources = "a text file, plain, .gz or .zip, text8, or embedded"
+    missing = str(tmp_path / "no.txt")
+    (tmp_path / "b.zip").write_bytes(b"PK nonsense")
+    for bad, problem, allowed in (
+        ({"length": longest + 1}, "too long for the text", f"1 to {longest}"),
+        ({"text": missing}, "No such file or directory", sources),
+        ({"text": str(tmp_path / "b.zip")}, "it is damaged", sources),
+    ):
+        with pytest.raises(SettingError) as error:
+            characters.Characters(**{"text": str(path), "length": 8} | bad)
+        (name, value), *_ = bad.items()
+        assert (error.value.name, error.value.value) == (name, value)
+        assert error.value.problem.startswith(problem)
+        assert error.value.allowed == allowed
+
+
+def test_a_description_has_the_digest_of_the_text_but_not_its_folder(tmp_path):
+    task = characters.Characters(data_dir=str(tmp_path))
+    assert task.description() == {
+        "text": "embedded",
+        "length": 50,
+        "batch": 32,
+        "sha256": corpus.digest("embedded"),
+    }
 
 
 def test_damaged_and_empty_texts_are_refused(tmp_path):

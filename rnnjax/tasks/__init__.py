@@ -1,1 +1,5 @@
-"""Tasks: each owns its inputs, targets, loss, score and chance level; the table of all of them is in `registry`."""
+"""Tasks: what networks are trained on in the capacity experiment.
+
+A task defines its inputs, targets, loss, scores and chance level, see `task`; each is
+one file. `registry` lists all of them by name.
+"""

@@ -1,91 +1,140 @@
-"""Which character comes next? (Collins, Sohl-Dickstein and Sussillo 2017, on text8)"""
+"""Which character comes next?
+
+After Collins, Sohl-Dickstein and Sussillo 2017 (arXiv:1611.09913), on text8.
+"""
 
 import dataclasses
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rnnjax.tasks.task import Batch, Task, weighted_mean
+from rnnjax.settings import SettingError, setting
+from rnnjax.tasks.task import (
+    MAX_COUNT,
+    Batch,
+    Data,
+    Task,
+    batch_setting,
+    score_key,
+    weighted_mean,
+)
 from rnnjax.text import corpus
 
-TEST_SHARE = 0.05  # of the text, at its end
+TEST_FRACTION = 0.05  # of the text, at its end
 
 
 @dataclasses.dataclass(frozen=True)
 class Characters(Task):
-    """Random windows of a text, one-hot; at every character the next one is asked for.
+    """Random windows of a text, one-hot; the target at each character is the next one.
 
-    Length 3 of "the cat": x = one-hot of "t", "h", "e", targets "h", "e", " ". Of "cat is": x = "a", "t", " ", targets "t", " ",
-    "i". The loss is the cross-entropy in bits a character over all positions, the state starting afresh at each window; who knows
-    only how frequent each character is needs the entropy of that, about 4.1 bits in English. Trained networks are judged on the
-    last 5 % of the text, which no update sees. `sha256`, unless empty, is what the text must have.
+    Length 3 of "the cat": x = one-hot of "t", "h", "e", targets "h", "e", " ". Of
+    "cat is": x = "a", "t", " ", targets "t", " ", "i". The loss is the cross-entropy in
+    bits a character over all positions; each window begins from the initial state.
+    Chance is the entropy of the characters' frequencies, about 4.1 bits in English.
+    Trained networks are scored on the last 5 % of the text, which no update contains.
+
+    If `sha256` is not empty, it is the digest that the text must have. Raises
+    `SettingError` for a text that cannot be read or is too short for the windows, and
+    ValueError for a text with another digest.
     """
 
-    text: str = "embedded"
+    text: str = setting(
+        "embedded",
+        "Text: a plain, .gz or .zip file, text8, or embedded (prose that comes with "
+        "Python).",
+    )
+    length: int = setting(50, "Characters in a window.", low=1, high=MAX_COUNT)
+    batch: int = batch_setting(32)
+    data_dir: str | None = setting(
+        None,
+        "Folder for downloaded texts. Default: RNNJAX_DATA_DIR, else the user's cache "
+        "folder.",
+    )
     sha256: str = ""
-    length: int = 50
-    batch: int = 32
 
-    measure = "bits per character"
+    loss_name = "bits per character"
+    scores = {
+        "loss": score_key("cross-entropy of the next character", "bits a character"),
+        "accuracy": score_key("fraction of the characters that are right"),
+    }
     input_size = corpus.CLASSES
     outputs = corpus.CLASSES
     every_step = True
 
-    def __post_init__(self):
-        if self.sha256 and corpus.digest(self.text) != self.sha256:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        text = self._text()
+        if self.sha256 and self._digest() != self.sha256:
             raise ValueError(f"the text {self.text} is not the one it was")
+        # A window and its last target must fit into the test part of the text.
+        longest = int(len(text) * TEST_FRACTION) - 2
+        if self.length > longest:
+            problem, allowed = "too long for the text", f"1 to {longest}"
+            raise SettingError("length", self.length, problem, allowed)
 
     @property
     def chance(self) -> float:
-        counts = np.bincount(corpus.read(self.text), minlength=corpus.CLASSES)
-        shares = counts[counts > 0] / counts.sum()
-        return float(-np.sum(shares * np.log2(shares)))
+        counts = np.bincount(self._text(), minlength=corpus.CLASSES)
+        fractions = counts[counts > 0] / counts.sum()
+        return float(-np.sum(fractions * np.log2(fractions)))
 
-    def sample(self, data, key: jax.Array, count: int | None = None) -> Batch:
-        return self._batch(
-            self._windows(key, count or self.batch, self.length + 1, 0, 1 - TEST_SHARE)
-        )
+    def sample(self, data: Data, key: jax.Array, count: int | None = None) -> Batch:
+        return self._batch(key, count or self.batch, 0, 1 - TEST_FRACTION)
 
-    def test(self, data, key: jax.Array, count: int) -> Batch:
-        return self._batch(
-            self._windows(key, count, self.length + 1, 1 - TEST_SHARE, 1)
-        )
+    def test_batch(self, data: Data, key: jax.Array, count: int) -> Batch:
+        """Windows of the end of the text."""
+        return self._batch(key, count, 1 - TEST_FRACTION, 1)
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
-        """Mean cross-entropy of outputs `[T, B, 27]` with the targets `[T, B]`, in bits."""
+        """Mean cross-entropy of logits `[T, B, 27]`, in bits."""
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, batch.target)
         return weighted_mean(losses, batch.weight) / math.log(2)
 
     def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        right = (jnp.argmax(outputs, axis=-1) == batch.target).astype(jnp.float32)
+        correct = (jnp.argmax(outputs, axis=-1) == batch.target).astype(jnp.float32)
         return {
             "loss": self.loss(outputs, batch),
-            "accuracy": weighted_mean(right, batch.weight),
+            "accuracy": weighted_mean(correct, batch.weight),
         }
 
-    def stream(self, key: jax.Array, steps: int) -> jax.Array:
-        """A piece of the text, `[steps, 27]`: the inputs on which a trained network's memory is probed."""
+    def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
+        """A random window of the whole text, `[steps, 27]`."""
         return jax.nn.one_hot(self._windows(key, 1, steps, 0, 1)[:, 0], self.input_size)
 
-    def _batch(self, windows: jax.Array) -> Batch:
+    def description(self) -> dict[str, Any]:
+        """The settings and the digest of the text, without the folder it is kept in."""
+        described = super().description() | {"sha256": self._digest()}
+        del described["data_dir"]
+        return described
+
+    def _text(self) -> np.ndarray:
+        """The text as classes `[N]`. Raises `SettingError`."""
+        try:
+            return corpus.read(self.text, self.data_dir)
+        except (OSError, ValueError) as error:
+            problem = getattr(error, "strerror", None) or str(error)
+            allowed = "a text file, plain, .gz or .zip, text8, or embedded"
+            raise SettingError("text", self.text, problem, allowed) from None
+
+    def _digest(self) -> str:
+        return corpus.digest(self.text, self.data_dir)
+
+    def _batch(self, key: jax.Array, count: int, first: float, last: float) -> Batch:
+        windows = self._windows(key, count, self.length + 1, first, last)
         target = windows[1:]
-        return Batch(
-            jax.nn.one_hot(windows[:-1], self.input_size),
-            target,
-            jnp.ones(target.shape),
-        )
+        x = jax.nn.one_hot(windows[:-1], self.input_size)
+        return Batch(x, target, jnp.ones(target.shape))
 
     def _windows(
         self, key: jax.Array, count: int, length: int, first: float, last: float
     ) -> jax.Array:
-        """`count` windows `[length, count]` that lie between the shares `first` and `last` of the text."""
-        text = corpus.read(self.text)
-        starts = jax.random.randint(
-            key, (count,), int(first * len(text)), int(last * len(text)) - length
-        )
-        return jnp.asarray(text)[starts[None, :] + jnp.arange(length)[:, None]].astype(
-            jnp.int32
-        )
+        """Random windows `[length, count]` between two fractions of the text."""
+        text = self._text()
+        low, high = int(first * len(text)), int(last * len(text)) - length
+        starts = jax.random.randint(key, (count,), low, high)
+        positions = starts[None, :] + jnp.arange(length)[:, None]
+        return jnp.asarray(text)[positions].astype(jnp.int32)

@@ -1,4 +1,7 @@
-"""How many bits can a parameter keep? (Collins, Sohl-Dickstein and Sussillo 2017, arXiv:1611.09913, section 2.1)"""
+"""How many bits does a parameter store?
+
+After Collins, Sohl-Dickstein and Sussillo 2017 (arXiv:1611.09913), section 2.1.
+"""
 
 import dataclasses
 import math
@@ -7,32 +10,44 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnnjax.tasks.task import Batch, Task, weighted_mean
+from rnnjax.settings import Range, setting
+from rnnjax.tasks.task import Batch, Data, Task, score_key, weighted_mean
+
+MIN_SAMPLES = 2
+SAMPLES_PER_PARAMETER = (2.0, 6.0)  # searched over unless a range is given
+MIN_PADDED = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Parameters(Task):
-    """`samples` rows of binary inputs, all different, each with a binary label, all drawn once: the labels are learned by heart.
+    """A fixed set of different binary inputs with random binary labels is memorized.
 
-    With 3 inputs and 2 samples: x = (1, -1, -1), (-1, 1, -1), labels 1, 0. A row is shown at the first of `steps` steps and the
-    label is asked for after the last. The loss is the cross-entropy in nats a label over all samples, which every update sees. A
-    fraction p right, p at least 1/2, proves
+    With 3 inputs and 2 samples: x = (1, -1, -1), (-1, 1, -1), labels 1, 0. The inputs
+    are shown at the first of `steps` steps, and the answer is read after the last. The
+    loss is the cross-entropy in nats a label over all samples, which are the batch of
+    every update. For b samples, of which a fraction p >= 1/2 is labelled right,
 
         bits = b + b (p log2 p + (1 - p) log2(1 - p))
 
-    stored bits for b samples: b for all right, 0 for half of them. `rows` is how many samples the program has room for; the first
-    b of them count.
+    are stored at least: b if all are right, 0 if half of them are. The arrays have
+    `padded_samples` samples; the first b of them have weight 1, the others 0.
     """
 
-    inputs: int = 24
-    steps: int = 5
-    rows: int = 1024
+    inputs: int = setting(24, "Binary inputs of a sample.", low=1, high=32)
+    steps: int = setting(5, "Steps from the inputs to the answer.", low=1, high=1000)
+    padded_samples: int = 1024
 
-    measure = "cross-entropy in nats a label"
-    chance = math.log(2)
-    outputs = 1
+    loss_name = "cross-entropy in nats a label"
+    scores = {
+        "loss": score_key("cross-entropy of the labels", "nats a label"),
+        "accuracy": score_key("fraction of the labels that are right"),
+        "bits": score_key("information about the labels that is stored", "bits"),
+    }
     objective = "bits"
     maximize = True
+    searches_samples = True
+    chance = math.log(2)
+    outputs = 1
 
     @property
     def input_size(self) -> int:
@@ -40,67 +55,106 @@ class Parameters(Task):
 
     @property
     def batch(self) -> int:
-        return self.rows
+        return self.padded_samples
 
     @property
-    def silence(self) -> int:
+    def blank_steps(self) -> int:
         return self.steps - 1
 
-    def draw(self, key: jax.Array, samples: jax.Array) -> Batch:
+    @property
+    def max_samples(self) -> int:
+        """2^inputs, the number of different binary inputs."""
+        return 2**self.inputs
+
+    def samples_range(self, parameters: int) -> Range:
+        """2 to 6 samples a parameter, if there are so many different ones."""
+        low, high = (
+            min(max(float(MIN_SAMPLES), ratio * parameters), self.max_samples)
+            for ratio in SAMPLES_PER_PARAMETER
+        )
+        return Range(low, high)
+
+    def with_padding(self, samples: int) -> "Parameters":
+        """The task whose arrays have space for `samples` samples; see `padded`."""
+        return dataclasses.replace(self, padded_samples=padded(samples))
+
+    def make_data(self, key: jax.Array, samples: jax.Array) -> Batch:
+        """All samples, the first `samples` of them with weight 1."""
         codes_key, labels_key = jax.random.split(key)
         codes = shuffled(
-            codes_key, jnp.arange(self.rows, dtype=jnp.uint32), self.inputs
+            codes_key, jnp.arange(self.padded_samples, dtype=jnp.uint32), self.inputs
         )
         bits = codes[:, None] >> jnp.arange(self.inputs, dtype=jnp.uint32) & 1
-        labels = jax.random.bernoulli(labels_key, 0.5, (self.rows,)).astype(jnp.float32)
-        counts = jnp.arange(self.rows) < samples
+        labels = jax.random.bernoulli(labels_key, 0.5, (self.padded_samples,))
+        counts = jnp.arange(self.padded_samples) < samples
         return Batch(
-            2 * bits[None].astype(jnp.float32) - 1, labels, counts.astype(jnp.float32)
+            2 * bits[None].astype(jnp.float32) - 1,
+            labels.astype(jnp.float32),
+            counts.astype(jnp.float32),
         )
 
-    def sample(self, data: Batch, key: jax.Array, count: int | None = None) -> Batch:
-        """All of it, always."""
+    def sample(self, data: Data, key: jax.Array, count: int | None = None) -> Batch:
+        """All samples, whatever the key and the count."""
         return data
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
-        """Cross-entropy of logits `[B, 1]`."""
+        """Mean cross-entropy of logits `[B, 1]`, in nats."""
         return weighted_mean(
             optax.sigmoid_binary_cross_entropy(outputs[:, 0], batch.target),
             batch.weight,
         )
 
     def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        right = weighted_mean(
-            ((outputs[:, 0] > 0) == (batch.target > 0)).astype(jnp.float32),
-            batch.weight,
-        )
+        correct = (outputs[:, 0] > 0) == (batch.target > 0)
+        accuracy = weighted_mean(correct.astype(jnp.float32), batch.weight)
         return {
             "loss": self.loss(outputs, batch),
-            "right": right,
-            "bits": stored(jnp.sum(batch.weight), right),
+            "accuracy": accuracy,
+            "bits": stored(jnp.sum(batch.weight), accuracy),
         }
 
-    def stream(self, key: jax.Array, steps: int) -> jax.Array:
-        rows = jax.random.rademacher(
-            key, (-(-steps // self.steps), self.inputs), jnp.float32
-        )
-        return jnp.pad(rows[:, None], ((0, 0), (0, self.silence), (0, 0))).reshape(
-            -1, self.inputs
-        )[:steps]
+    def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
+        """Random samples one after another, with their blank steps, `[steps, I]`."""
+        shape = (-(-steps // self.steps), self.inputs)
+        x = jax.random.rademacher(key, shape, jnp.float32)
+        x = jnp.pad(x[:, None], ((0, 0), (0, self.blank_steps), (0, 0)))
+        return x.reshape(-1, self.inputs)[:steps]
 
 
-def stored(samples: jax.Array, right: jax.Array) -> jax.Array:
-    """b + b (p log2 p + (1 - p) log2(1 - p)) bits for b samples and the fraction p = `right`, clipped to at least 1/2."""
-    p = jnp.clip(right, 0.5, 1.0)
+def padded(samples: int) -> int:
+    """The least 2^k or 3 * 2^k that is >= `samples`, and 64 at least.
+
+    For example 64, 96, 128, 192, 256: a search that moves the number of samples meets
+    few different sizes, and each size is one compiled program.
+    """
+    size = MIN_PADDED
+    while size < samples:
+        power_of_two = size & (size - 1) == 0
+        size = size * 3 // 2 if power_of_two else size * 4 // 3
+    return size
+
+
+def stored(samples: jax.Array, accuracy: jax.Array) -> jax.Array:
+    """b + b (p log2 p + (1 - p) log2(1 - p)), in bits.
+
+    b is `samples`, and p is `accuracy` or 1/2, whichever is larger.
+    """
+    p = jnp.clip(accuracy, 0.5, 1.0)
     return samples * (
         1 - (jax.scipy.special.entr(p) + jax.scipy.special.entr(1 - p)) / math.log(2)
     )
 
 
 def shuffled(key: jax.Array, numbers: jax.Array, bits: int) -> jax.Array:
-    """Random numbers below 2^bits in place of `numbers`, different for different ones: a bijection that the key chooses.
+    """A random permutation of the numbers below 2^bits, applied to uint32 `numbers`.
 
-    Each round multiplies by an odd number, adds one and folds the upper half onto the lower, all of which can be undone.
+    The key chooses the permutation. Each of its rounds, with random numbers f and o,
+
+        n <- (n (2 floor(f / 2) + 1) + o) mod 2^bits
+        n <- n xor floor(n / 2^ceil(bits / 2))
+
+    is invertible: an odd factor has an inverse mod 2^bits, and the second line keeps
+    the upper bits, from which it can be undone. So different numbers stay different.
     """
     mask = jnp.uint32(2**bits - 1)
     for factor, offset in jax.random.bits(key, (6, 2)):

@@ -1,40 +1,62 @@
-"""How much of a random function can be learned by heart? (Collins, Sohl-Dickstein and Sussillo 2017, arXiv:1611.09913)"""
+"""How much of a random function is memorized?
+
+After Collins, Sohl-Dickstein and Sussillo 2017 (arXiv:1611.09913).
+"""
 
 import dataclasses
 
 import jax
 import jax.numpy as jnp
 
-from rnnjax.tasks.task import Batch, Task, weighted_mean
+from rnnjax.settings import setting
+from rnnjax.tasks.task import (
+    MAX_COUNT,
+    Batch,
+    Task,
+    batch_setting,
+    score_key,
+    weighted_mean,
+)
 
-WHOLE = 2**14  # samples that are all looked at in the end
+MAX_TEST_SAMPLES = 2**14  # a larger set is scored on so many random samples of it
 
 
 @dataclasses.dataclass(frozen=True)
 class RandomFunction(Task):
-    """A fixed set of `samples` pairs: `steps` N(0, 1) inputs, and an N(0, 1) target that has nothing to do with them.
+    """A fixed set of N(0, 1) inputs with unrelated N(0, 1) targets is memorized.
 
-    With 3 steps: x = 0.3, -1.2, 0.9, a number a step, target -0.4 after the last. With `at_once`: x = (0.3, -1.2, 0.9) at one step,
-    two steps of silence, target -0.4. The loss is the mean squared error in units of the target's variance, for outputs y `[B, 1]`,
-    targets t `[B, 1]` and weights w `[B]`:
+    Each of the `samples` samples has `steps` inputs and one target. With 3 steps:
+    x = 0.3, -1.2, 0.9, one number a step, target -0.4 after the last. With `at_once`:
+    x = (0.3, -1.2, 0.9) at one step, two blank steps, target -0.4. The loss is the mean
+    squared error in units of the target's variance, for outputs y `[B, 1]`, targets t
+    `[B, 1]` and weights w `[B]`:
 
         loss = sum_b w_b (y_b - t_b)^2 / sum_b w_b
 
-    Ignoring the inputs scores 1. By the rate-distortion function of a Gaussian source, a fit of that loss holds about
+    Ignoring the inputs gives 1. By the rate-distortion function of a Gaussian source, a
+    fit with that loss stores about
 
         bits = max(0, samples / 2 log2(sum_b w_b t_b^2 / sum_b w_b / loss))
 
-    (the paper has 1 for the mean square of the targets, by which chance alone would seem to be stored). The paper has 10^6 samples.
-    The set is never in memory: sample k is drawn again, from the key and k, whenever it is met. Updates draw from it with
-    replacement, and it is the same set that is tested, since it is memorisation that is measured.
+    (the paper has 1 for the mean square of the targets; then targets that are small by
+    chance would count as stored). The paper has 10^6 samples. The set is never in
+    memory: sample k is computed from the key and k whenever it is needed. Updates draw
+    from the set with replacement, and the test set is the same set, since memorization
+    is measured.
     """
 
-    samples: int = 4096
-    steps: int = 50
-    at_once: bool = False
-    batch: int = 256
+    samples: int = setting(4096, "Samples to memorize.", low=1, high=MAX_COUNT)
+    steps: int = setting(
+        50, "Inputs of a sample, and steps to the answer.", low=1, high=1000
+    )
+    at_once: bool = setting(False, "Show all inputs of a sample at its first step.")
+    batch: int = batch_setting(256)
 
-    measure = "mean squared error"
+    loss_name = "mean squared error"
+    scores = {
+        "loss": score_key("mean squared error", "variance of a target"),
+        "bits": score_key("information about the targets that is stored", "bits"),
+    }
     chance = 1.0
     outputs = 1
 
@@ -43,60 +65,51 @@ class RandomFunction(Task):
         return self.steps if self.at_once else 1
 
     @property
-    def silence(self) -> int:
+    def blank_steps(self) -> int:
         return self.steps - 1 if self.at_once else 0
 
-    def draw(self, key: jax.Array, samples: jax.Array) -> jax.Array:
-        """The key from which the set is drawn, sample by sample; its size is the field `samples`."""
+    def make_data(self, key: jax.Array, samples: jax.Array) -> jax.Array:
+        """The key from which each sample is computed."""
         del samples
         return key
 
     def sample(
         self, data: jax.Array, key: jax.Array, count: int | None = None
     ) -> Batch:
-        return self._batch(
-            data, jax.random.randint(key, (count or self.batch,), 0, self.samples)
-        )
+        indices = jax.random.randint(key, (count or self.batch,), 0, self.samples)
+        return self._batch(data, indices)
 
-    def _batch(self, data: jax.Array, picked: jax.Array) -> Batch:
+    def _batch(self, data: jax.Array, indices: jax.Array) -> Batch:
         numbers = jax.vmap(
             lambda k: jax.random.normal(jax.random.fold_in(data, k), (self.steps + 1,))
-        )(picked)
-        shown, target = numbers[:, :-1], numbers[:, -1:]
-        return Batch(
-            shown[None] if self.at_once else shown.T[:, :, None],
-            target,
-            jnp.ones(len(target)),
-        )
+        )(indices)
+        inputs, target = numbers[:, :-1], numbers[:, -1:]
+        x = inputs[None] if self.at_once else inputs.T[:, :, None]
+        return Batch(x, target, jnp.ones(len(target)))
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """Mean squared error of outputs `[B, 1]`."""
         return weighted_mean(jnp.square(outputs - batch.target), batch.weight)
 
-    def test(self, data: jax.Array, key: jax.Array, count: int) -> Batch:
-        """The whole set if it has at most 16,384 samples, else so many of them."""
-        if self.samples > WHOLE:
-            return self.sample(data, key, WHOLE)
+    def test_batch(self, data: jax.Array, key: jax.Array, count: int) -> Batch:
+        """The whole set, or 16,384 random samples of it if it has more."""
+        if self.samples > MAX_TEST_SAMPLES:
+            return self.sample(data, key, MAX_TEST_SAMPLES)
         return self._batch(data, jnp.arange(self.samples))
 
     def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        """The loss, and `bits`: samples / 2 log2 of the targets' mean square over the loss, at least 0; answering 0 holds none."""
         loss = self.loss(outputs, batch)
         power = weighted_mean(jnp.square(batch.target), batch.weight)
+        ratio = power / jnp.maximum(loss, jnp.finfo(loss.dtype).tiny)
         return {
             "loss": loss,
-            "bits": self.samples
-            / 2
-            * jnp.log2(
-                jnp.maximum(power / jnp.maximum(loss, jnp.finfo(loss.dtype).tiny), 1)
-            ),
+            "bits": self.samples / 2 * jnp.log2(jnp.maximum(ratio, 1)),
         }
 
-    def stream(self, key: jax.Array, steps: int) -> jax.Array:
-        """One episode after another, of fresh numbers."""
+    def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
+        """New samples one after another, with their blank steps, `[steps, I]`."""
         if not self.at_once:
             return jax.random.normal(key, (steps, 1))
         vectors = jax.random.normal(key, (-(-steps // self.steps), 1, self.steps))
-        return jnp.pad(vectors, ((0, 0), (0, self.silence), (0, 0))).reshape(
-            -1, self.steps
-        )[:steps]
+        x = jnp.pad(vectors, ((0, 0), (0, self.blank_steps), (0, 0)))
+        return x.reshape(-1, self.steps)[:steps]

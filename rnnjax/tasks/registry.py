@@ -1,19 +1,30 @@
-"""All tasks by name. A new task is one file beside this one and one line here."""
+"""All tasks by name.
 
-from rnnjax.tasks import (
-    arithmetic,
-    characters,
-    parameters,
-    parentheses,
-    random_function,
-    units,
-)
+A new task is one file beside this one and one entry here:
 
-TASKS = {
-    "parameters": parameters.Parameters,
-    "units": units.Units,
-    "random_function": random_function.RandomFunction,
-    "characters": characters.Characters,
-    "parentheses": parentheses.Parentheses,
-    "arithmetic": arithmetic.Arithmetic,
+- a frozen dataclass derived from `Task` that defines its abstract members (`units` is a
+  short one to start from),
+- whose fields are declared with `setting`; they become flags of `benchmarks.capacity`
+  and are checked against their limits,
+- whose `scores` declare what `score` returns; they become keys of rows and columns of
+  tables.
+
+The tests of the contract run for every entry.
+"""
+
+from rnnjax.tasks.arithmetic import Arithmetic
+from rnnjax.tasks.characters import Characters
+from rnnjax.tasks.parameters import Parameters
+from rnnjax.tasks.parentheses import Parentheses
+from rnnjax.tasks.random_function import RandomFunction
+from rnnjax.tasks.task import Task
+from rnnjax.tasks.units import Units
+
+TASKS: dict[str, type[Task]] = {
+    "parameters": Parameters,
+    "units": Units,
+    "random_function": RandomFunction,
+    "characters": Characters,
+    "parentheses": Parentheses,
+    "arithmetic": Arithmetic,
 }

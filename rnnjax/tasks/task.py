@@ -1,16 +1,28 @@
-"""The contract of a task: what is shown, what is asked, and how an answer is judged."""
+"""The contract of a task: its settings, inputs, targets, loss and scores."""
 
-from typing import NamedTuple
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from rnnjax import settings
+from rnnjax.results.schema import Key
+from rnnjax.settings import Range, setting
+
+MAX_COUNT = 2**31 - 1  # the largest int32, JAX's default integer type
+
+Data = Any  # a pytree of arrays that stays the same during a training, or None
+
 
 class Batch(NamedTuple):
-    """Inputs x `[T, B, I]`, the targets of the task, and how much each answer counts.
+    """Inputs x `[T, B, I]`, the targets, and the weight of each target in the loss.
 
-    A task that asks once, after the last step, has targets `[B, ...]` and weights `[B]`; one that asks at every step has targets
-    `[T, B, ...]` and weights `[T, B]`. A weight of 0 is an answer that is not looked at.
+    A task with one answer, after the last step, has targets `[B, ...]` and weights
+    `[B]`. A task with an answer at every step has targets `[T, B, ...]` and weights
+    `[T, B]`. A target with weight 0 has no effect on the loss and the scores.
     """
 
     x: jax.Array
@@ -18,57 +30,141 @@ class Batch(NamedTuple):
     weight: jax.Array
 
 
-class Task:
-    """Base of all tasks, which are frozen dataclasses: hashable, and all they hold shapes the program.
+@dataclasses.dataclass(frozen=True)
+class Task(abc.ABC):
+    """Base of all tasks, which are frozen dataclasses; all fields are static.
 
-    A subclass has `input_size`, `outputs`, `batch` (samples an update sees), `measure` (what `loss` is, in words) and `chance` (the
-    loss of the best answer that ignores the inputs), and defines `sample`, `loss` and `stream`.
+    Fields declared with `settings.setting` are set by users, through flags or from
+    Python; a value outside its limits raises `SettingError`. Other fields are internal.
+
+    Class attributes:
+        loss_name: What the loss is, in words.
+        scores: Keys of the scores that `score` returns, `loss` included.
+        objective: The score by which trainings are compared.
+        maximize: Whether a larger objective is better.
+        every_step: Whether there is an answer at every step, or one after the last.
+        searches_samples: Whether capacity searches over the number of samples; then
+            `samples_range` and `with_padding` are defined.
     """
 
-    measure: str
-    chance: float
-    silence = 0  # steps with an input of zeros after the T that are shown
-    every_step = (
-        False  # whether an answer is asked for at every step, or only after the last
-    )
-    objective = "loss"  # the entry of `score` by which trainings are compared
-    maximize = False
+    loss_name: ClassVar[str]
+    scores: ClassVar[Mapping[str, Key]]
+    objective: ClassVar[str] = "loss"
+    maximize: ClassVar[bool] = False
+    every_step: ClassVar[bool] = False
+    searches_samples: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        settings.validate(self)
+
+    @property
+    @abc.abstractmethod
+    def input_size(self) -> int:
+        """I, the numbers (or one-hot classes) that the network reads at each step."""
+
+    @property
+    @abc.abstractmethod
+    def outputs(self) -> int:
+        """O, the numbers that the network puts out for each answer."""
+
+    @property
+    @abc.abstractmethod
+    def batch(self) -> int:
+        """B, the samples in the batch of an update."""
+
+    @property
+    @abc.abstractmethod
+    def chance(self) -> float:
+        """The loss of the best answer that ignores the inputs."""
+
+    @property
+    def blank_steps(self) -> int:
+        """Steps with an input of zeros that follow the T steps of a batch."""
+        return 0
 
     @property
     def sequence(self) -> int:
-        """The steps of a sample, silence included."""
+        """The steps of a sample: T and the blank steps."""
         shapes = jax.eval_shape(
-            lambda key: self.sample(self.draw(key, jnp.float32(2)), key),
+            lambda key: self.sample(self.make_data(key, jnp.float32(2)), key),
             jax.random.key(0),
         )
-        return shapes.x.shape[0] + self.silence
+        return shapes.x.shape[0] + self.blank_steps
 
-    def draw(self, key: jax.Array, samples: jax.Array):
-        """What is drawn once for a whole training: `samples` of it count. Nothing, for tasks that draw every update anew."""
+    def make_data(self, key: jax.Array, samples: jax.Array) -> Data:
+        """The data of a whole training, of which the first `samples` samples count.
+
+        None for tasks that draw every batch afresh.
+        """
         del key, samples
 
-    def sample(self, data, key: jax.Array, count: int | None = None) -> Batch:
-        """What one update sees; `data` comes from `draw`, `count` is `batch` unless it is given."""
-        raise NotImplementedError
+    @abc.abstractmethod
+    def sample(self, data: Data, key: jax.Array, count: int | None = None) -> Batch:
+        """A batch of `count` samples for an update, by default `batch`.
 
-    def test(self, data, key: jax.Array, count: int) -> Batch:
-        """What a trained network is judged by."""
+        `data` is the result of `make_data`.
+        """
+
+    def test_batch(self, data: Data, key: jax.Array, count: int) -> Batch:
+        """The batch that the scores of a trained network are computed on."""
         return self.sample(data, key, count)
 
+    @abc.abstractmethod
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
-        """The weighted mean loss of outputs `[B, O]`, or `[T, B, O]` where every step is asked."""
-        raise NotImplementedError
+        """The weighted mean loss of outputs `[B, O]`, `[T, B, O]` with `every_step`."""
 
     def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        """What is reported of outputs: `loss`, and more by name."""
+        """The scores of outputs: a scalar for each key of `scores`."""
         return {"loss": self.loss(outputs, batch)}
 
-    def stream(self, key: jax.Array, steps: int) -> jax.Array:
-        """Inputs `[steps, I]` of the kind the task shows, on which a trained network's memory is probed."""
-        raise NotImplementedError
+    @abc.abstractmethod
+    def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
+        """Inputs `[steps, I]` like those of the task, one sample after another.
+
+        The memory stability of trained networks is measured on them.
+        """
+
+    def loss_bound(self, hidden_size: int) -> float | None:
+        """A known lower bound of the loss of a network with H units, or None."""
+        del hidden_size
+        return None
+
+    @property
+    def max_samples(self) -> int | None:
+        """The most samples that there can be; None if there is no limit."""
+        return None
+
+    def samples_range(self, parameters: int) -> Range:
+        """The numbers of samples searched over for a network of so many parameters."""
+        raise TypeError(f"{type(self).__name__} does not search the number of samples")
+
+    def with_padding(self, samples: int) -> "Task":
+        """The task whose program has space for `samples` samples."""
+        del samples
+        return self
+
+    def description(self) -> dict[str, Any]:
+        """The settings that make the same task again, as JSON values by name."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in settings.fields(type(self))
+        }
+
+
+def batch_setting(default: int) -> Any:
+    """The field `batch` of a task."""
+    return setting(default, "Samples in the batch of an update.", low=1, high=MAX_COUNT)
+
+
+def score_key(meaning: str, unit: str = "") -> Key:
+    """One entry of `Task.scores`; null in rows of trainings that diverged."""
+    return Key("float", meaning, unit, nullable=True)
 
 
 def weighted_mean(values: jax.Array, weight: jax.Array) -> jax.Array:
-    """The sum of weight * value over the sum of the weights; `values` may have further axes, over which it is the plain mean."""
+    """sum(weight * value) / max(sum(weight), 1).
+
+    `values` may have further axes after those of `weight`, which are averaged.
+    """
     values = jnp.mean(values, axis=tuple(range(weight.ndim, values.ndim)))
     return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1)

@@ -1,28 +1,48 @@
-"""How many numbers can a unit keep? (Collins, Sohl-Dickstein and Sussillo 2017, arXiv:1611.09913, section 2.2)"""
+"""How many numbers does a unit remember?
+
+After Collins, Sohl-Dickstein and Sussillo 2017 (arXiv:1611.09913), section 2.2.
+"""
 
 import dataclasses
 
 import jax
 import jax.numpy as jnp
 
-from rnnjax.tasks.task import Batch, Task, weighted_mean
+from rnnjax.settings import setting
+from rnnjax.tasks.task import (
+    MAX_COUNT,
+    Batch,
+    Data,
+    Task,
+    batch_setting,
+    score_key,
+    weighted_mean,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Units(Task):
-    """A vector of N(0, 1) numbers is shown once and must be given back after a delay.
+    """A vector of N(0, 1) numbers is shown once and is the target after a delay.
 
-    Size 2 and delay 2: x = [(0.3, -1.2)], two steps of silence, target (0.3, -1.2), read after the last step. Size 1 and delay 1:
-    x = [0.7], one step of silence, target 0.7. The loss is the mean squared error a number. A network with n linear units keeps at
-    most n directions of the input, so no linear read-out does better than max(0, 1 - n / size); ignoring the input scores 1, the
-    chance level. Every update sees new vectors.
+    Size 2 and delay 2: x = [(0.3, -1.2)], two blank steps, target (0.3, -1.2), read
+    after the last step. Size 1 and delay 1: x = [0.7], one blank step, target 0.7.
+
+    The loss is the mean squared error a number. A network with n linear units keeps at
+    most n directions of the input, so no linear read-out has a loss below
+    max(0, 1 - n / size); ignoring the input gives 1, the chance level. Every update
+    draws new vectors.
     """
 
-    size: int = 64
-    delay: int = 4
-    batch: int = 128
+    size: int = setting(64, "Numbers in the vector to remember.", low=1, high=MAX_COUNT)
+    delay: int = setting(
+        4, "Steps between the vector and the answer.", low=0, high=MAX_COUNT
+    )
+    batch: int = batch_setting(128)
 
-    measure = "mean squared error a number"
+    loss_name = "mean squared error a number"
+    scores = {
+        "loss": score_key("mean squared error of a number", "variance of a number")
+    }
     chance = 1.0
 
     @property
@@ -34,10 +54,10 @@ class Units(Task):
         return self.size
 
     @property
-    def silence(self) -> int:
+    def blank_steps(self) -> int:
         return self.delay
 
-    def sample(self, data, key: jax.Array, count: int | None = None) -> Batch:
+    def sample(self, data: Data, key: jax.Array, count: int | None = None) -> Batch:
         target = jax.random.normal(key, (count or self.batch, self.size))
         return Batch(target[None], target, jnp.ones(len(target)))
 
@@ -45,9 +65,13 @@ class Units(Task):
         """Mean squared error of outputs `[B, O]`."""
         return weighted_mean(jnp.square(outputs - batch.target), batch.weight)
 
-    def stream(self, key: jax.Array, steps: int) -> jax.Array:
-        """One episode after another: the inputs on which a trained network's memory is probed."""
+    def loss_bound(self, hidden_size: int) -> float:
+        """The lowest loss of a linear network: max(0, 1 - hidden_size / size)."""
+        return max(0.0, 1 - hidden_size / self.size)
+
+    def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
+        """Samples one after another, each with its blank steps, `[steps, size]`."""
         period = 1 + self.delay
         vectors = self.sample(None, key, -(-steps // period)).x[0]
-        episodes = jnp.pad(vectors[:, None], ((0, 0), (0, self.delay), (0, 0)))
-        return episodes.reshape(-1, self.size)[:steps]
+        samples = jnp.pad(vectors[:, None], ((0, 0), (0, self.delay), (0, 0)))
+        return samples.reshape(-1, self.size)[:steps]
