@@ -6,56 +6,67 @@ import numpy as np
 import pytest
 
 from rnnjax.capacity import search
-from rnnjax.capacity.search import Plan, Range
+from rnnjax.capacity.search import Plan
+from rnnjax.settings import Range
 
 SPACE = {
     "learning_rate": Range(1e-4, 1.0),
     "decay": Range(0.0, 2.0, log=False),
     "samples": Range(50, 800),
 }
-PLAN = Plan(trials=32, rungs=3, factor=4, updates=1600, draws=(0, 1, 2), judges=2)
+PLAN = Plan(
+    trials=32,
+    rungs=3,
+    factor=4,
+    updates=1600,
+    result_seeds=(0, 1, 2),
+    selection_seeds=2,
+)
 
 
-def follow(asked, judge):
-    """All that a search asks, a list a round, with `judge` of a trial as its score."""
-    rounds = [next(asked)]
-    while True:
-        try:
-            rounds.append(asked.send([judge(trial) for trial in rounds[-1]]))
-        except StopIteration:
-            return rounds
+def follow(score, space=SPACE, optimizers=("adam",), plan=PLAN, max_samples=None):
+    """All trials of a search, a list for each round; `score` gives that of a trial."""
+    rounds = []
+
+    def evaluate(trials):
+        rounds.append(trials)
+        return [score(trial) for trial in trials]
+
+    result = search.search(space, optimizers, plan, evaluate, max_samples)
+    assert result == rounds[-1]
+    return rounds
 
 
 def peak(trial):
     """Best at a learning rate of 0.01 and 300 samples."""
-    rate, samples = trial.settings["learning_rate"], trial.settings["samples"]
-    return -abs(math.log10(rate) + 2) - abs(math.log(samples / 300))
+    values = trial.hyperparameters
+    rate = abs(math.log10(values["learning_rate"]) + 2)
+    return -rate - abs(math.log(values["samples"] / 300))
 
 
-def test_settings_fill_their_ranges_evenly():
-    trials = follow(search.search(SPACE, ("adam", "sgd"), PLAN), peak)[0]
+def test_hyperparameters_fill_their_ranges_evenly():
+    trials = follow(peak, optimizers=("adam", "sgd"))[0]
     assert len(trials) == 32
-    shares = np.asarray(
+    values = [trial.hyperparameters for trial in trials]
+    fractions = np.asarray(
         [
             [
-                math.log10(t.settings["learning_rate"]) / 4 + 1,
-                t.settings["decay"] / 2,
-                math.log(t.settings["samples"] / 50, 16),
+                math.log10(v["learning_rate"]) / 4 + 1,
+                v["decay"] / 2,
+                math.log(v["samples"] / 50, 16),
             ]
-            for t in trials
+            for v in values
         ]
     )
-    assert (shares >= -0.01).all() and (shares <= 1.01).all()
-    counts = np.stack([np.histogram(column, 8, (0, 1))[0] for column in shares.T])
+    assert (fractions >= -0.01).all() and (fractions <= 1.01).all()
+    counts = np.stack([np.histogram(column, 8, (0, 1))[0] for column in fractions.T])
     assert counts.min() >= 3 and counts.max() <= 5
-    assert [sum(t.optimizer == name for t in trials) for name in ("adam", "sgd")] == [
-        16,
-        16,
-    ]
+    for name in ("adam", "sgd"):
+        assert sum(trial.optimizer == name for trial in trials) == 16
 
 
 def test_rounds_halve_and_lengthen():
-    rounds = follow(search.search(SPACE, ("adam",), PLAN), peak)
+    rounds = follow(peak)
     assert [(len(r), r[0].updates) for r in rounds[:3]] == [
         (32, 100),
         (8, 400),
@@ -63,94 +74,112 @@ def test_rounds_halve_and_lengthen():
     ]
     best = sorted(rounds[0], key=lambda t: -peak(t))
     assert [t.number for t in rounds[1]] == [t.number for t in best[:8]]
-    assert [t.settings for t in rounds[2]] == [t.settings for t in best[:2]]
+    assert [t.hyperparameters for t in rounds[2]] == [
+        t.hyperparameters for t in best[:2]
+    ]
     seeds = [t.seed for r in rounds[:3] for t in r]
     assert len(set(seeds)) == len(seeds)
 
 
-def test_the_number_of_samples_is_bracketed_on_draws_of_its_own():
-    rounds = follow(search.search(SPACE, ("adam",), PLAN), peak)
-    judged = [t for r in rounds[3:-1] for t in r]
-    assert {t.stage for t in judged} == {"bracket"} and {t.updates for t in judged} == {
-        1600
-    }
-    by = {t.step: t for t in judged}
-    best = max(by, key=lambda k: peak(by[k]))
-    assert {best - 1, best + 1} <= by.keys()
-    for k in by:
-        assert by[k].settings["samples"] == round(by[0].settings["samples"] * 1.25**k)
-        assert sum(t.step == k for t in judged) == 2
-    assert (
-        abs(math.log(by[best].settings["samples"] / 300)) <= math.log(1.25) / 2 + 0.01
-    )
-    assert [(t.stage, t.seed, t.step) for t in rounds[-1]] == [
+def test_the_number_of_samples_is_bracketed_on_seeds_of_its_own():
+    rounds = follow(peak)
+    bracket = [t for r in rounds[3:-1] for t in r]
+    assert {t.stage for t in bracket} == {"bracket"}
+    assert {t.updates for t in bracket} == {1600}
+    by_move = {t.move: t for t in bracket}
+    best = max(by_move, key=lambda k: peak(by_move[k]))
+    assert {best - 1, best + 1} <= by_move.keys()
+    samples = {k: t.hyperparameters["samples"] for k, t in by_move.items()}
+    for k in by_move:
+        assert samples[k] == round(samples[0] * 1.25**k)
+        assert sum(t.move == k for t in bracket) == 2
+    assert abs(math.log(samples[best] / 300)) <= math.log(1.25) / 2 + 0.01
+    assert [(t.stage, t.seed, t.move) for t in rounds[-1]] == [
         ("draws", seed, best) for seed in (0, 1, 2)
     ]
-    assert all(t.settings == by[best].settings for t in rounds[-1])
+    for trial in rounds[-1]:
+        assert trial.hyperparameters == by_move[best].hyperparameters
     assert not {t.seed for t in rounds[-1]} & {t.seed for r in rounds[:-1] for t in r}
 
 
 def test_a_bracket_ends_at_its_moves_and_its_limits():
-    more = lambda trial: trial.settings["samples"]  # noqa: E731
-    moved = Plan(trials=1, rungs=1, factor=2, updates=1, draws=(0,), judges=1, moves=2)
-    steps = [
-        t.step
-        for r in follow(search.search(SPACE, ("adam",), moved), more)[1:]
-        for t in r
-    ]
-    assert steps == [-1, 0, 1, 2, 3, 3]
-    start = follow(search.search(SPACE, ("adam",), moved), more)[0][0].settings[
-        "samples"
-    ]
-    rounds = follow(search.search(SPACE, ("adam",), moved, round(start * 1.25)), more)
-    assert [t.step for r in rounds[1:] for t in r] == [-1, 0, 1, 1]
+    def samples(trial):
+        return trial.hyperparameters["samples"]
+
+    plan = Plan(
+        trials=1,
+        rungs=1,
+        factor=2,
+        updates=1,
+        result_seeds=(0,),
+        selection_seeds=1,
+        max_moves=2,
+    )
+    rounds = follow(samples, plan=plan)
+    assert [t.move for r in rounds[1:] for t in r] == [-1, 0, 1, 2, 3, 3]
+    limit = round(samples(rounds[0][0]) * 1.25)
+    rounds = follow(samples, plan=plan, max_samples=limit)
+    assert [t.move for r in rounds[1:] for t in r] == [-1, 0, 1, 1]
 
 
 def test_finalists_are_compared_in_the_mean():
     """The best of the last round in a single lucky training does not win."""
     plan = Plan(
-        trials=4, rungs=1, factor=2, updates=10, draws=(0, 1, 2), finalists=2, judges=4
+        trials=4,
+        rungs=1,
+        factor=2,
+        updates=10,
+        result_seeds=(0, 1, 2),
+        finalists=2,
+        selection_seeds=4,
     )
 
-    def judge(trial):
+    def score(trial):
         lucky = trial.stage == "rung0" and trial.number == 3
         return 10.0 if lucky else -float(trial.number)
 
-    rounds = follow(search.search(SPACE, ("adam",), plan), judge)
+    rounds = follow(score, plan=plan)
     assert [(t.stage, t.number) for t in rounds[1]] == [("finals", 3)] * 4 + [
         ("finals", 0)
     ] * 4
-    assert (
-        len({t.seed for t in rounds[1]} | {t.seed for t in rounds[0]} | {0, 1, 2})
-        == 4 + 4 + 3
-    )
-    assert {t.settings["decay"] for t in rounds[-1]} == {rounds[0][0].settings["decay"]}
+    seeds = {t.seed for t in rounds[1]} | {t.seed for t in rounds[0]} | {0, 1, 2}
+    assert len(seeds) == 4 + 4 + 3
+    decays = {t.hyperparameters["decay"] for t in rounds[-1]}
+    assert decays == {rounds[0][0].hyperparameters["decay"]}
 
 
-def test_without_samples_the_best_setting_is_drawn_once_each():
+def test_without_samples_the_best_candidate_is_trained_once_on_each_seed():
     space = {name: SPACE[name] for name in ("learning_rate", "decay")}
-    rounds = follow(
-        search.search(space, ("adam",), PLAN),
-        lambda t: -abs(math.log10(t.settings["learning_rate"]) + 2),
-    )
+
+    def score(trial):
+        return -abs(math.log10(trial.hyperparameters["learning_rate"]) + 2)
+
+    rounds = follow(score, space=space)
     assert len(rounds) == 4
-    assert [t.seed for t in rounds[-1]] == [0, 1, 2] and {
-        t.number for t in rounds[-1]
-    } == {
-        rounds[2][0].number,
-        rounds[2][1].number,
-    } & {rounds[-1][0].number}
+    best = max(rounds[2], key=score)
+    assert [(t.number, t.seed) for t in rounds[-1]] == [
+        (best.number, seed) for seed in (0, 1, 2)
+    ]
 
 
 def test_diverged_trials_come_last():
-    rounds = follow(
-        search.search(SPACE, ("adam",), PLAN),
-        lambda t: None if t.number % 2 else peak(t),
-    )
+    rounds = follow(lambda t: None if t.number % 2 else peak(t))
     assert all(t.number % 2 == 0 for t in rounds[1])
-    assert [
-        len(r) for r in follow(search.search(SPACE, ("adam",), PLAN), lambda t: None)
-    ] == [32, 8, 2, 6, 3]
+    assert [len(r) for r in follow(lambda t: None)] == [32, 8, 2, 6, 3]
+
+
+def test_the_example_of_the_docstring():
+    plan = Plan(
+        trials=8, rungs=2, factor=4, updates=400, result_seeds=(0, 1), finalists=2
+    )
+    rounds = follow(lambda t: -float(t.number) - abs(t.move), plan=plan)
+    assert [(r[0].stage, len(r), r[0].updates, r[0].seed) for r in rounds] == [
+        ("rung0", 8, 100, 1_000_000),
+        ("rung1", 2, 400, 2_000_000),
+        ("finals", 6, 400, 3_000_000),
+        ("bracket", 9, 400, 4_000_000),
+        ("draws", 2, 400, 0),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,182 +1,247 @@
-"""Populations of settings: a Sobol start, successive halving, and a number of samples with a worse one on either side.
+"""The search for the best training: a Sobol start, successive halving, a bracket.
 
-A search is a generator: it yields lists of trials, is sent their scores (higher is better, None for a training that diverged), and
-returns when it has nothing more to ask. It holds no state of its own, so the same scores lead to the same questions.
+A search is a plain function that calls `evaluate(trials)` once a round. It holds no
+state of its own, so the same scores lead to the same trials. Needs no JAX.
 """
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from scipy.stats import qmc
 
-RATIO = 1.25  # between neighbouring numbers of samples
-SEEDS_OF_A_RUNG = 10**6
-BRACKET, DRAWS = "bracket", "draws"
+from rnnjax.settings import Range
 
-
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Values from `low` to `high`, spaced evenly, or evenly in their logarithms."""
-
-    low: float
-    high: float
-    log: bool = True
-
-    def at(self, share: float) -> float:
-        """The value at a share from 0 to 1 of the way."""
-        if self.log and self.low < self.high:
-            return self.low * (self.high / self.low) ** share
-        return self.low + (self.high - self.low) * share
+MOVE_RATIO = 1.25  # between neighboring numbers of samples
+MIN_SAMPLES = 2
+SEEDS_PER_ROUND = 10**6
+# The stage of a trial; that of the first round is "rung0", of the second "rung1".
+RUNG, FIRST_RUNG, FINALS, BRACKET, DRAWS = "rung", "rung0", "finals", "bracket", "draws"
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How much is tried.
+    """How much a search tries; `search` has an example.
 
-    Rung r = 0 ... `rungs` - 1 trains the best `trials / factor^r` settings afresh, each from a start and on data of its own, with
-    `updates / factor^(rungs - 1 - r)` updates. As one training says little, the best `finalists` of the last rung are trained on
-    `judges` draws each, and the best in the mean goes on. Its number of samples, if it has one, is moved by steps of 1.25 at most
-    `moves` times, until both neighbours do worse in the mean of `judges` other draws. What comes out is trained on each of the
-    `draws`, which no choice has seen.
+    Attributes:
+      trials: candidates that the search starts with.
+      rungs: rounds of halving.
+      factor: the next rung has so many times fewer trials and more updates.
+      updates: updates of a training in the last rung and after it.
+      result_seeds: seeds of the fresh draws, which no choice depends on.
+      finalists: candidates of the last rung that are compared once more.
+      selection_seeds: number of seeds that finalists, and numbers of samples, are
+        compared on.
+      max_moves: how often the bracket moves the number of samples, at most.
     """
 
     trials: int
     rungs: int
     factor: int
     updates: int
-    draws: tuple[int, ...]
+    result_seeds: tuple[int, ...]
     finalists: int = 1
-    judges: int = 3
-    moves: int = 6
+    selection_seeds: int = 3
+    max_moves: int = 6
 
     def rung(self, r: int) -> tuple[int, int]:
-        """Trials and updates of a rung."""
-        return max(1, self.trials // self.factor**r), max(
-            1, self.updates // self.factor ** (self.rungs - 1 - r)
+        """The trials of rung r, and the updates of each."""
+        return (
+            max(1, self.trials // self.factor**r),
+            max(1, self.updates // self.factor ** (self.rungs - 1 - r)),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One training: `number` is a place in the Sobol sequence, `step` how many times its number of samples was moved by 1.25."""
+    """One training.
+
+    Attributes:
+      stage: the round: "rung0", "rung1", ..., "finals", "bracket" or "draws".
+      number: index of its candidate in the Sobol sequence.
+      move: how many times its number of samples was multiplied by 1.25.
+      seed: seed of its weights and data.
+      updates: how many updates it makes.
+      optimizer: name of the optimizer.
+      hyperparameters: values by name.
+    """
 
     stage: str
     number: int
-    step: int
+    move: int
     seed: int
     updates: int
     optimizer: str
-    settings: dict[str, float]
+    hyperparameters: dict[str, float]
 
 
-Scores = list[float | None]
-Search = Generator[list[Trial], Scores, None]
+# The score of each trial, of which more is better; None if the training diverged.
+Evaluate = Callable[[list[Trial]], Sequence[float | None]]
+
+
+class Candidate(NamedTuple):
+    """What a training may be done with; `number` is its index in the Sobol sequence."""
+
+    number: int
+    optimizer: str
+    hyperparameters: dict[str, float]
+
+    def trial(self, stage: str, seed: int, updates: int, move: int = 0) -> Trial:
+        return Trial(
+            stage=stage,
+            number=self.number,
+            move=move,
+            seed=seed,
+            updates=updates,
+            optimizer=self.optimizer,
+            hyperparameters=self.hyperparameters,
+        )
 
 
 def search(
-    space: dict[str, Range],
-    optimizers: tuple[str, ...],
+    space: Mapping[str, Range],
+    optimizers: Sequence[str],
     plan: Plan,
-    most_samples: int = 2**31,
-) -> Search:
-    """Searches `space`, which says where each setting may lie; among them may be `samples`, which stays below `most_samples`."""
-    candidates = dict(enumerate(_sobol(space, optimizers, plan.trials)))
-    for r in range(plan.rungs):
-        count, updates = plan.rung(r)
-        seed = (r + 1) * SEEDS_OF_A_RUNG
-        trials = [
-            Trial(f"rung{r}", k, 0, seed + k, updates, *candidates[k])
-            for k in list(candidates)[:count]
-        ]
-        scores = yield trials
-        order = sorted(range(len(trials)), key=lambda k: -_score(scores[k]))  # noqa: B023
-        candidates = {trials[k].number: candidates[trials[k].number] for k in order}
+    evaluate: Evaluate,
+    max_samples: int | None = None,
+) -> list[Trial]:
+    """Searches for the best candidate and trains it on fresh draws.
+
+    With trials=8, rungs=2, factor=4, updates=400, finalists=2, selection_seeds=3 and
+    result_seeds=(0, 1), `evaluate` is called with these trials:
+
+        stage    candidates          updates  seeds                   trials
+        rung0    0 ... 7             100      1000000 ... 1000007     8
+        rung1    best 2 of rung0     400      2000000 + number        2
+        finals   order of rung1      400      3000000 ... 3000002     2 x 3
+        bracket  best mean, moved    400      4000000 ... 4000002     3 x 3 and more
+        draws    best mean           400      0, 1                    2
+
+    A rung trains its candidates afresh, each from weights and on data of its own. As one
+    training says little, the finals compare candidates by their mean over the same
+    seeds. The bracket is skipped if the space has no `samples`. For 100 samples it
+    compares 80, 100 and 125; if 125 are best, 156 as well, and so on until both
+    neighbors are worse or `max_moves` is reached.
+
+    Args:
+      space: the range of each hyperparameter. `samples` are whole numbers.
+      optimizers: names; each gets an equal part of the candidates.
+      plan: how much is tried.
+      evaluate: gives the scores of trials, of which more is better.
+      max_samples: the most samples that there are; None if there is no limit.
+
+    Returns:
+      The trials of the fresh draws.
+    """
+    candidates = _sobol(space, optimizers, plan.trials)
+    for rung in range(plan.rungs):
+        candidates = _rung(rung, candidates, plan, evaluate)
     if plan.finalists > 1:
-        candidates = yield from _finals(
-            dict(list(candidates.items())[: plan.finalists]), plan
-        )
-    number, (optimizer, settings) = next(iter(candidates.items()))
-    step, settings = yield from _bracket(
-        number, optimizer, settings, plan, most_samples
-    )
-    yield [
-        Trial(DRAWS, number, step, seed, plan.updates, optimizer, settings)
-        for seed in plan.draws
+        candidates = _finals(candidates[: plan.finalists], plan, evaluate)
+    best, move = candidates[0], 0
+    if "samples" in space:
+        move = _bracket(best, plan, evaluate, max_samples)
+        best = _moved(best, move)
+    result = [best.trial(DRAWS, seed, plan.updates, move) for seed in plan.result_seeds]
+    evaluate(result)
+    return result
+
+
+def _rung(
+    rung: int, candidates: list[Candidate], plan: Plan, evaluate: Evaluate
+) -> list[Candidate]:
+    """Trains the first candidates; returns these, the best first."""
+    count, updates = plan.rung(rung)
+    first_seed = (rung + 1) * SEEDS_PER_ROUND
+    trials = [
+        candidate.trial(f"{RUNG}{rung}", first_seed + candidate.number, updates)
+        for candidate in candidates[:count]
     ]
+    return _best_first(candidates[:count], _sums(evaluate, trials, 1))
 
 
-def _finals(candidates: dict[int, tuple[str, dict[str, float]]], plan: Plan):
-    """The candidates in the order of their mean scores on draws of their own, the best first."""
-    seeds = [(plan.rungs + 1) * SEEDS_OF_A_RUNG + k for k in range(plan.judges)]
-    scores = yield [
-        Trial("finals", k, 0, seed, plan.updates, *candidates[k])
-        for k in candidates
+def _finals(
+    candidates: list[Candidate], plan: Plan, evaluate: Evaluate
+) -> list[Candidate]:
+    """Trains each candidate on several seeds; returns them, the best mean first."""
+    seeds = _selection_seeds(plan, plan.rungs + 1)
+    trials = [
+        candidate.trial(FINALS, seed, plan.updates)
+        for candidate in candidates
         for seed in seeds
     ]
-    sums = [
-        sum(map(_score, scores[k * len(seeds) : (k + 1) * len(seeds)]))
-        for k in range(len(candidates))
-    ]
-    order = sorted(range(len(candidates)), key=lambda k: -sums[k])
-    return {
-        number: candidates[number] for number in (list(candidates)[k] for k in order)
-    }
+    return _best_first(candidates, _sums(evaluate, trials, len(seeds)))
 
 
 def _bracket(
-    number: int,
-    optimizer: str,
-    settings: dict[str, float],
-    plan: Plan,
-    most_samples: int,
-):
-    """Moves a setting's number of samples until both neighbours are worse; returns by how many steps, and the setting then."""
-    if "samples" not in settings:
-        return 0, settings
-    best, means = 0, {}
-    seeds = [(plan.rungs + 2) * SEEDS_OF_A_RUNG + k for k in range(plan.judges)]
-
-    def moved(step: int) -> dict[str, float]:
-        return settings | {"samples": round(settings["samples"] * RATIO**step)}
-
-    for _ in range(1 + plan.moves):
-        around = (
-            step
-            for step in (best - 1, best, best + 1)
-            if 2 <= moved(step)["samples"] <= most_samples
-        )
-        new = [step for step in around if step not in means]
-        if not new or means.get(best) == -math.inf:
+    candidate: Candidate, plan: Plan, evaluate: Evaluate, max_samples: int | None
+) -> int:
+    """Moves the number of samples until both neighbors are worse; returns the move."""
+    best, sums = 0, dict[int, float]()
+    seeds = _selection_seeds(plan, plan.rungs + 2)
+    for _ in range(1 + plan.max_moves):
+        new = [
+            move
+            for move in (best - 1, best, best + 1)
+            if move not in sums and _exists(_moved(candidate, move), max_samples)
+        ]
+        if not new or sums.get(best) == -math.inf:
             break
-        scores = yield [
-            Trial(BRACKET, number, step, seed, plan.updates, optimizer, moved(step))
-            for step in new
+        trials = [
+            _moved(candidate, move).trial(BRACKET, seed, plan.updates, move)
+            for move in new
             for seed in seeds
         ]
-        for k, step in enumerate(new):
-            means[step] = sum(
-                map(_score, scores[k * len(seeds) : (k + 1) * len(seeds)])
-            )
-        best = max(means, key=means.get)
-    return best, moved(best)
+        sums |= dict(zip(new, _sums(evaluate, trials, len(seeds))))
+        best = max(sums, key=lambda move: sums[move])
+    return best
 
 
-def _score(score: float | None) -> float:
-    return -math.inf if score is None else score
+def _moved(candidate: Candidate, move: int) -> Candidate:
+    """The candidate with 1.25^move times as many samples."""
+    samples = round(candidate.hyperparameters["samples"] * MOVE_RATIO**move)
+    values = candidate.hyperparameters | {"samples": samples}
+    return candidate._replace(hyperparameters=values)
+
+
+def _exists(candidate: Candidate, max_samples: int | None) -> bool:
+    samples = candidate.hyperparameters["samples"]
+    return samples >= MIN_SAMPLES and (max_samples is None or samples <= max_samples)
+
+
+def _selection_seeds(plan: Plan, round_index: int) -> list[int]:
+    first = round_index * SEEDS_PER_ROUND
+    return [first + k for k in range(plan.selection_seeds)]
+
+
+def _sums(evaluate: Evaluate, trials: list[Trial], count: int) -> list[float]:
+    """The sum of the scores of each `count` trials; -inf if one of them diverged."""
+    scores = [-math.inf if score is None else score for score in evaluate(trials)]
+    return [sum(batch) for batch in itertools.batched(scores, count)]
+
+
+def _best_first(candidates: list[Candidate], scores: list[float]) -> list[Candidate]:
+    order = sorted(range(len(candidates)), key=lambda k: -scores[k])
+    return [candidates[k] for k in order]
 
 
 def _sobol(
-    space: dict[str, Range], optimizers: tuple[str, ...], count: int
-) -> list[tuple[str, dict[str, float]]]:
-    """`count` pairs of an optimiser and settings, spread evenly over both (Sobol 1967, scrambled after Owen 1998)."""
+    space: Mapping[str, Range], optimizers: Sequence[str], count: int
+) -> list[Candidate]:
+    """`count` candidates, spread evenly over the ranges and the optimizers.
+
+    The points of Sobol 1967, scrambled after Owen 1998.
+    """
     points = qmc.Sobol(len(space) + 1, rng=0).random_base2(
         max(0, math.ceil(math.log2(count)))
     )
-    out = []
-    for which, *shares in points[:count].tolist():
-        settings = {name: space[name].at(share) for name, share in zip(space, shares)}
-        if "samples" in settings:
-            settings["samples"] = max(2, round(settings["samples"]))
-        out.append((optimizers[int(which * len(optimizers))], settings))
-    return out
+    candidates = []
+    for number, (which, *fractions) in enumerate(points[:count].tolist()):
+        values = {name: space[name].at(x) for name, x in zip(space, fractions)}
+        if "samples" in values:
+            values["samples"] = max(MIN_SAMPLES, round(values["samples"]))
+        optimizer = optimizers[int(which * len(optimizers))]
+        candidates.append(Candidate(number, optimizer, values))
+    return candidates

@@ -1,0 +1,68 @@
+"""The table that a run of capacity prints, from rows alone. Needs no JAX."""
+
+from collections.abc import Callable, Mapping
+
+from rnnjax.capacity import summary
+from rnnjax.results.schema import Row
+from rnnjax.results.tables import Table
+
+Column = Callable[[Row], str]
+
+BITS: Mapping[str, Column] = {
+    "budget": lambda line: str(line["budget"]),
+    "parameters": lambda line: str(line["parameters"]),
+    "units": lambda line: str(line["hidden_size"]),
+    "samples": lambda line: _text(line["samples"], "d"),
+    "bits per parameter": lambda line: _text(line["bits_per_parameter"], ".2f"),
+    "95 %": lambda line: _interval(line, "bits_per_parameter", ".2f"),
+    "bracketed": lambda line: "yes" if line["bracketed"] else "no",
+    "max": lambda line: _text(line["max_bits_per_parameter"], ".2f"),
+    "trials": lambda line: str(line["trials"]),
+}
+
+
+def tables(rows: list[Row]) -> list[Table]:
+    """A line for each cell, depth and budget, and notes on what was searched."""
+    columns, title = BITS, "bits per parameter: mean of fresh draws, max of all trials"
+    if not summary.counts_bits(rows):
+        columns = _loss_columns(rows)
+        chance = f"(chance {rows[0]['chance']:.3f})"
+        title = f"{rows[0]['loss_name']}: mean of fresh draws {chance}"
+    every = summary.series(rows)
+    names = [summary.title(series, every) for series, _, _ in summary.points(rows)]
+    lines = [
+        [name, *(column(line) for column in columns.values())]
+        for name, line in zip(names, summary.summary(rows))
+    ]
+    diverged = sum(row["status"] == "diverged" for row in rows)
+    notes = [
+        f"{len(rows)} trainings, {diverged} of them diverged. The best of each search "
+        f"was trained on {summary.draws_count(rows)} fresh draws."
+    ]
+    return [Table(title, ["cell", *columns], lines, notes)]
+
+
+def _loss_columns(rows: list[Row]) -> dict[str, Column]:
+    columns: dict[str, Column] = {
+        "units": lambda line: str(line["hidden_size"]),
+        "parameters": lambda line: str(line["parameters"]),
+        "loss": lambda line: _text(line["loss"], ".4f"),
+        "95 %": lambda line: _interval(line, "loss", ".4f"),
+    }
+    if rows[0]["loss_bound"] is not None:
+        columns["bound"] = lambda line: _text(line["loss_bound"], ".3f")
+    for name in summary.other_scores(rows):
+        columns[name] = lambda line, name=name: _text(line[name], ".3f")
+    return columns | {
+        "best trial": lambda line: _text(line["best_loss"], ".4f"),
+        "trials": lambda line: str(line["trials"]),
+    }
+
+
+def _text(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _interval(line: Row, name: str, form: str) -> str:
+    low, high = line[f"{name}_low"], line[f"{name}_high"]
+    return "-" if low is None else f"{low:{form}} to {high:{form}}"
