@@ -1,4 +1,4 @@
-"""Pictures of what networks look back at."""
+"""Pictures of the connectivity of networks."""
 
 import contextlib
 import itertools
@@ -11,7 +11,7 @@ from rnnjax.figures import canvas, connectivity, page
 TEXT = " the history of the roman empire begins with the city of rome"
 
 
-def example(
+def make_example(
     cell="gru", text=TEXT, seed=0, words=("empire", "emperor", "$\\x$"), targets=True
 ):
     rng = np.random.default_rng(seed)
@@ -29,35 +29,35 @@ def example(
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures and axes that were saved."""
-    original, found = canvas.figure, []
+    """The figures that were saved, each with its axes."""
+    original, figures = canvas.figure, []
 
     @contextlib.contextmanager
     def figure(*arguments, **settings):
         with original(*arguments, **settings) as pair:
             yield pair
-            found.append(pair)
+            figures.append(pair)
 
     monkeypatch.setattr(canvas, "figure", figure)
-    return found
+    return figures
 
 
-def test_backgrounds_stand_behind_their_characters(tmp_path, drawn):
-    examples, outputs = [example(), example("lstm", seed=1)], [26, 60]
+def test_backgrounds_are_behind_their_characters(tmp_path, drawn):
+    examples, outputs = [make_example(), make_example("lstm", seed=1)], [26, 60]
     connectivity.heatmap(tmp_path, examples, outputs)
     ((_, axes),) = drawn
     assert axes.shape == (2, 2)
-    for (output, line), (one, column) in itertools.product(
-        zip(outputs, axes), zip(examples, range(2))
+    for (row, output), (column, example) in itertools.product(
+        enumerate(outputs), enumerate(examples)
     ):
-        axis, shares = line[column], one.shares()[output]
+        axis, fractions = axes[row][column], example.fractions()[output]
         letters = [text for text in axis.texts if text.get_family() == ["monospace"]]
         assert "".join(text.get_text() for text in letters) == TEXT
         cells = axis.images[0].get_array()
         assert axis.images[0].get_clim() == (0, 1)
         for k, letter in enumerate(letters):
             x, y = letter.get_position()
-            assert cells[y, x] == pytest.approx(shares[k])
+            assert cells[y, x] == pytest.approx(fractions[k])
             assert (letter.get_color() == "black") == (k <= output)
         (box,) = axis.patches
         assert (box.get_x() + 0.5, box.get_y() + 0.5) == letters[output].get_position()
@@ -65,13 +65,13 @@ def test_backgrounds_stand_behind_their_characters(tmp_path, drawn):
 
 
 def test_labels_name_cells_words_and_guesses(tmp_path, drawn):
-    other = example("mgu", " another text")
+    other = make_example("mgu", " another text")
     connectivity.heatmap(
         tmp_path,
         [
-            example("$\\gru$"),
+            make_example("$\\gru$"),
             other,
-            example("lstm", words=("a", "incomprehensibility", "b")),
+            make_example("lstm", words=("a", "incomprehensibility", "b")),
         ],
         [26, 27],
     )
@@ -110,33 +110,33 @@ def test_labels_name_cells_words_and_guesses(tmp_path, drawn):
     ],
 )
 def test_a_row_says_what_was_read(tmp_path, drawn, text, targets, output, label):
-    connectivity.heatmap(tmp_path, [example(text=text, targets=targets)], [output])
+    connectivity.heatmap(tmp_path, [make_example(text=text, targets=targets)], [output])
     assert label in [text.get_text() for text in drawn[0][1][0][0].texts]
 
 
 def test_outputs_are_second_letters_of_longer_words(tmp_path, drawn):
-    connectivity.heatmap(tmp_path, [example()])
-    connectivity.heatmap(tmp_path, [example(text=" history a to be or not")])
-    connectivity.heatmap(tmp_path, [example(text=" a to be or not")])
+    connectivity.heatmap(tmp_path, [make_example()])
+    connectivity.heatmap(tmp_path, [make_example(text=" history a to be or not")])
+    connectivity.heatmap(tmp_path, [make_example(text=" a to be or not")])
     (_, first), (_, second), (_, third) = drawn
-    found = [
+    titles = [
         [line[0].texts[-2 if k == 0 else -1].get_text() for k, line in enumerate(axes)]
         for axes in (first, second, third)
     ]
-    assert found == [
+    assert titles == [
         ["roman, after “ro”", "empire, after “em”", "begins, after “be”"],
         ["history, after “hi”"],
         ["not, after “not”"],
     ]
     many = "".join(f" word{'abcdefghij'[k]}" for k in range(10))
-    connectivity.heatmap(tmp_path, [example(text=many)])
-    assert len(drawn[-1][1]) == connectivity.SHOWN
+    connectivity.heatmap(tmp_path, [make_example(text=many)])
+    assert len(drawn[-1][1]) == connectivity.MAX_OUTPUTS
 
 
 @pytest.mark.parametrize("width", [12, 50])
 @pytest.mark.parametrize("text", [TEXT, "a" * 60, "", " ab", " a" + "b" * 20 + " c"])
-def test_lines_hold_all_of_the_text_and_break_before_words(text, width):
-    lines = connectivity._lines(text, width)
+def test_lines_have_all_of_the_text_and_break_before_words(text, width):
+    lines = connectivity._break_lines(text, width)
     pieces = [text[begin:end] for begin, end in lines]
     assert "".join(pieces) == text
     assert max(map(len, pieces)) <= width
@@ -144,12 +144,12 @@ def test_lines_hold_all_of_the_text_and_break_before_words(text, width):
         assert all(piece.startswith(" ") for piece in pieces)
 
 
-def clash(figure, boxes):
+def collisions(figure, boxes):
     """Pairs of labels that overlap, and labels that leave the figure."""
     pairs = [
         (a, b)
-        for (a, one), (b, two) in itertools.combinations(boxes.items(), 2)
-        if one.overlaps(two)
+        for (a, box), (b, other) in itertools.combinations(boxes.items(), 2)
+        if box.overlaps(other)
     ]
     return pairs + [
         name
@@ -165,27 +165,29 @@ def test_nothing_overlaps(tmp_path, drawn, cells, steps):
         TEXT + " a republic that became the largest state of the ancient world" * 3
     )[:steps]
     longest = ("commonwealths", "incomprehensibility", "mammographically")
-    examples = [example(f"nested_lstm{k}", text, words=longest) for k in range(cells)]
+    examples = [
+        make_example(f"nested_lstm{k}", text, words=longest) for k in range(cells)
+    ]
     connectivity.heatmap(tmp_path, examples)
     ((figure, axes),) = drawn
     figure.draw_without_rendering()
     boxes = {}
-    for place, axis in np.ndenumerate(axes):
-        boxes |= {(*place, "text"): axis.get_window_extent()}
+    for index, axis in np.ndenumerate(axes):
+        boxes |= {(*index, "text"): axis.get_window_extent()}
         boxes |= {
-            (*place, text.get_text()): text.get_window_extent()
+            (*index, text.get_text()): text.get_window_extent()
             for text in axis.texts
             if text.get_in_layout()
         }
-        boxes |= {(*place, "title"): axis._left_title.get_window_extent()}
-        lines = len(connectivity._lines(text, connectivity.LINE))
+        boxes |= {(*index, "title"): axis._left_title.get_window_extent()}
+        lines = len(connectivity._break_lines(text, connectivity.LINE_LENGTH))
         assert axis.get_window_extent().height / lines / figure.dpi > 0.12
     bar = figure.axes[-1]
     boxes |= {
         "bar": bar.get_window_extent(),
         "legend": bar.xaxis.label.get_window_extent(),
     }
-    assert not clash(figure, boxes)
+    assert not collisions(figure, boxes)
 
 
 def rows(**changes):
@@ -193,15 +195,13 @@ def rows(**changes):
         {
             "cell": cell,
             "letters": k,
-            "share": 0.5 / (k + 1),
-            "share_low": 0.4 / (k + 1),
-            "share_high": 0.6 / (k + 1),
-        }
-        | {
-            "lag": 9.0 - k,
-            "lag_low": 8.0 - k,
-            "lag_high": 10.0 - k,
-            "n": 1200 - 100 * k,
+            "context_fraction": 0.5 / (k + 1),
+            "context_fraction_low": 0.4 / (k + 1),
+            "context_fraction_high": 0.6 / (k + 1),
+            "context_lag": 9.0 - k,
+            "context_lag_low": 8.0 - k,
+            "context_lag_high": 10.0 - k,
+            "windows": 1200 - 100 * k,
         }
         | changes
         for k in (2, 1, 0)
@@ -222,23 +222,25 @@ def test_lags_have_a_line_a_cell_in_the_order_of_letters(tmp_path, drawn):
             assert set(low) <= set(band.get_paths()[0].vertices[:, 1])
     picture = (tmp_path / "lags.svg").read_text(encoding="utf-8")
     for text in (
-        "share of connectivity before the word",
+        "fraction of connectivity before the word",
         "mean lag (characters)",
-        "means of 1,000 to 1,200 outputs",
+        "means of 1,000 to 1,200 windows",
         "gru",
     ):
         assert text in picture
 
 
 def test_lags_without_intervals_are_drawn(tmp_path):
-    connectivity.lags(tmp_path, rows(lag_low=None, lag_high=None, n=1))
+    connectivity.lags(
+        tmp_path, rows(context_lag_low=None, context_lag_high=None, windows=1)
+    )
     assert (tmp_path / "lags.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_pictures_repeat_exactly(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        connectivity.heatmap(tmp_path / name, [example()], [26])
+        connectivity.heatmap(tmp_path / name, [make_example()], [26])
         connectivity.lags(tmp_path / name, rows())
     for name in ("connectivity.png", "connectivity.svg", "lags.png", "lags.svg"):
         assert (tmp_path / "a" / name).read_bytes() == (

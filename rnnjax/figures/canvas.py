@@ -1,51 +1,73 @@
-"""How all pictures look and how they are saved."""
+"""The style of all pictures, and how they are saved."""
 
 import contextlib
 import io
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from etils import epath
 
-STYLE = {
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STYLE: Any = {  # of matplotlib.rcParams
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "figure.dpi": 100,
     "savefig.dpi": 150,
-    "svg.hashsalt": "rnnjax",
+    "svg.hashsalt": "rnnjax",  # fixed identifiers: equal pictures are equal files
     "svg.fonttype": "none",
+}
+METADATA: dict[str, dict[str, None]] = {  # leaves out the date and the version
+    "png": {"Software": None},
+    "svg": {"Date": None},
 }
 
 
 @contextlib.contextmanager
 def figure(
-    folder, name: str, rows: int, columns: int, size: tuple[float, float], **subplots
-):
-    """A grid of axes `[rows][columns]` of `size` inches each, saved as `name`.png and `name`.svg in `folder`."""
+    folder: str | os.PathLike[str],
+    name: str,
+    rows: int,
+    columns: int,
+    size: tuple[float, float],
+    **subplots: Any,
+) -> Iterator[tuple["Figure", np.ndarray]]:
+    """Makes a figure, and saves it as `name`.png and `name`.svg when the block ends.
+
+    Args:
+      folder: where the files are written.
+      name: their name, without the extension.
+      rows, columns: the grid of axes.
+      size: width and height of each in inches.
+      **subplots: further arguments of `pyplot.subplots`.
+
+    Yields:
+      The figure, and its axes as an array [rows, columns].
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     with pyplot.rc_context(STYLE):
-        shape = (size[0] * columns, size[1] * rows)
         fig, axes = pyplot.subplots(
             rows,
             columns,
-            figsize=shape,
+            figsize=(size[0] * columns, size[1] * rows),
             squeeze=False,
             layout="constrained",
             **subplots,
         )
         try:
             yield fig, axes
-            for kind in ("png", "svg"):
+            for kind, metadata in METADATA.items():
                 buffer = io.BytesIO()
-                fig.savefig(
-                    buffer,
-                    format=kind,
-                    metadata={"Date": None} if kind == "svg" else {"Software": None},
-                )
+                fig.savefig(buffer, format=kind, metadata=metadata)
                 (epath.Path(folder) / f"{name}.{kind}").write_bytes(buffer.getvalue())
         finally:
             pyplot.close(fig)

@@ -1,64 +1,139 @@
-"""Pictures of what trained autocomplete networks look back at."""
+"""Pictures of the connectivity of trained autocomplete networks."""
 
+import os
 import textwrap
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnnjax.figures import canvas, page
 
-LINE = 50  # characters
-SHOWN = 4  # outputs
-LONGEST = 14  # letters of a guess
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+LINE_LENGTH = 50  # characters
+MAX_OUTPUTS = 4  # rows of the heat map, unless given
+MIN_WORD_LETTERS = 5  # of the words whose second letters are drawn
+MAX_GUESS_LETTERS = 14  # a longer guess is abbreviated
+MIN_PROBABILITY = 0.01  # of a guess; a smaller one is written as < 1 %
+HEAT = ("white", "#ffd9b0", "#ff8c1a")
+OUTLINE = "#0b57d0"
 LEGEND = (
-    "norm of the gradient of the true word's logit with respect to a character, as a share of the largest",
-    "outlined: the character read last; grey: not read yet",
+    "connectivity: norm of the gradient of the right word's logit with respect to each "
+    "character, as a fraction of the largest",
+    "outlined: the last character read; grey: not read yet",
 )
+LAG_LABELS = {
+    "context_fraction": "fraction of connectivity before the word",
+    "context_lag": "mean lag (characters)",
+}
 
 
 def heatmap(
-    folder, examples: list[page.Example], outputs: list[int] | None = None
+    folder: str | os.PathLike[str],
+    examples: list[page.Example],
+    outputs: list[int] | None = None,
 ) -> None:
-    """`connectivity.png`: the text of the first example, a column for each cell that read it and a row for each of `outputs`.
+    """Draws `connectivity.png`: the text of the first example on coloured backgrounds.
 
-    The background of a character shows how much the true word's score at the output, the outlined character, depends on it, as a
-    share of the largest of that panel. What the network had not read yet is grey. Above each panel are the three likeliest words,
-    the true one ticked. Unless given, the outputs are the second letters of a few longer words: to guess those takes what came
-    before them.
+    There is a column for each network that read this text, and a row for each output, a
+    position in the text. The background of each character shows its connectivity at the
+    output, as a fraction of the panel's largest; the output's character is outlined,
+    and the characters after it are grey. Above each panel are the most likely words
+    with their probabilities, the right one ticked.
+
+    Args:
+      folder: where the picture is written.
+      examples: of one or more texts; only those of the first text are drawn.
+      outputs: the positions; by default the second letters of up to `MAX_OUTPUTS` words
+        of five letters or more. There the context before the word still matters.
     """
     text = examples[0].text
-    shown = [example for example in examples if example.text == text]
-    outputs = _outputs(text) if outputs is None else outputs
-    lines = _lines(text, LINE)
-    size = (0.083 * LINE + 0.3, 0.175 * len(lines) + 0.5 + 1.2 / len(outputs))
-    with canvas.figure(folder, "connectivity", len(outputs), len(shown), size) as (
+    drawn = [example for example in examples if example.text == text]
+    if outputs is None:
+        outputs = _default_outputs(text)
+    lines = _break_lines(text, LINE_LENGTH)
+    height = 0.175 * len(lines) + 0.5 + 1.2 / len(outputs)
+    size = (0.083 * LINE_LENGTH + 0.3, height)
+    with canvas.figure(folder, "connectivity", len(outputs), len(drawn), size) as (
         fig,
         axes,
     ):
-        for line, output in zip(axes, outputs):
-            for axis, example in zip(line, shown):
-                image = _panel(axis, example, output, lines)
-            _above(line[0], _word(shown[0], output), 17, fontsize=9, weight="bold")
-        for axis, example in zip(axes[0], shown):
-            _above(axis, example.cell, 34, fontsize=12, weight="bold")
+        for row, output in zip(axes, outputs):
+            for axis, example in zip(row, drawn):
+                image = _draw_panel(axis, example, output, lines)
+            title = _row_title(drawn[0], output)
+            _write_above(row[0], title, 17, fontsize=9, weight="bold")
+        for axis, example in zip(axes[0], drawn):
+            _write_above(axis, example.cell, 34, fontsize=12, weight="bold")
         bar = fig.colorbar(
             image,
             ax=axes,
             orientation="horizontal",
-            shrink=1 / len(shown),
+            shrink=1 / len(drawn),
             aspect=40,
             pad=0.03,
         )
-        bar.set_label(
-            "\n".join(
-                textwrap.fill(line, int(14 * fig.get_figwidth())) for line in LEGEND
-            ),
-            fontsize=8,
-        )
+        width = int(14 * fig.get_figwidth())  # characters that fit the figure
+        legend = "\n".join(textwrap.fill(line, width) for line in LEGEND)
+        bar.set_label(legend, fontsize=8)
         bar.outline.set_visible(False)
 
 
-def _above(axis, text: str, points: float, **style) -> None:
-    """Text at the left, so many points above the axis."""
+def lags(folder: str | os.PathLike[str], rows: list[dict[str, Any]]) -> None:
+    """Draws `lags.png`: how far back the connectivity reaches, by the letters read.
+
+    A line for each cell, with 95 % intervals. The left panel shows the fraction of the
+    connectivity that is on characters before the current word, the right one the mean
+    distance to a character, weighted by its connectivity.
+
+    Args:
+      folder: where the picture is written.
+      rows: for each `cell` and number of `letters` of the word that were read, the
+        means `context_fraction` and `context_lag`, their intervals with `_low` and
+        `_high` (None if unknown), and the number of `windows` averaged.
+    """
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    with canvas.figure(folder, "lags", 1, 2, (4.0, 3.2)) as (fig, axes):
+        for axis, (key, label) in zip(axes[0], LAG_LABELS.items()):
+            for k, cell in enumerate(cells):
+                line = [row for row in rows if row["cell"] == cell]
+                _draw_line(axis, line, key, label=cell, color=f"C{k}")
+            axis.set(
+                xlabel="letters of the word that were read",
+                ylabel=label,
+                ylim=(0, None),
+            )
+            axis.set_xticks(sorted({row["letters"] for row in rows}))
+        fig.legend(
+            *axes[0][0].get_legend_handles_labels(),
+            loc="outside right center",
+            frameon=False,
+        )
+        counts = [row["windows"] for row in rows]
+        fig.suptitle(
+            f"means of {min(counts):,} to {max(counts):,} windows a point, "
+            "with 95 % intervals; 0 letters: at the space before the word",
+            fontsize=8,
+        )
+
+
+def _draw_line(
+    axis: "Axes", rows: list[dict[str, Any]], key: str, label: str, color: str
+) -> None:
+    rows = sorted(rows, key=lambda row: row["letters"])
+    x = [row["letters"] for row in rows]
+    low, middle, high = (
+        np.asarray([row[key + end] for row in rows], float)
+        for end in ("_low", "", "_high")
+    )
+    axis.plot(x, middle, "o-", ms=3.5, lw=1.3, color=color, label=label)
+    axis.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
+
+
+def _write_above(axis: "Axes", text: str, points: float, **style: Any) -> None:
+    """Writes a text at the left edge, this many points above the axis."""
     axis.annotate(
         text,
         (0, 1),
@@ -70,130 +145,94 @@ def _above(axis, text: str, points: float, **style) -> None:
     )
 
 
-def _word(example: page.Example, output: int) -> str:
-    """What is being written at the output, and how much of it has been read."""
-    begin = example.text.rfind(" ", 0, output + 1) + 1
-    read = example.text[begin : output + 1]
+def _row_title(example: page.Example, output: int) -> str:
+    """The right word at the output, and its letters up to there."""
+    start = example.text.rfind(" ", 0, output + 1) + 1
+    letters = example.text[start : output + 1]
     word = example.target[output] if example.target else None
-    return (
-        f"{word or 'read'}, after “{read}”"
-        if read
-        else f"{word or 'nothing read'}, after the space"
-    )
+    if letters:
+        return f"{word or 'read'}, after “{letters}”"
+    return f"{word or 'nothing read'}, after the space"
 
 
-def _outputs(text: str) -> list[int]:
-    """The second letters of up to `SHOWN` words of five letters or more, evenly spaced over the last three quarters of the text."""
-    begins = [k for k, _ in enumerate(text) if k == 0 or text[k] == " "]
-    ends = [*begins[1:], len(text)]
-    seconds = [
-        begin + (text[begin] == " ") + 1
-        for begin, end in zip(begins, ends)
-        if end - begin > 5
+def _default_outputs(text: str) -> list[int]:
+    """The second letters of some longer words in the last three quarters of the text.
+
+    They are evenly spaced. If there are no such words there, those of the whole text
+    are taken, else the last character.
+    """
+    starts = [k for k, _ in enumerate(text) if k == 0 or text[k] == " "]
+    ends = [*starts[1:], len(text)]
+    second_letters = [
+        start + (text[start] == " ") + 1
+        for start, end in zip(starts, ends)
+        if end - start > MIN_WORD_LETTERS
     ]
-    late = [k for k in seconds if k >= len(text) // 4] or seconds or [len(text) - 1]
-    return [
-        late[k]
-        for k in np.unique(
-            np.linspace(0, len(late) - 1, min(SHOWN, len(late))).round().astype(int)
-        )
-    ]
+    late = [k for k in second_letters if k >= len(text) // 4]
+    outputs = late or second_letters or [len(text) - 1]
+    spaced = np.linspace(0, len(outputs) - 1, min(MAX_OUTPUTS, len(outputs)))
+    return [outputs[k] for k in np.unique(spaced.round().astype(int))]
 
 
-def _lines(text: str, most: int) -> list[tuple[int, int]]:
-    """Where each line begins and ends: at most so many characters, broken before the space of a word where there is one."""
-    lines, begin = [], 0
-    while len(text) - begin > most:
-        space = text.rfind(" ", begin + 1, begin + most + 1)
-        end = space if space > 0 else begin + most
-        lines.append((begin, end))
-        begin = end
-    return [*lines, (begin, len(text))]
+def _break_lines(text: str, length: int) -> list[tuple[int, int]]:
+    """Start and end of each line of at most `length` characters.
+
+    A line ends before the space of a word, if there is one.
+    """
+    lines, start = [], 0
+    while len(text) - start > length:
+        space = text.rfind(" ", start + 1, start + length + 1)
+        end = space if space > 0 else start + length
+        lines.append((start, end))
+        start = end
+    return [*lines, (start, len(text))]
 
 
-def _panel(axis, example: page.Example, output: int, lines):
+def _draw_panel(
+    axis: "Axes", example: page.Example, output: int, lines: list[tuple[int, int]]
+) -> "AxesImage":
+    """Draws the text, one cell of an image behind each character."""
     from matplotlib import colors, patches
 
-    shades = colors.LinearSegmentedColormap.from_list(
-        "heat", ["white", "#ffd9b0", "#ff8c1a"]
-    )
-    shares, cells = example.shares()[output], np.full((len(lines), LINE), np.nan)
-    style = {
+    fractions = example.fractions()[output]
+    cells = np.full((len(lines), LINE_LENGTH), np.nan)
+    style: dict[str, Any] = {
         "family": "monospace",
         "fontsize": 8,
         "ha": "center",
         "va": "center_baseline",
         "in_layout": False,
     }
-    for row, (begin, end) in enumerate(lines):
-        cells[row, : end - begin] = shares[begin:end]
-        for k in range(begin, end):
-            axis.text(
-                k - begin,
-                row,
-                example.text[k],
-                color="black" if k <= output else "0.6",
-                **style,
-            )
+    for row, (start, end) in enumerate(lines):
+        cells[row, : end - start] = fractions[start:end]
+        for k in range(start, end):
+            color = "black" if k <= output else "0.6"
+            axis.text(k - start, row, example.text[k], color=color, **style)
             if k == output:
-                corner = (k - begin - 0.5, row - 0.5)
-                axis.add_patch(
-                    patches.Rectangle(
-                        corner,
-                        1,
-                        1,
-                        fill=False,
-                        edgecolor="#0b57d0",
-                        lw=1.2,
-                        zorder=3,
-                        clip_on=False,
-                    )
+                outline = patches.Rectangle(
+                    (k - start - 0.5, row - 0.5),
+                    1,
+                    1,
+                    fill=False,
+                    edgecolor=OUTLINE,
+                    lw=1.2,
+                    zorder=3,
+                    clip_on=False,
                 )
+                axis.add_patch(outline)
     axis.set_axis_off()
-    truth = example.target[output] if example.target else None
-    guesses = "    ".join(_guess(*guess, truth) for guess in example.guesses[output])
+    word = example.target[output] if example.target else None
+    guesses = "    ".join(_guess(*guess, word) for guess in example.guesses[output])
     axis.set_title(guesses, loc="left", fontsize=8, pad=4, parse_math=False)
-    return axis.imshow(cells, cmap=shades, vmin=0, vmax=1, aspect="auto")
+    heat = colors.LinearSegmentedColormap.from_list("heat", HEAT)
+    return axis.imshow(cells, cmap=heat, vmin=0, vmax=1, aspect="auto")
 
 
-def _guess(word: str, p: float, truth: str | None) -> str:
-    short = word if len(word) <= LONGEST else word[: LONGEST - 1] + "…"
-    return f"{short}{' ✓' if word == truth else ''} {f'{100 * p:.0f} %' if p >= 0.01 else '< 1 %'}"
-
-
-def lags(folder, rows: list[dict]) -> None:
-    """`lags.png`: how far back networks look, by the letters of the word that they have read; a line for each cell, 95 % intervals.
-
-    A row is a `cell` after so many `letters`: the mean `share` of the connectivity on characters before the word, and the mean
-    distance `lag` to a character, weighted by its connectivity; each with `_low` and `_high`, None for unknown; `n` outputs.
-    """
-    names = list(dict.fromkeys(row["cell"] for row in rows))
-    with canvas.figure(folder, "lags", 1, 2, (4.0, 3.2)) as (fig, axes):
-        labels = {
-            "share": "share of connectivity before the word",
-            "lag": "mean lag (characters)",
-        }
-        for axis, (key, label) in zip(axes[0], labels.items()):
-            for k, name in enumerate(names):
-                line = sorted(
-                    (row for row in rows if row["cell"] == name),
-                    key=lambda row: row["letters"],
-                )
-                x = [row["letters"] for row in line]
-                low, middle, high = (
-                    np.asarray([row[key + end] for row in line], float)
-                    for end in ("_low", "", "_high")
-                )
-                axis.plot(x, middle, "o-", ms=3.5, lw=1.3, color=f"C{k}", label=name)
-                axis.fill_between(x, low, high, color=f"C{k}", alpha=0.2, lw=0)
-            axis.set(
-                xlabel="letters of the word that were read",
-                ylabel=label,
-                ylim=(0, None),
-            )
-            axis.set_xticks(sorted({row["letters"] for row in rows}))
-        handles, found = axes[0][0].get_legend_handles_labels()
-        fig.legend(handles, found, loc="outside right center", frameon=False)
-        counts = [row["n"] for row in rows]
-        note = f"means of {min(counts):,} to {max(counts):,} outputs a point, with 95 % intervals"
-        fig.suptitle(f"{note}; 0 letters: at the space before the word", fontsize=8)
+def _guess(guess: str, p: float, word: str | None) -> str:
+    """A guess with its probability, and a tick if it is the right word."""
+    short = guess
+    if len(guess) > MAX_GUESS_LETTERS:
+        short = guess[: MAX_GUESS_LETTERS - 1] + "…"
+    tick = " ✓" if guess == word else ""
+    percent = f"{100 * p:.0f} %" if p >= MIN_PROBABILITY else "< 1 %"
+    return f"{short}{tick} {percent}"

@@ -1,27 +1,39 @@
-"""A page to look at what trained autocomplete networks read and guess: one HTML file that needs nothing beside itself."""
+"""A page that shows trained autocomplete networks: their connectivity and predictions.
+
+It is one HTML file, with its style, its program and its data inside, and loads nothing
+else.
+"""
 
 import base64
 import dataclasses
 import html
 import importlib.resources
 import json
+import os
 import re
+from typing import Any
 
 import numpy as np
 from etils import epath
 
-CELLS = ("gru", "lstm", "nested_lstm")  # that the page can run
-ALPHABET = 28  # padding, space, a to z
-_NO_WORDS = ("<padding>", "<unknown>")  # classes 0 and 1 of the read-out
+from rnnjax.text import vocabulary, windows
+
+CELLS = ("gru", "lstm", "nested_lstm")  # whose equations page.js has
+SHADES = 255  # connectivity is drawn in one byte
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Example:
-    """What one network made of one text of T characters.
+    """The connectivity and the predictions of one network on one text of T characters.
 
-    `connectivity[t, s]` [T, T] is the norm of the gradient of the true word's logit at character t with respect to the one-hot
-    character s <= t; what lies above the diagonal is not looked at. `guesses` holds for each character the likeliest words and
-    their probabilities, the likeliest first; `target` the true word of each, None where there is none.
+    `connectivity[t, s]`, [T, T], is the norm of the gradient of the logit of the right
+    word at character t with respect to the one-hot vector of character s <= t; entries
+    above the diagonal are not used. `guesses` holds, for each character, the most
+    likely words and their probabilities, the most likely first; `target` the right word
+    at each character, None where there is none.
+
+    Raises ValueError if a list does not have T entries, or if the connectivity has
+    another shape or is not finite and at least 0.
     """
 
     cell: str
@@ -30,15 +42,18 @@ class Example:
     guesses: list[list[tuple[str, float]]]
     target: list[str | None] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         steps = len(self.text)
         if np.shape(self.connectivity) != (steps, steps):
             raise ValueError(
-                f"connectivity {np.shape(self.connectivity)} of a text of {steps} characters"
+                f"connectivity {np.shape(self.connectivity)} "
+                f"of a text of {steps} characters"
             )
-        if len(self.guesses) != steps or (
-            self.target is not None and len(self.target) != steps
-        ):
+        lengths = {
+            len(self.guesses),
+            steps if self.target is None else len(self.target),
+        }
+        if lengths != {steps}:
             raise ValueError(
                 f"guesses and targets are needed for each of the {steps} characters"
             )
@@ -48,22 +63,31 @@ class Example:
                 "connectivity is a norm: finite, at least 0, of one character or more"
             )
 
-    def shares(self) -> np.ndarray:
-        """Connectivity as a share of the largest of its row, 0 above the diagonal and in rows of zeros, [T, T]."""
-        lower = np.tril(
-            np.nan_to_num(np.asarray(self.connectivity, np.float64), posinf=0.0)
-        )
+    def fractions(self) -> np.ndarray:
+        """Connectivity divided by the largest of its row, [T, T], 0 to 1.
+
+        It is 0 above the diagonal and in rows of zeros.
+        """
+        matrix = np.asarray(self.connectivity, np.float64)
+        lower = np.tril(np.nan_to_num(matrix, posinf=0.0))
         largest = lower.max(axis=1, keepdims=True)
         return lower / np.where(largest > 0, largest, 1.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
-    """A trained `networks.Network` to type into, with an embedding of 28 characters and a read-out to words.
+    """A trained network that the page runs on what its reader types.
 
-    `cell` is its name in the registry; `words[k]` is class k + 2 of the read-out, after padding and unknown words; `params` are its
-    parameters by path, such as "cell/layers_0/input/kernel". The page knows the cells in `CELLS`, with tanh and the logistic
-    function as nonlinearities, at any number of `layers`, units and levels of nesting.
+    It is a `networks.Network` with an embedding of 28 characters (padding, space, a to
+    z) and a read-out to classes of words. The page has the equations of the cells in
+    `CELLS`, with tanh and the logistic function, for any number of layers, units and
+    levels of nesting.
+
+    Attributes:
+      cell: its name in the registry of cells.
+      words: `words[k]` is class k + 2 of the read-out, after padding and unknown words.
+      params: the parameters by path, such as "cell/layers_0/input/kernel".
+      layers: the number of layers.
     """
 
     cell: str
@@ -73,41 +97,58 @@ class Model:
 
 
 def write(
-    folder, name: str, title: str, examples: list[Example], model: Model | None = None
+    folder: str | os.PathLike[str],
+    name: str,
+    title: str,
+    examples: list[Example],
+    model: Model | None = None,
 ) -> int:
     """Writes `name`.html in `folder`, and returns its size in bytes.
 
-    Examples of the same text stand below one another: at the character that is pointed at, the background of each character before
-    it shows how much each network's score of the true word depends on it, as a share of the largest, with the three likeliest words
-    beside. `model` adds a box to type into; its weights are kept in 16 bits, 2.7 bytes each in the file. The address may end in
-    #text=1&hover=12 for character 12 of text 1, both counted from 0, or in #type=hello. Raises ValueError without examples and
-    model, and for a model that the page cannot run.
+    Examples of the same text are shown below one another. At the character that is
+    pointed at, the background of each character so far shows its connectivity as a
+    fraction of the row's largest, beside the most likely words. With `model` there is a
+    box to type into; its weights are stored in 16 bits, 2.7 bytes each in base64.
+
+    An address that ends in #text=1&hover=12 selects character 12 of text 1, both
+    counted from 0; #type=hello types hello.
+
+    Raises ValueError if there are neither examples nor a model, or if the page cannot
+    run the model.
     """
     if not examples and model is None:
         raise ValueError("a page without examples and without a model shows nothing")
     parts = {
         "title": html.escape(title),
+        "style": _resource("page.css"),
         "examples": _json(_texts(examples)),
-        "model": _json(model and _network(model)),
+        "model": _json(None if model is None else _pack(model)),
+        "code": _resource("page.js"),
     }
-    template = (importlib.resources.files(__package__) / "page.html").read_text(
-        encoding="utf-8"
-    )
-    page = re.sub(r"@@(\w+)@@", lambda found: parts[found[1]], template).encode()
+    # One pass: a part that itself contains @@title@@ stays as it is.
+    template = _resource("page.html")
+    page = re.sub(r"@@(\w+)@@", lambda match: parts[match[1]], template).encode()
     (epath.Path(folder) / f"{name}.html").write_bytes(page)
     return len(page)
 
 
-def _json(tree) -> str:
-    """JSON that no HTML parser mistakes for the end of a script."""
-    return json.dumps(tree, allow_nan=False, separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )
+def _resource(name: str) -> str:
+    return (importlib.resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
-def _texts(examples: list[Example]) -> list[dict]:
-    """One entry a text, in the order in which they first occur."""
-    texts = {}
+def _json(tree: Any) -> str:
+    """JSON without "<", so that no text in it can end the script element around it."""
+    text = json.dumps(tree, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def _texts(examples: list[Example]) -> list[dict[str, Any]]:
+    """An entry for each text, in the order of its first example."""
+    texts: dict[str, dict[str, Any]] = {}
     for example in examples:
         entry = texts.setdefault(
             example.text, {"text": example.text, "target": None, "rows": []}
@@ -117,42 +158,42 @@ def _texts(examples: list[Example]) -> list[dict]:
                 None if word is None else str(word) for word in example.target
             ]
         guesses = [
-            [[str(word), round(float(p), 4)] for word, p in three]
-            for three in example.guesses
+            [[str(word), round(float(p), 4)] for word, p in at_character]
+            for at_character in example.guesses
         ]
-        entry["rows"].append(
-            {"cell": example.cell, "heat": _heat(example), "guesses": guesses}
-        )
+        row = {"cell": example.cell, "heat": _heat(example), "guesses": guesses}
+        entry["rows"].append(row)
     return list(texts.values())
 
 
 def _heat(example: Example) -> str:
-    """The shares of the lower triangle, row after row, a byte each."""
-    shares = example.shares()[np.tril_indices(len(example.text))]
-    return _base64(np.rint(255 * shares).astype(np.uint8))
+    """The fractions of the lower triangle, row by row, a byte each."""
+    fractions = example.fractions()[np.tril_indices(len(example.text))]
+    return _base64(np.rint(SHADES * fractions).astype(np.uint8))
 
 
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(array.tobytes()).decode()
+class _Parameters:
+    """The parameters of a model, each taken once, as page.js reads them."""
 
+    def __init__(self, model: Model):
+        self._unused = dict(model.params)
+        self._network = f"network of {model.layers} layers of {model.cell}"
 
-def _network(model: Model) -> dict:
-    """The weights as the page wants them. Raises ValueError if they are not those of such a network."""
-    if model.cell not in CELLS:
-        raise ValueError(
-            f"the page cannot run the cell {model.cell}; it can run: {', '.join(CELLS)}"
-        )
-    left = dict(model.params)
+    def __contains__(self, path: str) -> bool:
+        return path in self._unused
 
-    def take(path: str, *shape: int | None) -> dict:
-        """The matrix at `path`, of this shape (None: whatever it has)."""
-        if path not in left:
+    def take(self, path: str, *shape: int | None) -> dict[str, Any]:
+        """The parameter at `path` in 16 bits; `shape` is checked where it is not None.
+
+        Raises ValueError if it is missing, or has another shape or too large numbers.
+        """
+        if path not in self._unused:
             raise ValueError(
-                f"a network of {model.layers} layers of {model.cell} has parameters {path}, which are missing"
+                f"a {self._network} has parameters {path}, which are missing"
             )
-        array = np.asarray(left.pop(path), np.float64)
+        array = np.asarray(self._unused.pop(path), np.float64)
         if len(array.shape) != len(shape) or any(
-            want not in (None, size) for want, size in zip(shape, array.shape)
+            expected not in (None, size) for expected, size in zip(shape, array.shape)
         ):
             raise ValueError(
                 f"the parameters {path} have shape {array.shape}, not {shape}"
@@ -163,67 +204,83 @@ def _network(model: Model) -> dict:
             )
         return {"shape": array.shape, "data": _base64(array.astype("<f2"))}
 
-    classes = len(_NO_WORDS) + len(model.words)
-    tree = {"cell": model.cell, "words": [*_NO_WORDS, *map(str, model.words)]}
-    tree |= {"embedding": take("embed/embedding", ALPHABET, None)}
-    tree |= {
-        "kernel": take("readout/kernel", None, classes),
-        "bias": take("readout/bias", classes),
-    }
-    inputs, units = tree["embedding"]["shape"][1], tree["kernel"]["shape"][0]
-    tree["layers"] = []
+    def check_all_taken(self) -> None:
+        """Raises ValueError if there are parameters that the network does not have."""
+        if self._unused:
+            raise ValueError(
+                f"parameters that no {self._network} has: "
+                f"{', '.join(sorted(self._unused))}"
+            )
+
+
+def _pack(model: Model) -> dict[str, Any]:
+    """The model as page.js reads it. Raises ValueError if it is no such network."""
+    if model.cell not in CELLS:
+        raise ValueError(
+            f"the page cannot run the cell {model.cell}; it can run: {', '.join(CELLS)}"
+        )
+    params = _Parameters(model)
+    names = [*vocabulary.SPECIAL_NAMES, *map(str, model.words)]
+    embedding = params.take("embed/embedding", windows.CHARACTERS, None)
+    kernel = params.take("readout/kernel", None, len(names))
+    bias = params.take("readout/bias", len(names))
+    layers = []
+    inputs, units = embedding["shape"][1], kernel["shape"][0]
     for k in range(model.layers):
         prefix = "cell/" if model.layers == 1 else f"cell/layers_{k}/"
-        tree["layers"].append(_layer(model.cell, prefix, inputs, units, left, take))
+        layers.append(_pack_layer(model.cell, prefix, inputs, units, params))
         inputs = units
-    if left:
-        raise ValueError(
-            f"parameters that no network of {model.layers} layers of {model.cell} has: {', '.join(sorted(left))}"
-        )
-    tree["size"] = int(sum(np.size(array) for array in model.params.values()))
-    return tree
-
-
-def _layer(cell: str, prefix: str, inputs: int, units: int, left: dict, take) -> dict:
-    gates = 3 * units if cell == "gru" else 4 * units
-    layer = {
-        "kernel": take(f"{prefix}input/kernel", inputs, gates),
-        "bias": take(f"{prefix}input/bias", gates),
+    params.check_all_taken()
+    return {
+        "cell": model.cell,
+        "words": names,
+        "embedding": embedding,
+        "kernel": kernel,
+        "bias": bias,
+        "layers": layers,
+        "size": int(sum(np.size(array) for array in model.params.values())),
     }
-    layer["inner"], states = [], 1
+
+
+def _pack_layer(
+    cell: str, prefix: str, inputs: int, units: int, params: _Parameters
+) -> dict[str, Any]:
+    """One layer: its input, recurrent and inner weights, and its initial state.
+
+    The recurrent matrices of a GRU are those of the gates and of the candidate, of an
+    LSTM the one, of a nested LSTM one for each level of nesting. The inner weights of a
+    nested LSTM are the input weights of its levels from the second on.
+    """
+    gates = 3 * units if cell == "gru" else 4 * units
+    layer: dict[str, Any] = {
+        "kernel": params.take(f"{prefix}input/kernel", inputs, gates),
+        "bias": params.take(f"{prefix}input/bias", gates),
+        "inner": [],
+    }
     if cell == "gru":
-        parts = (2 * units, units)
-        layer["recurrent"] = [
-            take(f"{prefix}recurrent/kernel/{k}", units, part)
-            for k, part in enumerate(parts)
-        ]
+        shapes = {"recurrent/kernel/0": 2 * units, "recurrent/kernel/1": units}
+        states = 1
     elif cell == "lstm":
-        layer["recurrent"], states = (
-            [take(f"{prefix}recurrent/kernel/0", units, gates)],
-            2,
-        )
+        shapes = {"recurrent/kernel/0": gates}
+        states = 2
     else:
-        depth = sum(
-            re.fullmatch(f"{re.escape(prefix)}recurrent_\\d+/kernel/0", path)
-            is not None
-            for path in left
-        )
-        layer["recurrent"] = [
-            take(f"{prefix}recurrent_{k}/kernel/0", units, gates) for k in range(depth)
-        ]
-        for k in range(depth - 1):
-            path = f"{prefix}inner_{k}/"
-            layer["inner"].append(
-                {
-                    "kernel": take(f"{path}kernel", units, gates),
-                    "bias": take(f"{path}bias", gates),
-                }
-            )
+        depth = 0
+        while f"{prefix}recurrent_{depth}/kernel/0" in params:
+            depth += 1
+        shapes = {f"recurrent_{k}/kernel/0": gates for k in range(depth)}
         states = 1 + depth
-    learned = f"{prefix}carry_0/value" in left
-    zeros = {"shape": [units], "data": _base64(np.zeros(units, "<f2"))}
-    layer["carry"] = [
-        take(f"{prefix}carry_{k}/value", units) if learned else zeros
-        for k in range(states)
+        for k in range(depth - 1):
+            inner = f"{prefix}inner_{k}"
+            kernel = params.take(f"{inner}/kernel", units, gates)
+            bias = params.take(f"{inner}/bias", gates)
+            layer["inner"].append({"kernel": kernel, "bias": bias})
+    layer["recurrent"] = [
+        params.take(prefix + path, units, columns) for path, columns in shapes.items()
     ]
+    if f"{prefix}carry_0/value" in params:  # a learned initial state
+        paths = [f"{prefix}carry_{k}/value" for k in range(states)]
+        layer["carry"] = [params.take(path, units) for path in paths]
+    else:
+        zeros = {"shape": [units], "data": _base64(np.zeros(units, "<f2"))}
+        layer["carry"] = [zeros] * states
     return layer
