@@ -1,6 +1,8 @@
-"""Writes tests/torch_vectors.json: what PyTorch's nn.LSTM and nn.GRU give in float64. Run by an interpreter that has PyTorch:
+"""Writes tests/torch_vectors.json: outputs of PyTorch's nn.LSTM and nn.GRU in float64.
 
-python tests/make_torch_vectors.py
+To be run with an interpreter that has PyTorch:
+
+    python tests/make_torch_vectors.py
 """
 
 import json

@@ -1,10 +1,29 @@
-"""NumPy float64 versions of every cell, written from the published equations. Nothing of rnnjax is imported here.
+"""NumPy float64 versions of every cell, written from the published equations.
 
-An oracle is `f(p, carry, x) -> (carry, y)`; p maps a parameter's path, such as "input/kernel" or "recurrent/kernel/0",
-to its array, and carry is a list of arrays `[H]`.
+Nothing of rnnjax is imported here, so that an error there cannot also be here.
 """
 
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Oracle:
+    """What a cell computes and how large it is.
+
+    step: `f(p, carry, x) -> (carry, y)`; p maps a parameter's path, such as
+        "input/kernel" or "recurrent/kernel/0", to its array; carry is a list of arrays
+        `[H]`.
+    parameters: the number of parameters for i inputs and n units, `f(i, n)`.
+    state_arrays: arrays `[H]` in the state, each a parameter if the initial state is
+        learned.
+    """
+
+    step: Callable
+    parameters: Callable[[int, int], int]
+    state_arrays: int = 1
 
 
 def sigmoid(x):
@@ -132,7 +151,7 @@ def odyssey(
     squash_out=np.tanh,
     recurrence=False,
 ):
-    """Greff's vanilla LSTM, equation by equation, and what each variant takes away or adds."""
+    """Greff's vanilla LSTM, equation by equation, with the change of each variant."""
 
     def step(p, carry, x):
         h, c = carry[:2]
@@ -146,19 +165,14 @@ def odyssey(
             for name, matrix in zip(gates, stacked):
                 total[name] = total[name] + matrix.T @ np.concatenate(carry[2:])
 
-        def look(name, memory):
+        def read_memory(name, memory):
             return p[f"peephole_{name}/value"] * memory if peepholes else 0
 
-        i = sigmoid(total["i"] + look("i", c)) if "i" in gates else 1
-        f = (
-            1 - i
-            if coupled
-            else sigmoid(total["f"] + look("f", c))
-            if "f" in gates
-            else 1
-        )
+        i = sigmoid(total["i"] + read_memory("i", c)) if "i" in gates else 1
+        f = sigmoid(total["f"] + read_memory("f", c)) if "f" in gates else 1
+        f = 1 - i if coupled else f
         c = f * c + i * squash_in(total["g"])
-        o = sigmoid(total["o"] + look("o", c)) if "o" in gates else 1
+        o = sigmoid(total["o"] + read_memory("o", c)) if "o" in gates else 1
         h = o * squash_out(c)
         return ([h, c, i, f, o] if recurrence else [h, c]), h
 
@@ -196,7 +210,7 @@ def lru(p, carry, x):
 
 
 def slstm(p, carry, x):
-    """Without the stabiliser: the numerator c e^m and the denominator n e^m are carried as they are."""
+    """Without the stabiliser: the numerator c e^m and the denominator n e^m."""
     h, c, n, m = carry
     numerator, denominator = c * np.exp(m), n * np.exp(m)
     i, f, g, o = affine(p, h, x, 4)
@@ -209,74 +223,63 @@ def slstm(p, carry, x):
 
 rectified = simple(lambda x: np.maximum(x, 0))
 
+
+def weights(gates, extra=0):
+    """`gates` affine maps of x and h, and `extra` numbers for each unit."""
+    return lambda i, n: gates * n * (i + n + 1) + extra * n
+
+
 CELLS = {
-    "rnn_tanh": simple(np.tanh),
-    "rnn_relu": rectified,
-    "irnn": rectified,
-    "np_rnn": rectified,
-    "ugrnn": ugrnn,
-    "intersection_rnn": intersection_rnn,
-    "gru": gru,
-    "gru_flax": gru_flax,
-    "mgu": mgu,
-    "mgu_flax": mgu_flax,
-    "lstm": lstm,
-    "nested_lstm": nested_lstm,
-    "lstm_peephole": odyssey(),
-    "lstm_nig": odyssey(gates="fo"),
-    "lstm_nfg": odyssey(gates="io"),
-    "lstm_nog": odyssey(gates="if"),
-    "lstm_niaf": odyssey(squash_in=same),
-    "lstm_noaf": odyssey(squash_out=same),
-    "lstm_cifg": odyssey(gates="io", coupled=True),
-    "lstm_np": odyssey(peepholes=False),
-    "lstm_fgr": odyssey(recurrence=True),
-    "min_gru": min_gru,
-    "min_lstm": min_lstm,
-    "lru": lru,
-    "slstm": slstm,
+    "rnn_tanh": Oracle(simple(np.tanh), weights(1)),
+    "rnn_relu": Oracle(rectified, weights(1)),
+    "irnn": Oracle(rectified, weights(1)),
+    "np_rnn": Oracle(rectified, weights(1)),
+    "ugrnn": Oracle(ugrnn, weights(2)),
+    "intersection_rnn": Oracle(
+        intersection_rnn,
+        lambda i, n: 4 * n * (n + n + 1) + (n * (i + 1) if i != n else 0),
+    ),
+    "gru": Oracle(gru, weights(3)),
+    "gru_flax": Oracle(gru_flax, weights(3, extra=1)),
+    "mgu": Oracle(mgu, weights(2)),
+    "mgu_flax": Oracle(mgu_flax, weights(2, extra=1)),
+    "lstm": Oracle(lstm, weights(4), state_arrays=2),
+    "nested_lstm": Oracle(
+        nested_lstm,
+        lambda i, n: 4 * n * (i + n + 1) + 4 * n * (n + n + 1),
+        state_arrays=3,
+    ),
+    "lstm_peephole": Oracle(odyssey(), weights(4, extra=3), state_arrays=2),
+    "lstm_nig": Oracle(odyssey(gates="fo"), weights(3, extra=2), state_arrays=2),
+    "lstm_nfg": Oracle(odyssey(gates="io"), weights(3, extra=2), state_arrays=2),
+    "lstm_nog": Oracle(odyssey(gates="if"), weights(3, extra=2), state_arrays=2),
+    "lstm_niaf": Oracle(odyssey(squash_in=same), weights(4, extra=3), state_arrays=2),
+    "lstm_noaf": Oracle(odyssey(squash_out=same), weights(4, extra=3), state_arrays=2),
+    "lstm_cifg": Oracle(
+        odyssey(gates="io", coupled=True), weights(3, extra=2), state_arrays=2
+    ),
+    "lstm_np": Oracle(odyssey(peepholes=False), weights(4), state_arrays=2),
+    "lstm_fgr": Oracle(
+        odyssey(recurrence=True),
+        lambda i, n: 4 * n * (i + n + 1) + 3 * n + 9 * n * n,
+        state_arrays=5,
+    ),
+    "min_gru": Oracle(min_gru, lambda i, n: 2 * n * (i + 1)),
+    "min_lstm": Oracle(min_lstm, lambda i, n: 3 * n * (i + 1)),
+    "lru": Oracle(
+        lru, lambda i, n: 3 * n + 2 * i * n + i * n + 2 * n * n, state_arrays=2
+    ),
+    "slstm": Oracle(slstm, weights(4), state_arrays=4),
 }
 
-# Numbers of parameters for i inputs and n units.
-PARAMETERS = {
-    "rnn_tanh": lambda i, n: n * (i + n + 1),
-    "rnn_relu": lambda i, n: n * (i + n + 1),
-    "irnn": lambda i, n: n * (i + n + 1),
-    "np_rnn": lambda i, n: n * (i + n + 1),
-    "ugrnn": lambda i, n: 2 * n * (i + n + 1),
-    "intersection_rnn": lambda i, n: (
-        4 * n * (n + n + 1) + (n * (i + 1) if i != n else 0)
-    ),
-    "gru": lambda i, n: 3 * n * (i + n + 1),
-    "gru_flax": lambda i, n: 3 * n * (i + n + 1) + n,
-    "mgu": lambda i, n: 2 * n * (i + n + 1),
-    "mgu_flax": lambda i, n: 2 * n * (i + n + 1) + n,
-    "lstm": lambda i, n: 4 * n * (i + n + 1),
-    "nested_lstm": lambda i, n: 4 * n * (i + n + 1) + 4 * n * (n + n + 1),
-    "lstm_peephole": lambda i, n: 4 * n * (i + n + 1) + 3 * n,
-    "lstm_nig": lambda i, n: 3 * n * (i + n + 1) + 2 * n,
-    "lstm_nfg": lambda i, n: 3 * n * (i + n + 1) + 2 * n,
-    "lstm_nog": lambda i, n: 3 * n * (i + n + 1) + 2 * n,
-    "lstm_niaf": lambda i, n: 4 * n * (i + n + 1) + 3 * n,
-    "lstm_noaf": lambda i, n: 4 * n * (i + n + 1) + 3 * n,
-    "lstm_cifg": lambda i, n: 3 * n * (i + n + 1) + 2 * n,
-    "lstm_np": lambda i, n: 4 * n * (i + n + 1),
-    "lstm_fgr": lambda i, n: 4 * n * (i + n + 1) + 3 * n + 9 * n * n,
-    "min_gru": lambda i, n: 2 * n * (i + 1),
-    "min_lstm": lambda i, n: 3 * n * (i + 1),
-    "lru": lambda i, n: 3 * n + 2 * i * n + i * n + 2 * n * n,
-    "slstm": lambda i, n: 4 * n * (i + n + 1),
-}
-# Arrays of n numbers in the state, each a parameter when the initial state is learned.
-STATES = {
-    **dict.fromkeys(CELLS, 1),
-    **dict.fromkeys((name for name in CELLS if "lstm" in name), 2),
-    "nested_lstm": 3,
-    "lstm_fgr": 5,
-    "min_lstm": 1,
-    "lru": 2,
-    "slstm": 4,
-}
+
+def get(name: str) -> Oracle:
+    """The oracle of a cell. Raises LookupError, in words, for a cell without one."""
+    if name not in CELLS:
+        raise LookupError(
+            f"the cell {name!r} has no oracle; add one to CELLS in tests/oracles.py"
+        )
+    return CELLS[name]
 
 
 def cosine_reaches_one(a, b):

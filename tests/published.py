@@ -1,11 +1,12 @@
-"""Published and independently computed numbers that ours are held against."""
+"""Published and independently computed numbers, to compare ours with."""
 
 import numpy as np
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
-# Muccino, "An Investigation of RNN Memory Stability" (2019), the table of the LSTM: mean steps after the 1,000th until
-# the outputs are "identical". Rows: input size, columns: units. Every value is a multiple of 0.2, so each is the mean of 5 runs.
+# Muccino, "An Investigation of RNN Memory Stability" (2019), the table of the LSTM:
+# mean steps after the 1,000th until the outputs are "identical". Rows: input size;
+# columns: hidden size. Every value is a multiple of 0.2, so each is the mean of 5 runs.
 LSTM_STEPS = np.array(
     [
         [1.4, 20.4, 34.0, 34.8, 43.0, 39.8, 47.8, 45.4],
@@ -20,8 +21,10 @@ LSTM_STEPS = np.array(
 )
 LSTM_RUNS = 5
 
-# Largest Lyapunov exponents (nats a step) from an independent NumPy float64 calculation by finite differences, 5 draws, N(0, 1)
-# inputs, weights over the fused gate matrix: cell, recurrent initialiser, keep bias, input size, units, mean, standard deviation.
+# Largest Lyapunov exponents (nats a step) from an independent NumPy float64 calculation
+# by finite differences, 5 draws, N(0, 1) inputs, weights over the fused gate matrix:
+# cell, recurrent initialiser, keep bias, input size, hidden size, mean, standard
+# deviation.
 EXPONENTS = [
     ("lstm", "orthogonal", 1.0, 1, 16, -0.177, 0.013),
     ("lstm", "orthogonal", 1.0, 1, 128, -0.157, 0.005),
@@ -36,7 +39,8 @@ EXPONENTS = [
     ("rnn_tanh", "orthogonal", None, 128, 128, -0.464, 0.002),
 ]
 
-# nearForm 2018 and Distill 2019, the autocomplete models: cell, layers, units, parameters of embedding, recurrence and read-out.
+# nearForm 2018 and Distill 2019, the autocomplete models: cell, layers, hidden size,
+# parameters of the embedding, the recurrence and the read-out.
 AUTOCOMPLETE = [
     ("gru", 2, 600, 16200, 4323600, 9847986),
     ("lstm", 2, 600, 16200, 5764800, 9847986),

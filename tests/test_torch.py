@@ -1,4 +1,7 @@
-"""LSTM and GRU (reset after the product) against PyTorch's, from vectors that `make_torch_vectors.py` wrote."""
+"""LSTM and GRU (reset after the product) against PyTorch's.
+
+`make_torch_vectors.py` wrote the vectors that ours are compared with.
+"""
 
 import json
 import pathlib
@@ -21,7 +24,11 @@ def columns(rows, order):
 
 
 def layer(parameters, k, name):
-    """One layer's parameters. PyTorch has two biases a gate; only the GRU's second one of the candidate stands apart."""
+    """One layer's parameters, `k` counted from 0 at the bottom.
+
+    PyTorch has two biases for each gate, which we add up; only the second bias of the
+    GRU's candidate is a parameter of ours.
+    """
     order = ORDER[name]
     get = {
         key: columns(parameters[f"{key}_l{k}"], order)
@@ -43,9 +50,7 @@ def layer(parameters, k, name):
 @pytest.mark.parametrize("name", ["lstm", "gru_flax"])
 def test_agrees_with_pytorch(name, x64):
     case, layers = VECTORS[name], VECTORS["layers"]
-    cell = networks.stack(
-        lambda: registry.CELLS[name](hidden_size=VECTORS["units"]), layers
-    )
+    cell = networks.build(registry.CELLS[name], VECTORS["units"], layers)
     variables = {
         "params": {
             f"layers_{k}": layer(case["parameters"], k, name) for k in range(layers)

@@ -1,1 +1,1 @@
-"""Recurrent cells as Flax linen modules: a file per family, the table of all of them in `registry`."""
+"""Recurrent cells as Flax linen modules: one file a family, a table in `registry`."""

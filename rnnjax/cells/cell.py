@@ -1,70 +1,84 @@
 """The contract of a cell, and the weights all cells share.
 
-A cell splits its update into the part that does not depend on the state and the part that does:
+A cell splits its update into the part that does not depend on the state and the part
+that does:
 
-    z          = cell.project(x)        x [..., I] -> z, any tree of [..., anything]; a whole sequence in one product
-    (carry, y) = cell.step(carry, z)    one time step; y [H] is the output, and what a next layer receives
-    carry      = cell.initial_carry()   the state before the first step, a tuple of arrays
+    z        = cell.project(x)       x [..., I]; z is any tree of arrays [..., anything]
+    carry, y = cell.step(carry, z)   one time step; y [H] is the output
+    carry    = cell.initial_carry()  the state before the first step
 
-`cell(carry, x)` is the first two together, so every cell also works wherever Flax expects an `nn.RNNCellBase`. Submodules keep the
-weights, so that Flax itself can tell which of them `project` needs and which `step` (see `split_parameters`).
+`project` takes a whole sequence as one product. The output y is what the next layer
+receives. `cell(carry, x)` is `step(carry, project(x))`, so every cell also works where
+Flax expects an `nn.RNNCellBase`. Weights are kept in submodules, so that Flax reports
+which of them `project` reads and which `step` reads (see `split_parameters`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import traverse_util
 
+from rnnjax.cells.activations import Activation as Activation
 from rnnjax.cells.initializers import INITIALIZERS, Initializer
 
-Activation = Callable[[jax.Array], jax.Array]
+# The state: a tuple of arrays [H]; for a stack, the tuple of its layers' carries.
+Carry = tuple[Any, ...]
+# What `project` returns and `step` reads: any tree of arrays.
+Projected = Any
+# The variables of a Flax module: {"params": {submodule: {name: array}}}.
+Variables = Mapping[str, Any]
+# A number in the program, or one that is traced and may differ from lane to lane.
+Scalar = float | jax.Array
 
 
 class Kernel(nn.Module):
-    """Weights `[rows, gates * size]`: one draw times `gain`, kept in `parts` of so many gates each.
+    """Weights `[rows, gates * size]`: one draw times `gain`, split into matrices.
 
-    A cell that uses its gates in separate products keeps them in separate matrices: cut inside a loop over time, a matrix would
-    be copied at every step.
+    `parts` is the number of gates in each matrix. A cell that uses its gates in
+    separate products keeps them in separate matrices, because a slice of a matrix
+    inside a loop over time would be copied at every step.
     """
 
     size: int
     parts: tuple[int, ...]
-    init: Initializer
-    gain: float | jax.Array = 1.0
+    initializer: Initializer
+    gain: Scalar = 1.0
 
     @nn.compact
     def __call__(self, rows: int) -> tuple[jax.Array, ...]:
         edges = [self.size * sum(self.parts[:k]) for k in range(1, len(self.parts))]
 
-        def draw(key):
-            whole = self.gain * self.init(key, rows, sum(self.parts), self.size)
+        def draw(key: jax.Array) -> tuple[jax.Array, ...]:
+            whole = self.gain * self.initializer(key, rows, sum(self.parts), self.size)
             return tuple(jnp.split(whole, edges, axis=1))
 
         return self.param("kernel", draw)
 
 
 class Projection(nn.Module):
-    """x W + b with W `[I, gates * size]` and b `[gates * size]`; W is one draw times `gain`, gate k starts with bias `biases[k]`.
+    """x W + b, or x W without `use_bias`.
 
-    Without `use_bias`, x W.
+    W `[I, gates * size]` is one draw times `gain`; b `[gates * size]` starts at
+    `biases[k]` for gate k.
     """
 
     size: int
-    biases: tuple
-    init: Initializer
+    biases: tuple[Scalar, ...]
+    initializer: Initializer
     use_bias: bool = True
-    gain: float | jax.Array = 1.0
+    gain: Scalar = 1.0
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param(
-            "kernel",
-            lambda key: (
-                self.gain * self.init(key, x.shape[-1], len(self.biases), self.size)
-            ),
-        )
+        def draw(key: jax.Array) -> jax.Array:
+            return self.gain * self.initializer(
+                key, x.shape[-1], len(self.biases), self.size
+            )
+
+        kernel = self.param("kernel", draw)
         if not self.use_bias:
             return x @ kernel
         biases = jnp.repeat(jnp.stack([jnp.float32(b) for b in self.biases]), self.size)
@@ -72,61 +86,77 @@ class Projection(nn.Module):
 
 
 class Vector(nn.Module):
-    """Numbers `[size]` of their own, drawn by `init(key, size)`; zeros by default."""
+    """A parameter `[size]`, drawn by `initializer(key, size)`; zeros by default."""
 
     size: int
-    init: Callable[[jax.Array, int], jax.Array] = lambda key, size: jnp.zeros(size)
+    initializer: Callable[[jax.Array, int], jax.Array] = lambda key, size: jnp.zeros(
+        size
+    )
 
     @nn.compact
     def __call__(self) -> jax.Array:
-        return self.param("value", lambda key: self.init(key, self.size))
+        return self.param("value", lambda key: self.initializer(key, self.size))
 
 
 class Cell(nn.RNNCellBase):
-    """Base of all cells: `hidden_size` units, the initialisers of the input and the recurrent weights, and the initial state.
+    """Base of all cells: the number of units, initialisers, and the initial state.
 
-    A subclass says how many arrays `[H]` its state has (`carry_arrays`), makes its submodules in `setup` after `super().setup()`,
-    and defines `step`, and `project` if it is more than `input`. With `learn_carry` the initial state is a parameter that starts
-    at 0.
+    `kernel_init` and `kernel_gain` are of the input weights, `recurrent_init` and
+    `recurrent_gain` of the recurrent weights. With `learn_carry` the initial state is a
+    parameter that starts at 0.
+
+    A subclass gives the number of arrays `[H]` in its state (`carry_arrays`), makes its
+    submodules in `setup` after `super().setup()`, and defines `step`, and `project` if
+    it is more than the submodule `input`.
     """
 
     hidden_size: int
     kernel_init: Initializer = INITIALIZERS["glorot_uniform"]
-    kernel_gain: float | jax.Array = 1.0
+    kernel_gain: Scalar = 1.0
     recurrent_init: Initializer = INITIALIZERS["orthogonal"]
-    recurrent_gain: float | jax.Array = 1.0
+    recurrent_gain: Scalar = 1.0
     learn_carry: bool = False
 
-    carry_arrays = 1
-    # Directions of the state that change no output, now or later, a unit: scaling a numerator with its denominator, say.
-    gauge_directions = 0
+    @property
+    def carry_arrays(self) -> int:
+        """The number of arrays `[H]` in the state."""
+        return 1
 
-    def setup(self):
+    @property
+    def gauge_directions(self) -> int:
+        """Directions of the state, for each unit, that never change an output.
+
+        One, for example, if a numerator and its denominator can be scaled together.
+        """
+        return 0
+
+    def setup(self) -> None:
         if self.learn_carry:
             self.carry = [Vector(self.hidden_size) for _ in range(self.carry_arrays)]
 
-    def project(self, x: jax.Array):
-        """All that does not depend on the state; unless a cell says otherwise, W x + b of its submodule `input`."""
+    def project(self, x: jax.Array) -> Projected:
+        """All that does not depend on the state: W x + b of the submodule `input`."""
         return self.input(x)
 
-    def step(self, carry, z):
+    def step(self, carry: Carry, z: Projected) -> tuple[Carry, jax.Array]:
+        """One time step: the next state, and the output y [H]."""
         raise NotImplementedError
 
-    def __call__(self, carry, x: jax.Array):
+    def __call__(self, carry: Carry, x: jax.Array) -> tuple[Carry, jax.Array]:
         return self.step(carry, self.project(x))
 
-    def initial_carry(self) -> tuple[jax.Array, ...]:
+    def initial_carry(self) -> Carry:
         """The state before the first step: `carry_arrays` float32 arrays `[H]`."""
         if self.learn_carry:
             return tuple(array() for array in self.carry)
         return (jnp.zeros(self.hidden_size),) * self.carry_arrays
 
-    def with_numbers(self, **numbers) -> "Cell":
-        """This cell with other numbers in fields such as `keep_bias`; they may be traced."""
-        return self.clone(**numbers)
+    def with_options(self, **options: Any) -> "Cell":
+        """This cell with other values of some options; numbers may be traced."""
+        return self.clone(**options)
 
-    def initialize_carry(self, rng, input_shape):
-        """The initial state for inputs of `input_shape` = (..., I), as `nn.RNN` asks for it."""
+    def initialize_carry(self, rng: Any, input_shape: tuple[int, ...]) -> Carry:
+        """The initial state for inputs of shape `(..., I)`, in the form of `nn.RNN`."""
         del rng
         return jax.tree.map(
             lambda leaf: jnp.broadcast_to(leaf, input_shape[:-1] + leaf.shape),
@@ -137,46 +167,50 @@ class Cell(nn.RNNCellBase):
     def num_feature_axes(self) -> int:
         return 1
 
-    def input_gates(self, *biases) -> Projection:
-        """W x + b for as many gates as there are `biases`, which b starts at."""
+    def input_gates(self, *biases: Scalar) -> Projection:
+        """W x + b for one gate per entry of `biases`, the initial biases."""
         return Projection(
             self.hidden_size, biases, self.kernel_init, gain=self.kernel_gain
         )
 
     def recurrent_gates(self, *parts: int) -> Kernel:
-        """U for the gates of the state, in matrices of so many gates each."""
+        """U for the gates of the state, one matrix per entry of `parts`: `Kernel`."""
         return Kernel(self.hidden_size, parts, self.recurrent_init, self.recurrent_gain)
 
 
-def _first_step(cell, x):
-    return cell.step(cell.initial_carry(), cell.project(x))
+def initialize(cell: nn.Module, key: jax.Array, input_size: int) -> Variables:
+    """Fresh variables of a cell, including the initial state if it is learned."""
+
+    def first_step(bound: nn.Module, x: jax.Array) -> tuple[Carry, jax.Array]:
+        return bound.step(bound.initial_carry(), bound.project(x))
+
+    return nn.init(first_step, cell)(key, jnp.zeros(input_size))
 
 
-def initialize(cell: nn.Module, key: jax.Array, input_size: int):
-    """Fresh variables of a cell, the initial state included if it is learned."""
-    return nn.init(_first_step, cell)(key, jnp.zeros(input_size))
+def split_parameters(
+    cell: nn.Module, variables: Variables, input_size: int
+) -> tuple[Variables, Variables]:
+    """Splits variables into what `project` and what `initial_carry` and `step` read.
 
-
-def split_parameters(cell: nn.Module, variables, input_size: int):
-    """Splits a cell's variables into those that `project` reads and those that `initial_carry` and `step` read.
-
-    The second part does not depend on the input size, so that one compiled recurrence serves all of them.
+    The second part does not depend on the input size, so one compiled recurrence serves
+    all input sizes.
     """
     key, x = jax.random.key(0), jnp.zeros(input_size)
     z = jax.eval_shape(lambda: cell.apply(variables, x, method="project"))
 
-    def paths(function, *arguments):
-        shapes = jax.eval_shape(
-            lambda *zeros: nn.init(function, cell)(key, *zeros), *arguments
+    def paths(function: Callable, argument: Any) -> set[tuple[str, ...]]:
+        """Paths of the parameters that `function(bound cell, argument)` creates."""
+        init = nn.init(function, cell)
+        shapes = jax.eval_shape(lambda zeros: init(key, zeros), argument)
+        return set(traverse_util.flatten_dict(shapes))
+
+    flat = traverse_util.flatten_dict(variables)
+
+    def chosen(wanted: set[tuple[str, ...]]) -> Variables:
+        return traverse_util.unflatten_dict(
+            {path: leaf for path, leaf in flat.items() if path in wanted}
         )
-        return traverse_util.flatten_dict(shapes).keys()
 
     to_project = paths(lambda bound, x: bound.project(x), x)
     to_step = paths(lambda bound, z: bound.step(bound.initial_carry(), z), z)
-    flat = traverse_util.flatten_dict(variables)
-    return tuple(
-        traverse_util.unflatten_dict(
-            {path: flat[path] for path in wanted if path in flat}
-        )
-        for wanted in (to_project, to_step)
-    )
+    return chosen(to_project), chosen(to_step)

@@ -1,32 +1,37 @@
 """Weight initialisers by name.
 
-An initialiser is `f(key, rows, gates, size) -> float32 [rows, gates * size]`. A gated cell keeps the kernels of all its
-gates side by side in one matrix, and it matters whether the draw is over that whole matrix (`orthogonal`: its rows are
-orthonormal) or over each gate's `[rows, size]` block by itself (`orthogonal_per_gate`): for an LSTM the two differ
-sevenfold in the largest Lyapunov exponent. They are therefore two initialisers.
+An initialiser is `f(key, rows, gates, size) -> float32 [rows, gates * size]`. A gated
+cell keeps the kernels of all its gates side by side in one matrix, and it matters
+whether the draw is over that whole matrix (`orthogonal`: its rows are orthonormal) or
+over each gate's block `[rows, size]` by itself (`orthogonal_per_gate`): for an LSTM the
+two differ sevenfold in the largest Lyapunov exponent. They are therefore two
+initialisers.
 """
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 Initializer = Callable[[jax.Array, int, int, int], jax.Array]
+# An initialiser of `jax.nn.initializers`: f(key, shape, dtype).
+JaxInitializer = Callable[..., jax.Array]
 
 
-def fused(init) -> Initializer:
-    """One draw of a `jax.nn.initializers` function over the matrix of all gates, `[rows, gates * size]`."""
+def fused(init: JaxInitializer) -> Initializer:
+    """One draw of `init` over the matrix of all gates, `[rows, gates * size]`."""
 
-    def initialize(key, rows, gates, size):
+    def initialize(key: jax.Array, rows: int, gates: int, size: int) -> jax.Array:
         return init(key, (rows, gates * size), jnp.float32)
 
     return initialize
 
 
-def per_gate(init) -> Initializer:
-    """An independent draw for each gate's block `[rows, size]`, laid side by side."""
+def per_gate(init: JaxInitializer) -> Initializer:
+    """An independent draw for each gate's block `[rows, size]`, put side by side."""
 
-    def initialize(key, rows, gates, size):
+    def initialize(key: jax.Array, rows: int, gates: int, size: int) -> jax.Array:
         return jnp.concatenate(
             [init(k, (rows, size), jnp.float32) for k in jax.random.split(key, gates)],
             axis=1,
@@ -35,15 +40,18 @@ def per_gate(init) -> Initializer:
     return initialize
 
 
-def _identity(key, shape, dtype):
+def _identity(key: jax.Array, shape: tuple[int, int], dtype: DTypeLike) -> jax.Array:
     del key
     return jnp.eye(*shape, dtype=dtype)
 
 
-def _positive_definite(key, shape, dtype):
-    """(A + 1) / its largest eigenvalue with A = R' R / rows, R ~ N(0, 1) (Talathi and Vartak 2015, arXiv:1511.03771).
+def _positive_definite(
+    key: jax.Array, shape: tuple[int, int], dtype: DTypeLike
+) -> jax.Array:
+    """(A + 1) / its largest eigenvalue, where A = R' R / rows and R ~ N(0, 1).
 
-    For a matrix that is not square, the first rows and columns of a square one.
+    A matrix that is not square holds the first rows and columns of a square one.
+    Source: Talathi and Vartak 2015, arXiv:1511.03771.
     """
     size = max(shape)
     r = jax.random.normal(key, (size, size), dtype)

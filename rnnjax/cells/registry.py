@@ -1,20 +1,28 @@
-"""All cells by name. A new cell is one file beside this one and one line here; every test runs over this table."""
+"""All cells by name, and their options.
+
+A new cell is a file beside this one and an entry in `CELLS`; tests cover every entry.
+"""
 
 import dataclasses
 import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-
+from flax import linen as nn
 from rnnjax.cells import gru, linear, lstm, mgu, rnn, slstm, ugrnn
+from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.initializers import INITIALIZERS
 
 _rectified = functools.partial(rnn.RNN, activation=jax.nn.relu)
-# Cells without recurrent weights leave no initialiser of them open.
-_linear = {"recurrent_init": None, "recurrent_gain": 1.0}
+# These cells have no recurrent weights, so recurrent_init and recurrent_gain are not
+# among their options.
+_linear: dict[str, Any] = {"recurrent_init": None, "recurrent_gain": 1.0}
 
-CELLS = {
+# Each entry makes a cell: entry(hidden_size=..., **options).
+CELLS: dict[str, Callable[..., Cell]] = {
     "rnn_tanh": functools.partial(rnn.RNN, activation=jnp.tanh),
     "rnn_relu": _rectified,
     "irnn": functools.partial(
@@ -48,15 +56,59 @@ CELLS = {
     "slstm": slstm.SLSTM,
 }
 
+# What each option of a cell means.
+OPTIONS: dict[str, str] = {
+    "kernel_init": "Initialiser of the input weights.",
+    "kernel_gain": "Factor on the initial input weights.",
+    "recurrent_init": "Initialiser of the recurrent weights.",
+    "recurrent_gain": "Factor on the initial recurrent weights.",
+    "learn_carry": "Learn the initial state, which starts at 0.",
+    "keep_bias": "Initial bias of the gate that keeps the state; positive keeps more.",
+    "activation": "Nonlinearity of the state.",
+    "gate_activation": "Nonlinearity of the gates.",
+    "depth": "Levels of a nested LSTM's memory.",
+    "gates": "Which of the gates i, f, o an LSTM has; a gate left out is 1.",
+    "coupled": "Forget what the input gate replaces: f = 1 - i.",
+    "peepholes": "The gates read the memory c.",
+    "input_activation": "Apply the nonlinearity to what enters the memory.",
+    "output_activation": "Apply the nonlinearity to what is read from the memory.",
+    "gate_recurrence": "The gates read the previous gates.",
+}
+# The options whose values are functions, and the table of their names.
+NAMED_OPTIONS: dict[str, Mapping[str, Callable]] = {
+    "kernel_init": INITIALIZERS,
+    "recurrent_init": INITIALIZERS,
+    "activation": ACTIVATIONS,
+    "gate_activation": ACTIVATIONS,
+}
+# The options whose values may be traced and so may differ from lane to lane.
+TRACED_OPTIONS = frozenset({"kernel_gain", "recurrent_gain", "keep_bias"})
+
 
 def options(name: str) -> frozenset[str]:
-    """The settings that the cell called `name` leaves open, such as `keep_bias` or `activation`."""
-    entry = CELLS[name]
-    fixed = entry.keywords if isinstance(entry, functools.partial) else {}
-    fields = {field.name for field in dataclasses.fields(getattr(entry, "func", entry))}
-    return frozenset(
-        fields
-        - {field.name for field in dataclasses.fields(Cell.__base__)}
-        - {"hidden_size"}
-        - fixed.keys()
-    )
+    """The options of the cell called `name`, such as `keep_bias` or `activation`.
+
+    An option that its entry in `CELLS` fixes is not one of them: `rnn_relu` has no
+    `activation`.
+    """
+    entry: Any = CELLS[name]
+    fixed: Mapping[str, Any] = {}
+    if isinstance(entry, functools.partial):
+        entry, fixed = entry.func, entry.keywords
+    flax_fields = {field.name for field in dataclasses.fields(nn.RNNCellBase)}
+    fields = {field.name for field in dataclasses.fields(entry)}
+    return frozenset(fields - flax_fields - {"hidden_size"} - fixed.keys())
+
+
+def option_values(cell: Cell) -> dict[str, Any]:
+    """The values of a cell's options, fixed ones included, with functions by name."""
+    values = {name: getattr(cell, name) for name in OPTIONS if hasattr(cell, name)}
+    for name, table in NAMED_OPTIONS.items():
+        if name in values:
+            values[name] = name_of(table, values[name])
+    return values
+
+
+def name_of(table: Mapping[str, Any], value: Any) -> str | None:
+    """The name of a value in a table such as `INITIALIZERS`, or None if it has none."""
+    return next((name for name, entry in table.items() if entry == value), None)

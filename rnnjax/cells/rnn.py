@@ -1,27 +1,33 @@
-"""The simple recurrent network (Elman 1990), h' = f(W x + U h + b), and its rectified relatives."""
+"""The simple recurrent network (Elman 1990) and its rectified relatives."""
 
+import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Activation, Cell
+from rnnjax.cells.cell import Activation, Carry, Cell, Projected
 
 
 class RNN(Cell):
-    """h' = f(W x + U h + b), y = h'.
+    """The simple recurrent network.
 
-    W [I, H], U [H, H], b [H] starting at 0; the state is (h [H],). `rnn_tanh` is Elman's network and Keras's `SimpleRNN`, and
-    `rnn_relu` takes f = max(0, .). Two others differ from `rnn_relu` in how they start: `irnn` (Le, Jaitly and Hinton 2015,
-    arXiv:1504.00941) at U = 1 and W ~ N(0, 1e-6); `np_rnn` (Talathi and Vartak 2015, arXiv:1511.03771) at a positive-definite U
-    whose largest eigenvalue is 1.
+        h' = f(W x + U h + b),  y = h'
+
+    W [I, H], U [H, H], b [H] starting at 0; the state is (h [H],).
+
+    Registered as `rnn_tanh`, which is Elman's network and Keras's `SimpleRNN`, and as
+    `rnn_relu` with f = max(0, .). Two more differ from `rnn_relu` in how they start:
+    `irnn` (Le, Jaitly and Hinton 2015, arXiv:1504.00941) at U = 1 and W ~ N(0, 1e-6);
+    `np_rnn` (Talathi and Vartak 2015, arXiv:1511.03771) at a positive-definite U whose
+    largest eigenvalue is 1.
     """
 
     activation: Activation = jnp.tanh
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
         self.input = self.input_gates(0.0)
         self.recurrent = self.recurrent_gates(1)
 
-    def step(self, carry, z):
+    def step(self, carry: Carry, z: Projected) -> tuple[Carry, jax.Array]:
         (h,) = carry
         (kernel,) = self.recurrent(self.hidden_size)
         h = self.activation(z + h @ kernel)

@@ -3,29 +3,30 @@
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Activation, Cell, Projection
+from rnnjax.cells.cell import Activation, Carry, Cell, Projected, Projection, Scalar
 
 
 class UGRNN(Cell):
-    """The update-gate RNN: a simple network with one gate, and no reset.
+    """The update-gate RNN: a simple network with one gate and no reset.
 
-        g  = s(W x + U h + b)
+        g  = s(W x + U h + b)           s is the logistic function
         c  = tanh(W x + U h + b)
         h' = g h + (1 - g) c,  y = h'
 
-    W [I, 2H], U [H, 2H], b [2H] in the order g, c; b starts at 0 but for the gate's `keep_bias`. The state is (h [H],).
+    W [I, 2H], U [H, 2H], b [2H] in the order g, c; b starts at 0, except for the gate's
+    `keep_bias`. The state is (h [H],).
     """
 
-    keep_bias: float | jax.Array = 1.0
+    keep_bias: Scalar = 1.0
     activation: Activation = jnp.tanh
     gate_activation: Activation = jax.nn.sigmoid
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
         self.input = self.input_gates(self.keep_bias, 0.0)
         self.recurrent = self.recurrent_gates(2)
 
-    def step(self, carry, z):
+    def step(self, carry: Carry, z: Projected) -> tuple[Carry, jax.Array]:
         (h,) = carry
         (kernel,) = self.recurrent(self.hidden_size)
         g, c = jnp.split(z + h @ kernel, 2, axis=-1)
@@ -35,7 +36,7 @@ class UGRNN(Cell):
 
 
 class IntersectionRNN(Cell):
-    """The +RNN: gates both along time and along depth; it maps what a layer receives to what it passes on.
+    """The +RNN (intersection RNN): gates along time and along depth.
 
         g, k = s(W x + U h + b)         gate of the state, gate of the output
         c    = tanh(W x + U h + b)
@@ -43,16 +44,17 @@ class IntersectionRNN(Cell):
         h'   = g h + (1 - g) c
         y    = k x + (1 - k) d
 
-    W [I, 4H], U [H, 4H], b [4H] in the order g, k, c, d; both gates start at the bias `keep_bias`. The state is (h [H],). Where the
-    input has another size than the units, x is first mapped to H numbers by an affine projection P [I, H] that all of the above
-    reads. Only with two layers or more does y -- unlike h -- matter to what is remembered.
+    W [I, 4H], U [H, 4H], b [4H] in the order g, k, c, d; both gates start at the bias
+    `keep_bias`. The state is (h [H],). If I is not H, x is first mapped to H numbers by
+    an affine projection P [I, H] that all of the above reads. The output y is not part
+    of the state, so what y adds is remembered only if a second layer reads it.
     """
 
-    keep_bias: float | jax.Array = 1.0
+    keep_bias: Scalar = 1.0
     activation: Activation = jnp.tanh
     gate_activation: Activation = jax.nn.sigmoid
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
         self.match = Projection(
             self.hidden_size, (0.0,), self.kernel_init, gain=self.kernel_gain
@@ -60,11 +62,11 @@ class IntersectionRNN(Cell):
         self.input = self.input_gates(self.keep_bias, self.keep_bias, 0.0, 0.0)
         self.recurrent = self.recurrent_gates(4)
 
-    def project(self, x):
+    def project(self, x: jax.Array) -> Projected:
         x = x if x.shape[-1] == self.hidden_size else self.match(x)
         return self.input(x), x
 
-    def step(self, carry, z):
+    def step(self, carry: Carry, z: Projected) -> tuple[Carry, jax.Array]:
         (h,) = carry
         z, x = z
         (kernel,) = self.recurrent(self.hidden_size)

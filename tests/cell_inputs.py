@@ -1,0 +1,42 @@
+"""Weights, states and inputs for tests of cells."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells import cell as cell_lib
+
+I, H, T = 3, 5, 7
+
+
+def perturbed(cell, key=0):
+    """Variables with noise on every number, so that biases do not stay at 0."""
+    variables = cell_lib.initialize(cell, jax.random.key(key), I)
+    leaves, tree = jax.tree.flatten(variables)
+    keys = jax.random.split(jax.random.key(key + 1), len(leaves))
+    return tree.unflatten(
+        [x + 0.5 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves)]
+    )
+
+
+def random_carry(cell, key=7):
+    """A state that the cell reaches after three random inputs: no number in it is 0."""
+    variables = perturbed(cell, key)
+    carry = cell.initial_carry()
+    for x in jax.random.normal(jax.random.key(key), (3, I)):
+        carry, _ = cell.apply(variables, carry, x)
+    return carry
+
+
+def inputs():
+    return jax.random.normal(jax.random.key(3), (T, I))
+
+
+def bound(cell, variables):
+    """The cell's `step(carry, z)` with these variables."""
+    return functools.partial(cell.apply, variables, method="step")
+
+
+def cast(tree, dtype):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)

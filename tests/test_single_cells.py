@@ -1,0 +1,140 @@
+"""What single cells are beyond the contract of a cell."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cell_inputs import H, I, bound, cast, inputs, perturbed, random_carry
+from conftest import flat
+from flax import linen as nn
+
+from rnnjax.cells import cell as cell_lib
+from rnnjax.cells import registry
+from rnnjax.engine import unroll
+
+
+@pytest.mark.parametrize("name", ["min_gru", "min_lstm", "lru"])
+def test_parallel_equals_sequential(name, x64):
+    cell = registry.CELLS[name](hidden_size=H)
+    variables, carry = cast((perturbed(cell), random_carry(cell)), np.float64)
+    z = cell.apply(variables, inputs().astype(np.float64), method="project")
+    expected_carry, expected = unroll.unroll(bound(cell, variables), carry, z)
+    last, y = cell.apply(variables, carry, z, method="parallel")
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-12), last, expected_carry
+    )
+
+
+def test_lstm_np_and_a_nested_lstm_of_depth_one_are_the_lstm():
+    lstm = registry.CELLS["lstm"](hidden_size=H)
+    theirs = perturbed(lstm)["params"]
+    carry, x = random_carry(lstm), inputs()[0]
+    expected = lstm.apply({"params": theirs}, carry, x)
+    nested = {"input": theirs["input"], "recurrent_0": theirs["recurrent"]}
+    peephole = reorder(theirs, [0, 1, 3, 2])
+    for cell, variables in (
+        (registry.CELLS["nested_lstm"](hidden_size=H, depth=1), nested),
+        (registry.CELLS["lstm_np"](hidden_size=H), peephole),
+    ):
+        jax.tree.map(
+            functools.partial(np.testing.assert_allclose, rtol=1e-6),
+            cell.apply({"params": variables}, carry, x),
+            expected,
+        )
+
+
+def reorder(parameters, order):
+    return jax.tree.map(
+        lambda leaf: jnp.concatenate(
+            [jnp.split(leaf, 4, axis=-1)[k] for k in order], axis=-1
+        ),
+        parameters,
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_nested_lstms_have_any_depth(depth):
+    cell = registry.CELLS["nested_lstm"](hidden_size=H, depth=depth)
+    carry, y = cell.apply(perturbed(cell), random_carry(cell), inputs()[0])
+    assert len(carry) == 1 + depth
+    assert y.shape == (H,)
+
+
+def test_scaling_numerator_and_denominator_of_an_slstm_is_a_gauge():
+    cell = registry.CELLS["slstm"](hidden_size=H)
+    variables, (h, c, n, m) = perturbed(cell), random_carry(cell)
+    _, y = cell.apply(variables, (h, c, n, m), inputs()[0])
+    _, shifted = cell.apply(variables, (h, 2 * c, 2 * n, m - jnp.log(2)), inputs()[0])
+    np.testing.assert_allclose(y, shifted, rtol=1e-5)
+
+
+def test_eigenvalues_of_an_lru_start_on_the_disc():
+    cell = registry.CELLS["lru"](hidden_size=4000)
+    lambda_re, lambda_im = cell.apply(
+        cell_lib.initialize(cell, jax.random.key(0), 1), method="eigenvalues"
+    )
+    sizes = np.hypot(lambda_re, lambda_im)
+    assert sizes.max() < 1
+    assert np.mean(sizes**2) == pytest.approx(0.5, abs=0.02)
+    assert abs(np.mean(lambda_re)) < 0.03
+
+
+def test_np_rnn_starts_positive_definite_with_radius_one():
+    cell = registry.CELLS["np_rnn"](hidden_size=20)
+    (kernel,) = cell_lib.initialize(cell, jax.random.key(0), 2)["params"]["recurrent"][
+        "kernel"
+    ]
+    eigenvalues = np.linalg.eigvalsh(kernel)
+    assert eigenvalues[-1] == pytest.approx(1, abs=1e-5)
+    assert eigenvalues[0] > 0
+
+
+LINEN = {
+    "lstm": (nn.LSTMCell, "ifgo"),
+    "gru_flax": (nn.GRUCell, "zrn"),
+    "mgu_flax": (nn.MGUCell, "fn"),
+}
+
+
+@pytest.mark.parametrize("kind", LINEN)
+def test_equals_linen(kind):
+    cell = registry.CELLS[kind](hidden_size=H)
+    p = flat(perturbed(cell), np.float32)
+    linen, letters = LINEN[kind]
+    gates = {gate: k for k, gate in enumerate(letters)}
+    n = len(gates)
+    wi, b, wh = (
+        np.split(p[key], n, axis=-1)
+        for key in ("input/kernel", "input/bias", "recurrent/kernel/0")
+    )
+    theirs = {}
+    for gate, k in gates.items():
+        theirs[f"i{gate}"] = {"kernel": wi[k]} | (
+            {"bias": b[k]} if kind != "lstm" else {}
+        )
+        theirs[f"h{gate}"] = {"kernel": wh[k]} | (
+            {"bias": b[k]} if kind == "lstm" else {}
+        )
+    if kind != "lstm":
+        theirs["hn"]["bias"] = p["candidate_bias/value"]
+    carry = random_carry(cell)
+    x = inputs()[0]
+    ours, y = cell.apply({"params": unflatten(cell, p)}, carry, x)
+    if kind == "lstm":
+        (c, h), expected = linen(H).apply({"params": theirs}, (carry[1], carry[0]), x)
+        np.testing.assert_allclose(ours[1], c, rtol=1e-5, atol=1e-6)
+    else:
+        _, expected = linen(H).apply({"params": theirs}, carry[0], x)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+def unflatten(cell, by_path):
+    variables = cell_lib.initialize(cell, jax.random.key(0), I)
+    leaves, tree = jax.tree_util.tree_flatten_with_path(variables["params"])
+    paths = [
+        jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves
+    ]
+    return tree.unflatten([by_path[path] for path in paths])
