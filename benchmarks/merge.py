@@ -1,8 +1,8 @@
 """The results of a run that several processes share.
 
 Writes rows.jsonl, timings.jsonl, summary.csv and the pictures from the files that the
-processes left, and prints the tables. Computes nothing: if parts of the run are missing,
-it says how many and exits with status 1.
+processes left, and prints the tables. Computes nothing: if parts of the run are
+missing, it says how many and exits with status 1.
 
     python -m benchmarks.merge RUN_DIR
 """

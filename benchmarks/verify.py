@@ -1,10 +1,10 @@
 """Does a run hold every row its commands need, and does a sample come out again?
 
-Every lane must have one row. Then a random sample of lanes is computed again. On the same
-kind of device, with the same versions and inner width, rows must be equal to the last
-digit. Elsewhere exponents must agree within 0.01 or three standard errors, and times
-within tolerances of 1e-4 or more within 2 steps or 5 %, lane by lane; other values must
-agree in the mean. The exit status is 1 if something is wrong.
+Every lane must have one row. Then a random sample of lanes is computed again. On the
+same kind of device, with the same versions and inner width, rows must be equal to the
+last digit. Elsewhere exponents must agree within 0.01 or three standard errors, and
+times within tolerances of 1e-4 or more within 2 steps or 5 %, lane by lane; other
+values must agree in the mean. The exit status is 1 if something is wrong.
 
     python -m benchmarks.verify RUN_DIR
 """
@@ -113,7 +113,8 @@ def _again(
 ) -> Row | None:
     """The row of a lane, computed as if there were none.
 
-    Lanes that advanced together do so again. None if this config does not have the lane.
+    Lanes that advanced together do so again. None if this config does not have the
+    lane.
     """
     alone = run.known[row_id]["width"] == 1
     together = {row_id} if alone else _same_group(run, row_id)

@@ -1,43 +1,41 @@
-"""Two CPU devices and one BLAS thread, as on a small machine, and no programs of earlier test runs; set before JAX starts."""
+"""Two CPU devices, one BLAS thread, and an empty compile cache; set before JAX starts."""
 
 import os
 import tempfile
 
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-if (
-    "PYTEST_XDIST_WORKER" not in os.environ
-):  # workers share those of the process that started them
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the cache of their parent
     compiled = tempfile.TemporaryDirectory()
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
     os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
-import sys  # noqa: E402
-
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import objectstore  # noqa: E402
 import pytest  # noqa: E402
-from absl import flags  # noqa: E402
-from absl.testing import flagsaver  # noqa: E402
 from etils.epath import gpath  # noqa: E402
 
 
 @pytest.fixture
 def command(monkeypatch, tmp_path, capsys):
-    """Runs a binary's `main` on a command line, in an empty folder; returns the exit status and what it printed."""
-    from benchmarks.common import flags as _flags
+    """Runs a binary on a command line, in an empty folder.
+
+    Returns the exit status and what it printed.
+    """
+    from benchmarks.common import command as command_lib
+    from benchmarks.common import main
 
     monkeypatch.chdir(tmp_path)
 
     def run(module, *arguments):
-        name = module.__name__.split(".")[-1]
-        monkeypatch.setattr(sys, "argv", [name, *arguments])
-        with flagsaver.flagsaver():
-            flags.FLAGS.unparse_flags()
-            with pytest.raises(SystemExit) as exit_status:
-                _flags.start(module.main, getattr(module, "WANTED", ()))
+        if hasattr(module, "BENCHMARK"):
+            binary = main.command_of(module.BENCHMARK)
+        else:
+            binary = module.COMMAND
+        with pytest.raises(SystemExit) as exit_status:
+            command_lib.start(binary, [binary.name, *arguments])
         out, err = capsys.readouterr()
         return exit_status.value.code or 0, out, err
 

@@ -1,8 +1,8 @@
 """The contract of a benchmark. `main`, `merge`, `verify` and `timing` use nothing else.
 
 An experiment is a package of the library that provides what `Benchmark` lists, a binary
-that puts it into one, and an entry in `benchmarks/registry.py`. It then has run folders,
-resuming, slices, dry runs, merge, verify and timing.
+that puts it into one, and an entry in `benchmarks/registry.py`. It then has run
+folders, resuming, slices, dry runs, merge, verify and timing.
 """
 
 import contextlib
@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from etils import epath
 
 from rnnjax import settings
-from rnnjax.engine import lanes, mesh, runner, timed
-from rnnjax.results import schema, tables
-from rnnjax.results.schema import Row
+from rnnjax.engine import lanes, mesh, runner
+from rnnjax.engine.timed import Timed
+from rnnjax.results.schema import COMMON, Row, Schema
+from rnnjax.results.tables import Table
 
 
 class Config(Protocol):
@@ -40,10 +41,10 @@ class Benchmark:
     """What a benchmark is made of.
 
     Attributes:
-      name: name of the binary and of the benchmark in rows.
-      about: what the binary measures; `--help` begins with it.
-      options: dataclass whose settings are the benchmark's flags.
-      configure: makes the config from the flags that stand on the command line, by name;
+      name: name of the binary and of the benchmark in rows. about: what the binary
+      measures; `--help` begins with it. options: dataclass whose settings are the
+      benchmark's flags. configure: makes the config from the flags that stand on the
+      command line, by name;
         among them is `smoke`. Raises `settings.SettingError`.
       parts: the independent parts of a run, cut for so many processes.
       part: what a part is called, such as "shape".
@@ -67,9 +68,9 @@ class Benchmark:
     parts: Callable[[Any, int], Sequence[runner.Part]]
     part: str
     row_id: tuple[str, ...]
-    keys: schema.Schema
+    keys: Schema
     summary: Callable[[list[Row]], list[Row]]
-    tables: Callable[[list[Row]], list[tables.Table]]
+    tables: Callable[[list[Row]], list[Table]]
     draw: Callable[[Any, list[Row], epath.Path], None]
     presets: Mapping[str, str] = dataclasses.field(default_factory=dict)
     describe: Callable[[Any], list[str]] = lambda config: []
@@ -80,12 +81,12 @@ class Benchmark:
     save: Callable[[Any, epath.Path, lanes.Result], None] = (
         lambda config, folder, result: None
     )
-    timed: Callable[[mesh.Mesh], list[timed.Timed]] | None = None
+    timed: Callable[[mesh.Mesh], list[Timed]] | None = None
 
     @property
-    def schema(self) -> schema.Schema:
+    def schema(self) -> Schema:
         """The schema of the benchmark's rows."""
-        return schema.COMMON | dict(self.keys)
+        return COMMON | dict(self.keys)
 
 
 @dataclasses.dataclass(frozen=True)

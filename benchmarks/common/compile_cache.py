@@ -1,4 +1,6 @@
-"""Compiled programs are kept in the user's cache folder, so that a second run does not wait for the compiler."""
+"""Compiled programs are kept in the user's cache folder, so that a second run does not
+wait for the compiler.
+"""
 
 import hashlib
 import os
@@ -15,10 +17,12 @@ READING = re.compile(
 
 
 def keep() -> None:
-    """Turns JAX's compilation cache on, unless the user has chosen a folder or turned it off.
+    """Turns JAX's compilation cache on, unless the user has chosen a folder or turned
+    it off.
 
-    Machine code is of use only to processors that understand it, so each kind has a folder of its own. JAX passes over an entry
-    that it cannot read but never replaces it; here it is deleted, and the program it held is compiled and kept again.
+    Machine code is of use only to processors that understand it, so each kind has a
+    folder of its own. JAX passes over an entry that it cannot read but never replaces
+    it; here it is deleted, and the program it held is compiled and kept again.
     """
     if (
         jax.config.jax_compilation_cache_dir is not None

@@ -24,10 +24,9 @@ def show(
     platform = mesh.devices[0].platform
     for line in benchmark.describe(config):
         print(line)
-    print(
-        f"{terminal.count(lanes, 'lane')} in {terminal.count(len(todo), benchmark.part)} "
-        f"on {terminal.count(len(mesh.devices), f'{platform} device')}"
-    )
+    devices = terminal.count(len(mesh.devices), f"{platform} device")
+    counted = terminal.count(len(todo), benchmark.part)
+    print(f"{terminal.count(lanes, 'lane')} in {counted} on {devices}")
     if not todo:
         return
     largest = max(todo, key=lambda part: part.cost(known))

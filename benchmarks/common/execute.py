@@ -63,8 +63,8 @@ def execute(
 ) -> None:
     """Runs the parts into the folder. `resume` says what goes on from there.
 
-    Raises `errors.Stopped` after SIGTERM or Ctrl-C: the chunk at work is finished and its
-    state saved. A second Ctrl-C does not wait for the chunk.
+    Raises `errors.Stopped` after SIGTERM or Ctrl-C: the chunk at work is finished and
+    its state saved. A second Ctrl-C does not wait for the chunk.
     """
     finished, signals = 0, list[int]()
     count = f"{len(todo)} missing {terminal.plural(benchmark.part, len(todo))}"

@@ -99,7 +99,8 @@ def parse(argv: Sequence[str], words: Sequence[str], *configs: type) -> dict[str
     """The flags that stand on a command line, by name, with their values.
 
     `argv` begins with the name of the program. `words` are the names of the arguments
-    that are no flags, such as RUN_DIR; their values are in the result under these names.
+    that are no flags, such as RUN_DIR; their values are in the result under these
+    names.
 
     Raises `flags.Error` for a wrong command line.
     """

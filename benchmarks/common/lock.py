@@ -1,7 +1,7 @@
 """One process at a time in a local run folder, or in a slice of it.
 
-The lock is the kernel's (flock on `.lock` in the folder), so a holder that dies releases
-it. Folders in object stores, and file systems without locks, have none.
+The lock is the kernel's (flock on `.lock` in the folder), so a holder that dies
+releases it. Folders in object stores, and file systems without locks, have none.
 """
 
 import contextlib

@@ -161,8 +161,8 @@ def _stop_unless_whole(
     if missing:
         raise errors.Stopped(
             0,
-            f"Slice {piece.name.replace('-', ' ')} is done; {missing} of others missing "
-            f"in {folder.path}. The last process shows the results, as does "
+            f"Slice {piece.name.replace('-', ' ')} is done; {missing} missing in "
+            f"{folder.path}. The last process shows the results, as does "
             f"python -m benchmarks.merge {folder.path}.",
         )
 

@@ -1,9 +1,9 @@
 """Which slice of a run this process computes.
 
 Lanes share nothing, so a process needs no more than the index of its slice. --shard=i/n
-gives it; with --coordinator, `jax.distributed` assigns it. That is done in a short-lived
-process of its own, since a coordinator that cannot be reached, or a process that dies
-later, would end every process that is connected.
+gives it; with --coordinator, `jax.distributed` assigns it. That is done in a
+short-lived process of its own, since a coordinator that cannot be reached, or a process
+that dies later, would end every process that is connected.
 """
 
 import os
@@ -53,9 +53,10 @@ def slice_of(options: RunOptions) -> ProcessSlice:
 def _parsed(shard: str) -> ProcessSlice:
     words = shard.split("/")
     numbers = [int(word) for word in words if word.isdecimal()]
-    if len(words) == len(numbers) == 2 and 1 <= numbers[0] <= numbers[1]:
-        if numbers[1] <= MAX_PROCESSES:
-            return ProcessSlice(numbers[0] - 1, numbers[1])
+    if len(words) == len(numbers) == 2:
+        index, count = numbers
+        if 1 <= index <= count <= MAX_PROCESSES:
+            return ProcessSlice(index - 1, count)
     allowed = f"i/n, such as 1/4 to 4/4, n at most {MAX_PROCESSES}"
     raise errors.UsageError("shard", shard, "no such slice", allowed)
 

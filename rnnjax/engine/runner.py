@@ -163,8 +163,8 @@ def split_seeds(
 ) -> Iterator[tuple[int, ...]]:
     """Cuts the seeds of each shape into as few pieces as keep all processes busy.
 
-    Seeds of a shape stay together, since each process would compile the programs of that
-    shape again, unless there are more processes than shapes.
+    Seeds of a shape stay together, since each process would compile the programs of
+    that shape again, unless there are more processes than shapes.
     """
     pieces = min(len(seeds), math.ceil(processes / shapes))
     for piece in np.array_split(np.asarray(seeds), pieces):

@@ -1,11 +1,12 @@
-"""When do two outputs count as the same? Pure functions of outputs a and b `[T, H]` -> bool `[T]`.
+"""When two outputs agree: functions of outputs a and b `[T, H]`, to bool `[T]`.
 
-    identical   every number is equal
-    cosine      the cosine similarity, computed in float32, reaches 1: a.b >= sqrt((a.a)(b.b)); or every number is equal.
-                Where the right-hand side is 0 (a zero vector, an underflow) only equality counts.
-    1e-4        (any tolerance) the largest absolute difference is at most that
+    identical   all numbers are equal cosine      the cosine similarity, in float32,
+    reaches 1: a.b >= sqrt((a.a)(b.b)); or
+                all numbers are equal. If the right-hand side is 0 (a zero vector, or an
+                underflow), only equality counts.
+    1e-4        or any tolerance: the largest absolute difference is at most that
 
-Of `cosine` only the first time is meaningful: it goes on flickering with the last bit of its rounding.
+Only the first time of `cosine` means something: later, rounding decides its last bit.
 """
 
 from collections.abc import Callable
@@ -15,9 +16,11 @@ import jax.numpy as jnp
 
 Criterion = Callable[[jax.Array, jax.Array], jax.Array]
 
+MIN_TOLERANCE, MAX_TOLERANCE = 1e-30, 1e30
+
 
 def distance(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The largest absolute difference over the last axis, float32 or wider."""
+    """The largest absolute difference over the last axis, in float32 or wider."""
     wide = jnp.promote_types(a.dtype, jnp.float32)
     return jnp.max(jnp.abs(a.astype(wide) - b.astype(wide)), axis=-1)
 
@@ -28,25 +31,29 @@ def identical(a: jax.Array, b: jax.Array) -> jax.Array:
 
 def cosine(a: jax.Array, b: jax.Array) -> jax.Array:
     a32, b32 = a.astype(jnp.float32), b.astype(jnp.float32)
-    lengths = jnp.sum(a32 * a32, axis=-1) * jnp.sum(b32 * b32, axis=-1)
-    # Compared without the division: XLA would rewrite a / sqrt(b) as a * rsqrt(b), which rounds differently.
-    reached = jnp.sum(a32 * b32, axis=-1) >= jnp.sqrt(lengths)
-    return identical(a, b) | (reached & (lengths > 0))
+    norms = jnp.sum(a32 * a32, axis=-1) * jnp.sum(b32 * b32, axis=-1)
+    # Without a division: XLA would turn a / sqrt(b) into a * rsqrt(b), which rounds
+    # differently.
+    reached = jnp.sum(a32 * b32, axis=-1) >= jnp.sqrt(norms)
+    return identical(a, b) | (reached & (norms > 0))
 
 
 CRITERIA: dict[str, Criterion] = {"identical": identical, "cosine": cosine}
 
 
 def get(name: str) -> Criterion:
-    """The criterion called `name`, or the tolerance that `name` spells. Raises ValueError for anything else."""
+    """The criterion called `name`, or that of the tolerance `name`, such as "1e-4".
+
+    Raises ValueError for anything else.
+    """
     if name in CRITERIA:
         return CRITERIA[name]
     tolerance = float(name)
-    if not 1e-30 <= tolerance <= 1e30:
-        raise ValueError(f"a tolerance must lie between 1e-30 and 1e30, not at {name}")
+    if not MIN_TOLERANCE <= tolerance <= MAX_TOLERANCE:
+        raise ValueError(f"a tolerance must be from 1e-30 to 1e30, not {name}")
     return lambda a, b: distance(a, b) <= tolerance
 
 
 def settles(name: str) -> bool:
-    """Whether "from here on to the end" is a meaningful time for this criterion."""
+    """Whether the time from which it is met to the end means something."""
     return name != "cosine"

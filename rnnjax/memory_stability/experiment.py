@@ -1,93 +1,105 @@
-"""For how many steps does a different past still show in the output? (Muccino 2019)
+"""Memory stability as an experiment: a group of lanes, and their rows.
 
-A network with fresh random weights runs on two sequences of N(0, 1) inputs. Their first `unique_steps` steps differ,
-the rest is shared. Counted from the first shared step (index 0): when do the two outputs agree, for each of several
-criteria?
+A network with random weights reads two sequences of N(0, 1) inputs. Their first
+`unique_steps` steps differ, all later ones are the same. From the first shared step
+(index 0) on: when do the two outputs agree, by each of several criteria? (Muccino 2019)
 
-Inputs are drawn, projected and consumed in chunks, so memory does not grow with the number of steps. What happens inside a lane is
-in `pairs`; here is how a group of lanes is set up, checked, advanced and turned into rows.
+Inputs are drawn, projected and read in chunks, so memory does not grow with the number
+of steps. `pair` has the functions of one lane; this module maps them over lanes.
 """
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from flax import linen as nn
 
 from rnnjax import networks
+from rnnjax.cells.cell import Projected, Variables
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import criteria as criteria_lib
-from rnnjax.memory_stability import lyapunov
-from rnnjax.memory_stability import pair as pairs
+from rnnjax.memory_stability import lyapunov, pair, rows
+from rnnjax.memory_stability.schema import FRESH
+from rnnjax.memory_stability.summary import sample_steps
+from rnnjax.results.schema import Row
 
 DTYPES = ("float32", "float64", "bfloat16")
 DEFAULT_CRITERIA = ("identical", "cosine", "1e-2", "1e-4", "1e-6")
 
 
 class State(NamedTuple):
-    source: pairs.Source
-    parameters: dict  # of the cell's step
-    pair: pairs.Pair
+    """The state of a group; every leaf is `[L, ...]`."""
 
-
-def sample_steps(shared_steps: int) -> np.ndarray:
-    """The shared steps at which the distance is kept: every one at first, then 8 % apart. Those of a shorter run come first."""
-    steps = np.unique(np.floor(1.08 ** np.arange(400)).astype(np.int64)) - 1
-    return steps[steps < shared_steps]
+    source: pair.Source
+    parameters: Variables  # of the cell's step
+    pair: pair.Pair
 
 
 @dataclasses.dataclass(frozen=True)
 class Stability:
-    """The experiment for one cell (with its number of units) and one input size; see `lanes.Experiment`.
+    """The experiment for one cell, number of units and input size.
 
-    `numbers` sets numeric fields of the cell, such as `keep_bias`, without a program of their own. `full` goes on to
-    the last step even when both states are bitwise equal and the rest is known. `spectrum`
-    asks for all Lyapunov exponents instead of the largest alone. `weights` maps each seed to the variables of its network, instead
-    of fresh ones; `inputs(key, steps)` gives a stream `[steps, I]` instead of N(0, 1) numbers.
+    It is an `engine.lanes.Experiment`.
+
+    Attributes:
+      cell: a linen module with the contract of `rnnjax.cells.cell`.
+      input_size: numbers the network reads a step.
+      steps: steps of each sequence.
+      unique_steps: steps at the start in which the two sequences differ.
+      criteria: when outputs agree; see `criteria`.
+      dtype: arithmetic of states and weights.
+      input_scale: standard deviation of the inputs.
+      traced_options: numeric options of the cell, such as `keep_bias`, whose values
+        share one program.
+      full: compute all steps, also those of pairs whose states have become equal, whose
+        remaining steps are known.
+      spectrum: compute all Lyapunov exponents instead of the largest alone.
+      weights: the variables of the network of each seed, instead of random ones.
+      inputs: `inputs(key, steps)` gives inputs `[steps, I]` instead of N(0, 1) numbers.
+      labels: entries that all rows have.
     """
 
-    cell: object
+    cell: nn.Module
     input_size: int
     steps: int = 100_000
     unique_steps: int = 1_000
     criteria: tuple[str, ...] = DEFAULT_CRITERIA
     dtype: str = "float32"
     input_scale: float = 1.0
-    numbers: dict = dataclasses.field(default_factory=dict)
+    traced_options: Mapping[str, float] = dataclasses.field(default_factory=dict)
     full: bool = False
     spectrum: bool = False
-    weights: dict | None = None
-    inputs: Callable | None = None
-    labels: dict = dataclasses.field(default_factory=dict)
+    weights: Mapping[int, Variables] | None = None
+    inputs: Callable[[jax.Array, int], jax.Array] | None = None
+    labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.criteria, str):
-            raise ValueError(
-                f"criteria must be a sequence of names, not {self.criteria!r}"
-            )
-        object.__setattr__(self, "criteria", tuple(map(str, self.criteria)))
+            raise ValueError(f"criteria must be a sequence, not {self.criteria!r}")
         for name in self.criteria:
             criteria_lib.get(name)
-        whole = (self.steps, self.unique_steps, self.input_size)
-        if (
-            not all(isinstance(value, int) for value in whole)
-            or not 0 < self.unique_steps < self.steps
-            or self.input_size < 1
-        ):
+        sizes = (self.unique_steps, self.steps, self.input_size)
+        whole = all(isinstance(value, int) for value in sizes)
+        if not whole or not 0 < self.unique_steps < self.steps or self.input_size < 1:
             raise ValueError(
-                f"need whole numbers 0 < unique_steps < steps and input_size > 0, not {self.unique_steps}, {whole}"
+                "need whole numbers 0 < unique_steps < steps and input_size > 0, not "
+                f"{self.unique_steps}, {self.steps}, {self.input_size}"
             )
-        if self.dtype not in DTYPES or self.cell.hidden_size < 1:
-            raise ValueError(
-                f"need at least one unit and a dtype of {', '.join(DTYPES)}, not {self.dtype}"
-            )
+        if self.dtype not in DTYPES or self.hidden_size < 1:
+            kinds = ", ".join(DTYPES)
+            need = f"at least one unit and a dtype of {kinds}"
+            raise ValueError(f"need {need}, not {self.hidden_size}, {self.dtype}")
         if self.dtype == "float64" and not jax.config.jax_enable_x64:
-            raise ValueError(
-                "dtype float64 needs jax.config.update('jax_enable_x64', True) before"
-            )
+            enable = "jax.config.update('jax_enable_x64', True)"
+            raise ValueError(f"dtype float64 needs {enable} before")
+
+    @property
+    def hidden_size(self) -> int:
+        return self.cell.hidden_size
 
     @property
     def layers(self) -> int:
@@ -99,241 +111,180 @@ class Stability:
 
     @property
     def unique_chunks(self) -> int:
-        return math.ceil(self.unique_steps / (pairs.CHUNK // 2))
+        """Chunks of the steps in which the sequences differ."""
+        return math.ceil(self.unique_steps / (pair.CHUNK // 2))
 
     @property
     def chunks(self) -> int:
-        return self.unique_chunks + math.ceil(self.shared_steps / pairs.CHUNK)
+        return self.unique_chunks + math.ceil(self.shared_steps / pair.CHUNK)
 
-    def phase(self, chunk: int) -> pairs.Phase:
+    @property
+    def programs(self) -> frozenset[tuple[Any, ...]]:
+        """What is compiled for a group; groups that share a program have its entry."""
+        cell, size = self.cell, self.input_size
+        by_inputs = {("draw", size), ("weights", cell, size), ("project", cell, size)}
+        return frozenset(by_inputs | {("keys",), ("init", cell), ("advance", cell)})
+
+    def phase(self, chunk: int) -> pair.Phase:
+        """Where a chunk lies in the run."""
         shared = chunk >= self.unique_chunks
         index = chunk - self.unique_chunks if shared else chunk
-        rows, part = (
-            (pairs.CHUNK, self.shared_steps)
-            if shared
-            else (pairs.CHUNK // 2, self.unique_steps)
-        )
-        start = index * rows
+        chunk_steps = pair.CHUNK if shared else pair.CHUNK // 2
+        start = index * chunk_steps
+        end = self.shared_steps if shared else self.unique_steps
         exponent_end = min(lyapunov.BURN_IN + lyapunov.STEPS, self.shared_steps)
-        return pairs.Phase(
+        may_stop = shared and start + chunk_steps >= exponent_end and not self.full
+        return pair.Phase(
             shared=np.bool_(shared),
             index=np.int32(index),
-            offset=np.int32(0 if shared else rows),
-            length=np.int32(min(rows, part - start)),
+            offset=np.int32(0 if shared else chunk_steps),
+            length=np.int32(min(chunk_steps, end - start)),
             start=np.int32(start),
             step=np.int32(start + shared * self.unique_steps),
             exponent=np.bool_(shared and start < exponent_end),
-            may_stop=np.bool_(
-                shared and start + rows >= exponent_end and not self.full
-            ),
+            may_stop=np.bool_(may_stop),
         )
-
-    @property
-    def programs(self) -> frozenset:
-        """What is compiled for a group, named so that groups that share a program name it alike."""
-        cell, size = self.cell, self.input_size
-        own = {("draw", size), ("weigh", cell, size), ("project", cell, size)}
-        return frozenset(own | {("streams",), ("begin", cell), ("evolve", cell)})
 
     def init(
         self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
     ) -> State:
-        numbers = {
-            name: np.full(len(seeds), value, np.float32)
-            for name, value in self.numbers.items()
-        }
-        valid, numbers, scale = mesh.place(
-            (valid, numbers, np.full(len(seeds), self.input_scale, np.float32))
-        )
-        streams = mesh.map_lanes(pairs.streams)((mesh.place(seeds),), ())
-        if self.weights is None:
-            weigh = mesh.map_lanes(
-                pairs.weigh,
-                cell=self.cell,
-                input_size=self.input_size,
-                dtype=self.dtype,
-            )
-            to_project, to_step = weigh((streams.weights, numbers), ())
-        else:
-            given = jax.tree.map(
-                lambda *leaves: np.stack(leaves),
-                *(self.weights[int(seed)] for seed in seeds),
-            )
-            split = mesh.map_lanes(
-                pairs.split,
-                cell=self.cell,
-                input_size=self.input_size,
-                dtype=self.dtype,
-            )
-            to_project, to_step = split((mesh.place(given),), ())
-        samples = len(sample_steps(self.shared_steps))
-        begin = mesh.map_lanes(
-            pairs.begin,
+        """The state before the first step.
+
+        Raises ArithmeticError if the compiled program does not keep equal states equal.
+        """
+        del lane_indices  # lanes differ in their seeds alone
+        scale = np.full(len(seeds), self.input_scale, np.float32)
+        keys = mesh.map_lanes(pair.make_keys)((mesh.place(seeds),), ())
+        to_project, to_step = self._weights(mesh, seeds, keys)
+        init_pair = mesh.map_lanes(
+            pair.init_pair,
             cell=self.cell,
             criteria=len(self.criteria),
-            samples=samples,
+            samples=len(sample_steps(self.shared_steps)),
             dtype=self.dtype,
             spectrum=self.spectrum,
         )
-        state = State(
-            pairs.Source(streams, scale, to_project),
-            to_step,
-            begin((valid, streams.disturbance, to_step), ()),
-        )
+        start = init_pair((mesh.place(valid), keys.disturbance, to_step), ())
+        source = pair.Source(keys, mesh.place(scale), to_project)
+        state = State(source, to_step, start)
         self._check(mesh, state)
         return state
 
+    def _weights(
+        self, mesh: Mesh, seeds: np.ndarray, keys: pair.Keys
+    ) -> tuple[Variables, Variables]:
+        """Weights `[L, ...]` of the projection and of the step."""
+        static = {
+            "cell": self.cell,
+            "input_size": self.input_size,
+            "dtype": self.dtype,
+        }
+        if self.weights is None:
+            options = {
+                name: np.full(len(seeds), value, np.float32)
+                for name, value in self.traced_options.items()
+            }
+            draw = mesh.map_lanes(pair.init_weights, **static)
+            return draw((keys.weights, mesh.place(options)), ())
+        by_lane = [self.weights[int(seed)] for seed in seeds]
+        given = jax.tree.map(lambda *leaves: np.stack(leaves), *by_lane)
+        split = mesh.map_lanes(pair.split_weights, **static)
+        return split((mesh.place(given),), ())
+
     def advance(self, mesh: Mesh, state: State, chunk: int) -> State:
         z = self._inputs(mesh, state, chunk)
-        return state._replace(pair=self._evolve(mesh, state, z, self.phase(chunk)))
+        return state._replace(pair=self._advance(mesh, state, z, self.phase(chunk)))
 
     def done(self, state: State) -> jax.Array:
         return state.pair.done
 
-    def finish(self, state: State, lane: int) -> dict:
-        pair = jax.tree.map(
-            lambda leaf: leaf[lane], state.pair._replace(a=(), b=(), tangent=())
-        )
-        diverged = int(pair.diverged) >= 0
-        times = {}
-        for k, name in enumerate(self.criteria):
-            first, settled = int(pair.first[k]), int(pair.last_unmet[k]) + 1
-            times[f"first_{name}"] = first if first >= 0 else None
-            if criteria_lib.settles(name):
-                times[f"settled_{name}"] = (
-                    settled if settled < self.shared_steps and not diverged else None
-                )
-        apart = int(pair.last_unmet[-1]) + 1 >= self.shared_steps
-        growth = pair.growth[: self.shared_steps // lyapunov.EVERY]
-        exponent, error, exponent_status = (
-            (None, None, "diverged") if diverged else lyapunov.estimate(growth)
-        )
+    def finish(self, state: State, lane: int) -> Row:
+        """The row of a lane; `schema.KEYS` says what its entries mean."""
+        rest = state.pair._replace(a=(), b=(), tangent=())
+        measured = jax.tree.map(lambda leaf: leaf[lane], rest)
         return {
+            "weights": FRESH,
             **self.labels,
             "input_size": self.input_size,
-            "hidden_size": self.cell.hidden_size,
+            "hidden_size": self.hidden_size,
             "layers": self.layers,
             "steps": self.steps,
             "unique_steps": self.unique_steps,
+            "shared_steps": self.shared_steps,
             "dtype": self.dtype,
-            "status": "diverged" if diverged else "apart" if apart else "merged",
-            "diverged_step": int(pair.diverged) if diverged else None,
-            **times,
-            "lyapunov": exponent,
-            "lyapunov_se": error,
-            "lyapunov_status": exponent_status,
-            **(self._spectrum(pair) if self.spectrum and not diverged else {}),
-            **self._predictions(exponent, float(pair.distances[0])),
-            "floor": float(np.nanmedian(pair.tail)) if apart and not diverged else None,
-            "distance": self._curve(pair.distances, int(pair.diverged)),
+            **rows.measurements(self, measured),
         }
 
-    def _curve(self, distances: np.ndarray, diverged: int) -> list[float | None]:
-        """The sampled distances; none from the step on at which the lane diverged."""
-        steps = sample_steps(self.shared_steps) + self.unique_steps
-        return [
-            float(d) if diverged < 0 or step < diverged else None
-            for step, d in zip(steps, distances)
-        ]
-
-    def _spectrum(self, pair: pairs.Pair) -> dict:
-        """All exponents; the number of directions that die out, and how many of these are a gauge of the cell."""
-        epsilon = np.finfo(self.dtype).eps if self.dtype != "bfloat16" else 2.0**-8
-        growths = pair.growths[: self.shared_steps // lyapunov.EVERY_QR]
-        if len(growths) <= lyapunov.BURN_IN // lyapunov.EVERY_QR:
-            return {
-                "lyapunov_spectrum": None,
-                "lyapunov_dead": None,
-                "lyapunov_gauge": None,
-            }
-        exponents, dead = lyapunov.spectrum(growths, float(epsilon))
-        gauge = min(
-            dead,
-            round(getattr(self.cell, "gauge_directions", 0) * self.cell.hidden_size),
-        )
-        return {
-            "lyapunov_spectrum": exponents,
-            "lyapunov_dead": dead,
-            "lyapunov_gauge": gauge,
-        }
-
-    def _predictions(self, exponent: float | None, distance: float) -> dict:
-        """For each tolerance, when a distance that shrinks at the rate of the exponent falls to it."""
-        tolerances = [
-            name for name in self.criteria if name not in criteria_lib.CRITERIA
-        ]
-        return {
-            f"predicted_{name}": lyapunov.predicted_time(
-                exponent, distance, float(name)
-            )
-            for name in tolerances
-        }
-
-    def _inputs(self, mesh: Mesh, state: State, chunk: int):
+    def _inputs(self, mesh: Mesh, state: State, chunk: int) -> Projected:
+        """The projected inputs z of a chunk, `[L, CHUNK, ...]`."""
         source, done, phase = state.source, state.pair.done, self.phase(chunk)
-        x = mesh.map_lanes(pairs.draw, inputs=self.inputs, input_size=self.input_size)(
-            (done, source.streams), (phase,)
+        draw = mesh.map_lanes(
+            pair.draw_inputs, inputs=self.inputs, input_size=self.input_size
         )
-        return mesh.map_lanes(pairs.project, cell=self.cell, dtype=self.dtype)(
-            (done, source.parameters, source.scale, x), ()
-        )
+        x = draw((done, source.keys), (phase,))
+        project = mesh.map_lanes(pair.project, cell=self.cell, dtype=self.dtype)
+        return project((done, source.parameters, source.scale, x), ())
 
-    def _evolve(self, mesh: Mesh, state: State, z, phase: pairs.Phase) -> pairs.Pair:
-        points = sample_steps(self.shared_steps).astype(np.int32)
-        return mesh.map_lanes(pairs.evolve, cell=self.cell, criteria=self.criteria)(
-            (state.parameters, state.pair, z), (phase, points)
+    def _advance(
+        self, mesh: Mesh, state: State, z: Projected, phase: pair.Phase
+    ) -> pair.Pair:
+        samples = sample_steps(self.shared_steps).astype(np.int32)
+        advance = mesh.map_lanes(
+            pair.advance_pair, cell=self.cell, criteria=self.criteria
         )
+        return advance((state.parameters, state.pair, z), (phase, samples))
 
     def _check(self, mesh: Mesh, state: State) -> None:
-        """Feeds the compiled program equal states: they must stay bitwise equal, or no result of it means anything."""
+        """Runs the compiled program on equal states, which must stay bitwise equal.
+
+        If they do not, no time that the program measures means anything.
+        """
         shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), state.pair)
-        if (key := (mesh, self.cell, self.criteria, str(shapes))) in _CHECKED:
+        key = (mesh, self.cell, self.criteria, str(shapes))
+        if key in _CHECKED:
             return
         z = self._inputs(mesh, state, self.unique_chunks)
-        pair = self._evolve(
-            mesh,
-            state,
-            z,
-            self.phase(self.unique_chunks)._replace(length=np.int32(pairs.CHUNK)),
-        )
-        outputs = (np.asarray(pair.last_unmet)[:, -1] < 0) | (
-            np.asarray(pair.diverged) >= 0
-        )
-        if not np.all(
-            np.asarray(jax.vmap(pairs.bitwise_equal)(pair.a, pair.b)) & outputs
-        ):
+        length = np.int32(pair.CHUNK)
+        phase = self.phase(self.unique_chunks)._replace(length=length)
+        after = self._advance(mesh, state, z, phase)
+        states = np.asarray(jax.vmap(pair.bitwise_equal)(after.a, after.b))
+        outputs = np.asarray(after.last_unmet)[:, -1] < 0
+        diverged = np.asarray(after.diverged) >= 0
+        if not np.all(states & (outputs | diverged)):
+            name = type(self.cell).__name__
             raise ArithmeticError(
-                f"equal states did not stay equal through {type(self.cell).__name__} with {self.cell.hidden_size} units: "
-                "the compiled program treats its two sequences differently, so nothing it says can be trusted"
+                f"equal states did not stay equal through {name} with "
+                f"{self.hidden_size} units: the compiled program treats its two "
+                "sequences differently, so its times mean nothing"
             )
         _CHECKED.add(key)
 
 
+_CHECKED: set[tuple[Any, ...]] = set()
+
+
 def measure(
-    cell,
+    cell: nn.Module,
     input_size: int,
     *,
     seeds: int = 10,
     first_seed: int = 0,
     mesh: Mesh | None = None,
-    **settings,
-) -> list[dict]:
-    """Measures the memory of any cell: one row a seed, see `Stability.finish` and README.
+    **settings: Any,
+) -> list[Row]:
+    """Measures the memory of a cell: one row a seed, with the keys of `schema.KEYS`.
 
-    `cell` is a linen module with the contract of `rnnjax.cells.cell` and a field `hidden_size`; `settings` are the fields of
-    `Stability`, such as `steps`. Turn rows into arrays with `records.columns`.
+    `cell` is a linen module with the contract of `rnnjax.cells.cell`; `settings` are
+    the attributes of `Stability`, such as `steps`. `results.rows.columns` turns the
+    rows into arrays.
 
-    Raises ValueError for settings that leave nothing to measure, and ArithmeticError if the compiled program does not keep equal
-    states equal.
+    Raises ValueError for settings that leave nothing to measure, and ArithmeticError if
+    the compiled program does not keep equal states equal.
     """
     labels = {"benchmark": "memory_stability", "cell": type(cell).__name__}
     experiment = Stability(cell, input_size, **{"labels": labels, **settings})
     if seeds < 1:
         raise ValueError(f"need at least one seed, not {seeds}")
-    group = lanes.Group(
-        "measure", experiment, tuple(range(first_seed, first_seed + seeds))
-    )
+    every = tuple(range(first_seed, first_seed + seeds))
+    group = lanes.Group("measure", experiment, every)
     return lanes.run_group(group, mesh or Mesh.local()).rows
-
-
-_CHECKED: set = set()

@@ -1,21 +1,32 @@
-"""One lane of memory stability: two trajectories of one network, and what is seen of them.
+"""One lane of memory stability: two trajectories of one network.
 
-Pure functions of a lane, in the order they run: `streams`, `weigh` and `begin` once; then for every chunk of `CHUNK` steps `draw`,
-`project` and `evolve`. A chunk of the part in which the sequences differ holds `CHUNK // 2` steps of each, one after the other; a
-shared chunk holds `CHUNK` steps that both read. Draws come in blocks of `CHUNK // 2` steps from streams that depend on the seed
-alone: seed 7 alone is seed 7 of 10, and a run of 3,000 steps is the start of one of 100,000. The inputs of a narrow network are the
-first inputs of a wide one (but for the last bit).
+Pure functions of a lane, in the order they run: `make_keys`, `init_weights` and
+`init_pair` once, then `draw_inputs`, `project` and `advance_pair` for every chunk.
+
+A chunk is `CHUNK` rows of inputs. While the sequences differ it holds CHUNK // 2 steps
+of each, one after the other; once they are shared it holds CHUNK steps that both read:
+
+    differ    a_0 ... a_499, b_0 ... b_499     a reads row t, b reads row t + 500
+    shared    s_0 ... s_999                    both read row t
+
+So one program advances the pair in both phases. Inputs are drawn in blocks of CHUNK //
+2 steps from keys that depend on the seed alone: seed 7 alone equals seed 7 among ten,
+and a run of 3,000 steps is the start of one of 100,000. The inputs of a narrow network
+are the first inputs of a wide one, but for the last bit.
 """
 
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 from jax import lax
 
 from rnnjax.cells import cell as cell_lib
+from rnnjax.cells.cell import Carry, Projected, Variables
 from rnnjax.engine import unroll
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import lyapunov
@@ -23,12 +34,14 @@ from rnnjax.memory_stability import lyapunov
 # TF32 on a GPU or bfloat16 on a TPU would decide when two outputs agree.
 PRECISION = jax.default_matmul_precision("highest")
 CHUNK = 1000
-TAIL = 1000
+TAIL = 1000  # last shared steps whose distances are kept
 ROOT = 20190402
 
+Inputs = Callable[[jax.Array, int], jax.Array]
 
-class Streams(NamedTuple):
-    """A lane's random keys. All of them depend on its seed alone."""
+
+class Keys(NamedTuple):
+    """The random keys of a lane. All of them depend on its seed alone."""
 
     weights: jax.Array
     unique_a: jax.Array
@@ -38,100 +51,117 @@ class Streams(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a lane's inputs are made from; the only part of a lane that depends on the input size."""
+    """What inputs are made from: the only part of a lane that depends on their size."""
 
-    streams: Streams
-    scale: jax.Array
-    parameters: dict  # of the cell's projection
+    keys: Keys
+    scale: jax.Array  # standard deviation of the inputs
+    parameters: Variables  # of the cell's projection
 
 
 class Pair(NamedTuple):
-    """A lane's two trajectories and what has been seen of them. Times are indices of shared steps; -1 is "not yet"."""
+    """The two trajectories of a lane, and what was measured of them so far.
+
+    Times are indices of shared steps, from 0; -1 means "not yet".
+    """
 
     done: jax.Array  # bool
-    a: tuple
-    b: tuple
-    tangent: tuple
-    growth: jax.Array  # [intervals], see lyapunov
-    frame: jax.Array  # [S, S] disturbances of all S numbers of the state; () unless the whole spectrum is wanted
-    growths: jax.Array  # [intervals, S]
-    first: jax.Array  # int32 [criteria], first index that meets the criterion
-    last_unmet: jax.Array  # int32 [criteria], last index that does not
-    distances: jax.Array  # [sample_steps], largest absolute difference there
-    tail: (
-        jax.Array
-    )  # [TAIL], the same over the last TAIL shared steps, NaN where there were fewer
-    diverged: (
-        jax.Array
-    )  # int32, step (of the whole sequence) of the first number that is not finite
+    a: Carry
+    b: Carry
+    tangent: Carry  # disturbance that grows at the rate of the largest exponent
+    growth: jax.Array  # [intervals], log growth of the tangent; see `lyapunov`
+    frame: (
+        jax.Array | None
+    )  # [S, S], orthonormal disturbances, if all exponents are computed
+    growth_all: jax.Array | None  # [intervals, S], their log growth
+    first: jax.Array  # int32 [criteria + 1], first index that meets the criterion
+    last_unmet: jax.Array  # int32 [criteria + 1], last index that does not
+    distances: jax.Array  # [sample_steps], largest absolute difference at these steps
+    tail: jax.Array  # [TAIL], the same at the last steps; NaN if there were fewer
+    diverged: jax.Array  # int32, step of the sequence with the first number not finite
 
 
 class Phase(NamedTuple):
-    """A chunk's place in the run: values common to all lanes, traced, so that one program serves all chunks."""
+    """Where a chunk lies in the run.
 
-    shared: jax.Array  # bool: the two sequences see the same inputs
-    index: jax.Array  # which chunk of its part
-    offset: jax.Array  # row of sequence b's first step
+    These values are common to all lanes, and traced, so one program serves all chunks.
+    """
+
+    shared: jax.Array  # bool, the two sequences read the same inputs
+    index: jax.Array  # of the chunk within its phase
+    offset: jax.Array  # row of the first step of sequence b
     length: jax.Array  # steps of this chunk
-    start: jax.Array  # index of the first step within its part
-    step: jax.Array  # index of the first step within the whole sequence
-    exponent: jax.Array  # bool: the exponent needs this chunk
-    may_stop: jax.Array  # bool: a pair that has merged is done after this chunk
+    start: jax.Array  # index of its first step within its phase
+    step: jax.Array  # index of its first step within the whole sequence
+    exponent: jax.Array  # bool, the exponents need this chunk
+    may_stop: jax.Array  # bool, a pair with equal states is done after this chunk
 
 
-def _unless(done, function, like):
-    """`function()` for a lane that goes on, `like` (or zeros of its shape) for one that is done and need not be computed."""
-    return lax.cond(done, lambda: like, function)
-
-
-def _zeros(function):
-    return jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(function)
-    )
-
-
-def bitwise_equal(a, b) -> jax.Array:
-    def equal(x, y):
-        bits = jnp.dtype(f"uint{x.dtype.itemsize * 8}")
-        return jnp.all(
-            lax.bitcast_convert_type(x, bits) == lax.bitcast_convert_type(y, bits)
-        )
-
-    return functools.reduce(
-        jnp.logical_and, map(equal, jax.tree.leaves(a), jax.tree.leaves(b))
-    )
-
-
-def streams(seed) -> Streams:
+def make_keys(seed: jax.Array) -> Keys:
+    """The keys of a seed."""
     root = jax.random.fold_in(jax.random.key(ROOT, impl="threefry2x32"), seed)
-    return Streams(*(jax.random.fold_in(root, k) for k in range(len(Streams._fields))))
+    return Keys(*(jax.random.fold_in(root, k) for k in range(len(Keys._fields))))
 
 
-def weigh(key, numbers, *, cell, input_size, dtype):
-    """Fresh weights, for the projection and for the step. They are drawn in float32 whatever the dtype: the same network."""
-    variables = cell_lib.initialize(
-        cell.with_numbers(**numbers) if numbers else cell, key, input_size
-    )
-    return split(variables, cell=cell, input_size=input_size, dtype=dtype)
+def init_weights(
+    key: jax.Array,
+    options: dict[str, jax.Array],
+    *,
+    cell: nn.Module,
+    input_size: int,
+    dtype: str,
+) -> tuple[Variables, Variables]:
+    """Random weights of the projection and of the step.
+
+    They are drawn in float32 for every dtype: the network is the same.
+    """
+    drawn = cell.with_options(**options) if options else cell
+    variables = cell_lib.initialize(drawn, key, input_size)
+    return split_weights(variables, cell=cell, input_size=input_size, dtype=dtype)
 
 
-def split(variables, *, cell, input_size, dtype):
-    """Weights for the projection and for the step."""
+def split_weights(
+    variables: Variables, *, cell: nn.Module, input_size: int, dtype: str
+) -> tuple[Variables, Variables]:
+    """The weights of the projection and of the step."""
     return _cast(cell_lib.split_parameters(cell, variables, input_size), dtype)
 
 
-def begin(
-    live, disturbance, parameters, *, cell, criteria, samples, dtype, spectrum
+def init_pair(
+    valid: jax.Array,
+    disturbance: jax.Array,
+    parameters: Variables,
+    *,
+    cell: nn.Module,
+    criteria: int,
+    samples: int,
+    dtype: str,
+    spectrum: bool,
 ) -> Pair:
-    carry = _cast(cell.apply(parameters, method="initial_carry"), dtype)
-    leaves, tree = jax.tree.flatten(carry)
+    """The pair before its first step: equal states, a random tangent, no times.
+
+    Args:
+      valid: bool, whether this is a lane rather than padding, which is done at once.
+      disturbance: key of the tangent.
+      parameters: weights of the step, which hold a learned initial state.
+      cell: the cell.
+      criteria: how many criteria there are beside `identical`.
+      samples: at how many steps the distance is kept.
+      dtype: arithmetic of the states.
+      spectrum: whether all exponents are computed.
+
+    Raises:
+      ValueError: if the state has an array that is not of floating point.
+    """
+    start = cell.apply(parameters, method="initial_carry")
     if not all(
-        jnp.issubdtype(leaf.dtype, jnp.floating)
-        for leaf in jax.tree.leaves(cell.apply(parameters, method="initial_carry"))
+        jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(start)
     ):
         raise ValueError(
-            "every array of a cell's state must be of floating point: distances and exponents are taken over all"
+            "every array of a cell's state must be of floating point: distances and "
+            "exponents are taken over all"
         )
+    carry = _cast(start, dtype)
+    leaves, tree = jax.tree.flatten(carry)
     keys = jax.random.split(disturbance, len(leaves))
     tangent = tree.unflatten(
         [jax.random.normal(k, leaf.shape, jnp.float32) for k, leaf in zip(keys, leaves)]
@@ -139,16 +169,15 @@ def begin(
     wide = jnp.promote_types(dtype, jnp.float32)
     steps = math.ceil((lyapunov.BURN_IN + lyapunov.STEPS) / CHUNK) * CHUNK
     size = sum(leaf.size for leaf in leaves)
+    growth_all = jnp.zeros((steps // lyapunov.EVERY_QR, size), jnp.float32)
     return Pair(
-        done=~live,
+        done=~valid,
         a=carry,
         b=carry,
         tangent=_cast(tangent, dtype),
         growth=jnp.zeros(steps // lyapunov.EVERY, jnp.float32),
-        frame=jnp.eye(size, dtype=wide) if spectrum else (),
-        growths=jnp.zeros((steps // lyapunov.EVERY_QR, size), jnp.float32)
-        if spectrum
-        else (),
+        frame=jnp.eye(size, dtype=wide) if spectrum else None,
+        growth_all=growth_all if spectrum else None,
         first=jnp.full(criteria + 1, -1, jnp.int32),
         last_unmet=jnp.full(criteria + 1, -1, jnp.int32),
         distances=jnp.zeros(samples, wide),
@@ -157,115 +186,177 @@ def begin(
     )
 
 
-def _cast(tree, dtype):
-    return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)
+def draw_inputs(
+    done: jax.Array,
+    keys: Keys,
+    phase: Phase,
+    *,
+    inputs: Inputs | None,
+    input_size: int,
+) -> jax.Array:
+    """The inputs x `[CHUNK, I]` of a chunk: two blocks of CHUNK // 2 steps."""
 
-
-def draw(done, streams: Streams, phase: Phase, *, inputs, input_size) -> jax.Array:
-    """The chunk's inputs x `[CHUNK, I]`: two blocks of `CHUNK // 2` steps, of a and b or of the shared part."""
-
-    def block(unique, k):
-        shared = jax.random.fold_in(streams.shared, 2 * phase.index + k)
-        key = jnp.where(phase.shared, shared, jax.random.fold_in(unique, phase.index))
+    def block(unique: jax.Array, k: int) -> jax.Array:
+        shared = jax.random.fold_in(keys.shared, 2 * phase.index + k)
+        own = jax.random.fold_in(unique, phase.index)
+        key = jnp.where(phase.shared, shared, own)
         if inputs is not None:
             return inputs(key, CHUNK // 2)
-        # Drawn input by input: the counter-based generator then gives narrow and wide networks the same first inputs.
+        # Input by input: the counter-based generator then gives narrow and wide
+        # networks the same first inputs.
         return jax.random.normal(key, (input_size, CHUNK // 2), jnp.float32).T
 
-    def draw():
-        return jnp.concatenate([block(streams.unique_a, 0), block(streams.unique_b, 1)])
+    def draw() -> jax.Array:
+        return jnp.concatenate([block(keys.unique_a, 0), block(keys.unique_b, 1)])
 
     return _unless(done, draw, _zeros(draw))
 
 
-def project(done, parameters, scale, x, *, cell, dtype):
+def project(
+    done: jax.Array,
+    parameters: Variables,
+    scale: jax.Array,
+    x: jax.Array,
+    *,
+    cell: nn.Module,
+    dtype: str,
+) -> Projected:
+    """The projected inputs z of a chunk, `[CHUNK, ...]`, as one product."""
+
     @PRECISION
-    def project():
+    def project() -> Projected:
         return cell.apply(parameters, (scale * x).astype(dtype), method="project")
 
     return _unless(done, project, _zeros(project))
 
 
 @PRECISION
-def evolve(parameters, pair: Pair, z, phase: Phase, points, *, cell, criteria) -> Pair:
-    """The pair after a chunk. Lanes that advance together choose one branch by `phase` only outside of what each decides itself."""
+def advance_pair(
+    parameters: Variables,
+    pair: Pair,
+    z: Projected,
+    phase: Phase,
+    samples: jax.Array,
+    *,
+    cell: nn.Module,
+    criteria: tuple[str, ...],
+) -> Pair:
+    """The pair after a chunk with projected inputs z.
 
-    def step(carry, row):
+    `samples` are the shared steps at which the distance is kept.
+    """
+
+    def step(carry: Carry, row: Projected) -> tuple[Carry, jax.Array]:
         return cell.apply(parameters, carry, row, method="step")
 
-    pair = lax.cond(
-        phase.exponent,
-        lambda: _unless(pair.done, lambda: _grow(step, pair, z, phase), pair),
-        lambda: pair,
-    )
+    def with_exponents() -> Pair:
+        return _unless(pair.done, lambda: _advance_tangents(step, pair, z, phase), pair)
+
+    # The branch on the phase comes first because the phase is the same for every lane:
+    # inside a branch per lane, vmap would run both sides.
+    pair = lax.cond(phase.exponent, with_exponents, lambda: pair)
     return _unless(
-        pair.done, lambda: _live_evolve(step, pair, z, phase, points, criteria), pair
+        pair.done, lambda: _advance(step, pair, z, phase, samples, criteria), pair
     )
 
 
-def _live_evolve(step, pair: Pair, z, phase: Phase, points, criteria) -> Pair:
+def _advance(
+    step: unroll.Step,
+    pair: Pair,
+    z: Projected,
+    phase: Phase,
+    samples: jax.Array,
+    criteria: tuple[str, ...],
+) -> Pair:
+    """Both trajectories over a chunk, and the times, distances and status after it."""
     a, b, ya, yb = unroll.unroll_pair(
         step, pair.a, pair.b, z, phase.offset, phase.length
     )
     rows = jnp.arange(CHUNK)
-    finite = jnp.all(jnp.isfinite(ya) & jnp.isfinite(yb), axis=-1) | (
-        rows >= phase.length
-    )
-    sound = jnp.cumsum(~finite) == 0
-    seen = (rows < phase.length) & sound & phase.shared
+    inside = rows < phase.length
+    finite = jnp.all(jnp.isfinite(ya) & jnp.isfinite(yb), axis=-1) | ~inside
+    all_finite_so_far = jnp.cumsum(~finite) == 0
+    counted = inside & all_finite_so_far & phase.shared
     met = jnp.stack(
         [criteria_lib.get(name)(ya, yb) for name in (*criteria, "identical")]
     )
+    first = phase.start + jnp.argmax(met & counted, axis=1)
+    newly_met = (pair.first < 0) & jnp.any(met & counted, axis=1)
+    unmet = jnp.where(counted & ~met, phase.start + rows, -1)
+
     distance = criteria_lib.distance(ya, yb)
-    index = points - phase.start
+    index = samples - phase.start
     sampled = phase.shared & (index >= 0) & (index < phase.length)
-    broken = phase.step + jnp.minimum(jnp.sum(sound), phase.length - 1)
-    ok = jnp.all(finite) & _finite(a) & _finite(b)
-    diverged = jnp.where(ok, -1, broken)
+    at_samples = distance[jnp.clip(index, 0, CHUNK - 1)]
+    new_tail = jnp.where(phase.shared, phase.length, 0)
+    tail = jnp.concatenate([pair.tail, distance])
+
+    ok = jnp.all(finite) & _all_finite(a) & _all_finite(b)
+    last = jnp.minimum(jnp.sum(all_finite_so_far), phase.length - 1)
+    diverged = jnp.where(ok, -1, phase.step + last)
     return pair._replace(
         done=(diverged >= 0) | (phase.may_stop & bitwise_equal(a, b)),
         a=a,
         b=b,
-        first=jnp.where(
-            (pair.first < 0) & jnp.any(met & seen, axis=1),
-            phase.start + jnp.argmax(met & seen, axis=1),
-            pair.first,
-        ).astype(jnp.int32),
-        last_unmet=jnp.maximum(
-            pair.last_unmet,
-            jnp.max(jnp.where(seen & ~met, phase.start + rows, -1), axis=1),
-        ).astype(jnp.int32),
-        distances=jnp.where(
-            sampled, distance[jnp.clip(index, 0, CHUNK - 1)], pair.distances
+        first=jnp.where(newly_met, first, pair.first).astype(jnp.int32),
+        last_unmet=jnp.maximum(pair.last_unmet, jnp.max(unmet, axis=1)).astype(
+            jnp.int32
         ),
-        tail=lax.dynamic_slice_in_dim(
-            jnp.concatenate([pair.tail, distance]),
-            jnp.where(phase.shared, phase.length, 0),
-            TAIL,
-        ),
+        distances=jnp.where(sampled, at_samples, pair.distances),
+        tail=lax.dynamic_slice_in_dim(tail, new_tail, TAIL),
         diverged=diverged.astype(jnp.int32),
     )
 
 
-def _finite(tree) -> jax.Array:
-    return functools.reduce(
-        jnp.logical_and, [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
-    )
+def _advance_tangents(
+    step: unroll.Step, pair: Pair, z: Projected, phase: Phase
+) -> Pair:
+    """The disturbances of sequence a over a chunk, and how much they grew."""
 
-
-def _grow(step, pair: Pair, z, phase: Phase) -> Pair:
-    def noted(growths, new, every):
-        return lax.dynamic_update_slice_in_dim(growths, new, phase.start // every, 0)
+    def put(growth: jax.Array, new: jax.Array, every: int) -> jax.Array:
+        return lax.dynamic_update_slice_in_dim(growth, new, phase.start // every, 0)
 
     _, tangent, growth = unroll.unroll_tangent(
         step, pair.a, pair.tangent, z, lyapunov.EVERY
     )
     pair = pair._replace(
-        tangent=tangent, growth=noted(pair.growth, growth, lyapunov.EVERY)
+        tangent=tangent, growth=put(pair.growth, growth, lyapunov.EVERY)
     )
-    if isinstance(pair.frame, tuple):
+    if pair.frame is None or pair.growth_all is None:
         return pair
-    frame, growths = unroll.unroll_frame(step, pair.a, pair.frame, z, lyapunov.EVERY_QR)
-    return pair._replace(
-        frame=frame, growths=noted(pair.growths, growths, lyapunov.EVERY_QR)
-    )
+    frame, growth = unroll.unroll_frame(step, pair.a, pair.frame, z, lyapunov.EVERY_QR)
+    growth_all = put(pair.growth_all, growth, lyapunov.EVERY_QR)
+    return pair._replace(frame=frame, growth_all=growth_all)
+
+
+def bitwise_equal(a: Any, b: Any) -> jax.Array:
+    """Whether all leaves of two trees have the same bits."""
+
+    def equal(x: jax.Array, y: jax.Array) -> jax.Array:
+        bits = jnp.dtype(f"uint{x.dtype.itemsize * 8}")
+        return jnp.all(
+            lax.bitcast_convert_type(x, bits) == lax.bitcast_convert_type(y, bits)
+        )
+
+    same = map(equal, jax.tree.leaves(a), jax.tree.leaves(b))
+    return functools.reduce(jnp.logical_and, same)
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
+    return functools.reduce(jnp.logical_and, finite)
+
+
+def _unless[T](done: jax.Array, function: Callable[[], T], otherwise: T) -> T:
+    """`function()`, or for a lane that is done `otherwise`, which costs nothing."""
+    return lax.cond(done, lambda: otherwise, function)
+
+
+def _zeros[T](function: Callable[[], T]) -> T:
+    """Zeros of the shape of `function()`."""
+    shapes = jax.eval_shape(function)
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+
+def _cast[T](tree: T, dtype: str) -> T:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)

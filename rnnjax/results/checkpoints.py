@@ -1,9 +1,9 @@
 """Trees of arrays on disk: an Orbax checkpoint beside a JSON description.
 
 Orbax commits a checkpoint as a whole but does not detect a flipped byte, so the
-description has the SHA-256 of every leaf. Orbax supports few kinds of object stores, so a
-checkpoint for one is written to this machine first and copied file by file. The JSON file
-comes last: without it there is no checkpoint.
+description has the SHA-256 of every leaf. Orbax supports few kinds of object stores, so
+a checkpoint for one is written to this machine first and copied file by file. The JSON
+file comes last: without it there is no checkpoint.
 """
 
 import contextlib

@@ -25,7 +25,8 @@ NOT_A_RUN = "it is no run folder, or its config.json is damaged"
 def read_config(folder: epath.PathLike) -> dict[str, Any]:
     """The config.json of a run folder.
 
-    Raises OSError if there is none, `FolderError` if it is damaged or of another schema.
+    Raises OSError if there is none, `FolderError` if it is damaged or of another
+    schema.
     """
     path = epath.Path(folder) / "config.json"
     try:

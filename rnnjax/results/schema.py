@@ -1,8 +1,8 @@
 """What the keys of a row mean, and the check of rows against it.
 
 A row is a flat dictionary that JSON can hold, one for each lane. An experiment declares
-its keys as a dictionary of `Key`, beside `COMMON`, which every row has. `docs/rows.md` is
-made from these declarations.
+its keys as a dictionary of `Key`, beside `COMMON`, which every row has. `docs/rows.md`
+is made from these declarations.
 """
 
 import dataclasses
@@ -27,9 +27,9 @@ class SchemaError(ValueError):
 class Key:
     """One key of a row: its type, what it means, and its unit.
 
-    `type` is one of `TYPES`, or a list of one such as "list of float", whose entries may
-    be null. A key that is `nullable` may be null where the number does not exist. A key
-    that is `optional` is missing from rows of runs that do not measure it.
+    `type` is one of `TYPES`, or a list of one such as "list of float", whose entries
+    may be null. A key that is `nullable` may be null where the number does not exist. A
+    key that is `optional` is missing from rows of runs that do not measure it.
     """
 
     type: str

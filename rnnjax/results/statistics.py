@@ -11,7 +11,8 @@ from scipy import stats
 class Mean:
     """A mean with its standard deviation and Student's 95 % interval.
 
-    The last three are None if there are fewer than two values, the mean if there is none.
+    The last three are None if there are fewer than two values, the mean if there is
+    none.
     """
 
     n: int
@@ -37,8 +38,9 @@ class Times:
     """Times of which some are only known to be at least `horizon` (type I censoring).
 
     `fraction` of the `n` lanes have a time. `median` is None if half or more have none.
-    `restricted` is the mean of min(time, horizon) with its interval, cut off at 0 and at
-    the horizon. It is the mean if no time is censored, and a lower bound of it otherwise.
+    `restricted` is the mean of min(time, horizon) with its interval, cut off at 0 and
+    at the horizon. It is the mean if no time is censored, and a lower bound of it
+    otherwise.
     """
 
     n: int

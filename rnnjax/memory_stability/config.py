@@ -1,0 +1,250 @@
+"""A run of memory stability as data: what is measured, and over what."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from rnnjax.cells import registry
+from rnnjax.cells.activations import ACTIVATIONS
+from rnnjax.cells.initializers import INITIALIZERS
+from rnnjax.memory_stability import criteria as criteria_lib
+from rnnjax.memory_stability import trained
+from rnnjax.memory_stability.experiment import DEFAULT_CRITERIA, DTYPES
+from rnnjax.settings import SettingError, setting, validate
+
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+MAX_UNITS = 2**14
+MAX_SEEDS = 10**5
+MAX_LAYERS = 64
+
+# The cell options that are flags; what is not given is the preset's, or the cell's own.
+CELL_OPTIONS = (
+    "kernel_init",
+    "recurrent_init",
+    "recurrent_gain",
+    "keep_bias",
+    "activation",
+    "gate_activation",
+    "depth",
+)
+# The options of each preset; a dictionary holds one value for each cell it names.
+PRESETS: dict[str, dict[str, Any]] = {
+    "article": {},
+    "flax": {
+        "kernel_init": "lecun_normal",
+        "recurrent_init": "orthogonal_per_gate",
+        "keep_bias": {"lstm": 0.0},
+    },
+}
+SMOKE: dict[str, Any] = {
+    "input_sizes": (1, 16),
+    "hidden_sizes": (1, 8, 32),
+    "seeds": 3,
+    "steps": 3000,
+}
+# What trained networks decide, so that it cannot be given with --network.
+DECIDED_BY_NETWORKS = (
+    "input_sizes",
+    "hidden_sizes",
+    "layers",
+    "seeds",
+    "first_seed",
+    "preset",
+    "input_scale",
+    "budget",
+    *CELL_OPTIONS,
+)
+# For --help: defaults that depend on other flags.
+DEFAULTS = {
+    "cell": "gru; with --network, all of its cells",
+    "hidden_sizes": "1,2,4,8,16,32,64,128",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A run: one value each of most fields, and the axes cell, sizes, layers and seeds.
+
+    Every field is the flag of the same name. Raises `SettingError` for a bad value.
+    """
+
+    cell: tuple[str, ...] | None = setting(
+        None, "Cells.", choices=registry.CELLS, all_choices=True
+    )
+    input_sizes: tuple[int, ...] = setting(SIZES, "Input sizes.", high=MAX_UNITS)
+    hidden_sizes: tuple[int, ...] | None = setting(
+        None, "Numbers of units.", high=MAX_UNITS
+    )
+    budget: int | None = setting(
+        None,
+        "Instead of --hidden_sizes: the most units that fit in so many parameters.",
+    )
+    layers: tuple[int, ...] = setting((1,), "Numbers of layers.", high=MAX_LAYERS)
+    seeds: int = setting(10, "Number of seeds.", high=MAX_SEEDS)
+    first_seed: int = setting(0, "The first seed; the others follow it.", low=0)
+    steps: int = setting(100_000, "Steps of each sequence.")
+    unique_steps: int = setting(
+        1_000, "Steps at the start in which the two sequences differ."
+    )
+    criteria: tuple[str, ...] = setting(
+        DEFAULT_CRITERIA,
+        "When outputs agree: identical, cosine, or largest differences such as 1e-3.",
+    )
+    lyapunov: str = setting(
+        "largest", "Lyapunov exponents.", choices=("largest", "spectrum")
+    )
+    preset: str = setting(
+        "article", "Initialisers and biases; single flags override.", choices=PRESETS
+    )
+    kernel_init: str | None = setting(
+        None, registry.OPTIONS["kernel_init"], choices=INITIALIZERS
+    )
+    recurrent_init: str | None = setting(
+        None, registry.OPTIONS["recurrent_init"], choices=INITIALIZERS
+    )
+    recurrent_gain: float | None = setting(None, registry.OPTIONS["recurrent_gain"])
+    keep_bias: float | None = setting(None, registry.OPTIONS["keep_bias"])
+    activation: str | None = setting(
+        None, registry.OPTIONS["activation"], choices=ACTIVATIONS
+    )
+    gate_activation: str | None = setting(
+        None, registry.OPTIONS["gate_activation"], choices=ACTIVATIONS
+    )
+    depth: int | None = setting(None, registry.OPTIONS["depth"], high=MAX_LAYERS)
+    input_scale: float = setting(1.0, "Standard deviation of the inputs.", low=1e-30)
+    dtype: str = setting("float32", "Arithmetic of states and weights.", choices=DTYPES)
+    full: bool = setting(
+        False, "Compute all steps, also those of pairs that have become equal."
+    )
+    network: str | None = setting(
+        None, "Run folder of benchmarks.capacity: measure its trained networks."
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        _check_criteria(self.criteria)
+        if self.unique_steps >= self.steps:
+            raise SettingError(
+                "unique_steps",
+                self.unique_steps,
+                "no shared steps are left",
+                f"1 to {self.steps - 1} of --steps={self.steps}",
+            )
+        if self.budget is not None and self.hidden_sizes is not None:
+            problem = f"given with --budget={self.budget}"
+            raise SettingError(
+                "hidden_sizes", self.hidden_sizes, problem, "one of the two"
+            )
+        for name in CELL_OPTIONS:
+            self._check_option(name)
+        if self.network is not None:
+            _ = self.networks  # raises if there are none
+
+    def _check_option(self, name: str) -> None:
+        """An option that none of the cells has is refused."""
+        value = getattr(self, name)
+        if value is None or any(name in registry.options(cell) for cell in self.cells):
+            return
+        with_it = [cell for cell in registry.CELLS if name in registry.options(cell)]
+        problem = f"not an option of {', '.join(self.cells)}"
+        raise SettingError(name, value, problem, f"with {', '.join(with_it)}")
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        if self.network:
+            return tuple(sorted({network.cell for network in self.networks}))
+        return self.cell or ("gru",)
+
+    @functools.cached_property
+    def networks(self) -> list[trained.TrainedNetwork]:
+        """The trained networks of --network that --cell admits."""
+        return trained.find(self.network, self.cell) if self.network else []
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        return tuple(range(self.first_seed, self.first_seed + self.seeds))
+
+    @property
+    def name(self) -> str:
+        return "+".join(self.cells)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Each cell option: its flag's value, else the preset's, else None."""
+        if self.network:
+            return {}
+        preset = PRESETS[self.preset]
+        given = {name: getattr(self, name) for name in CELL_OPTIONS}
+        return {
+            name: preset.get(name) if value is None else value
+            for name, value in given.items()
+        }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        names = (
+            "steps",
+            "unique_steps",
+            "preset",
+            "lyapunov",
+            "input_scale",
+            "dtype",
+            "budget",
+            "network",
+            "criteria",
+        )
+        return {name: getattr(self, name) for name in names} | self.options
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        if self.network:
+            return trained.axes(self.networks)
+        return {
+            "cells": self.cells,
+            "input_sizes": self.input_sizes,
+            "hidden_sizes": () if self.budget else self.hidden_sizes or SIZES,
+            "layers": self.layers,
+            "seeds": self.seed_list,
+        }
+
+    @property
+    def measurement(self) -> dict[str, Any]:
+        """The fields of `Stability` that do not depend on the shape."""
+        names = ("steps", "unique_steps", "criteria", "dtype", "full")
+        measured = {name: getattr(self, name) for name in names}
+        return measured | {"spectrum": self.lyapunov == "spectrum"}
+
+
+def configure(given: Mapping[str, Any]) -> Config:
+    """The config of the flags that were given, by name; `smoke` makes it tiny.
+
+    Raises `SettingError`.
+    """
+    given = dict(given)
+    smoke = SMOKE if given.pop("smoke", False) else {}
+    if given.get("network") is not None:
+        for name in DECIDED_BY_NETWORKS:
+            if name in given:
+                problem = "the trained networks decide it"
+                allowed = "no such flag with --network"
+                raise SettingError(name, given[name], problem, allowed)
+        smoke = {k: v for k, v in smoke.items() if k not in DECIDED_BY_NETWORKS}
+    return Config(**(smoke | given))
+
+
+def _check_criteria(names: tuple[str, ...]) -> None:
+    tolerances = []
+    for name in names:
+        try:
+            criteria_lib.get(name)
+        except ValueError:
+            named = ", ".join(criteria_lib.CRITERIA)
+            allowed = f"{named}, or a positive tolerance such as 1e-3"
+            problem = f"no such criterion {name!r}"
+            raise SettingError("criteria", names, problem, allowed) from None
+        if name not in criteria_lib.CRITERIA:
+            tolerances.append(float(name))
+    if len(set(tolerances)) < len(tolerances):
+        problem = "a tolerance is repeated"
+        raise SettingError("criteria", names, problem, "every criterion once")
