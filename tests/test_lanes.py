@@ -10,7 +10,7 @@ from etils import epath
 
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
-from rnnjax.results import checkpoints
+from rnnjax.results import states
 
 
 def scale(x, y, factor, *, power):
@@ -154,7 +154,7 @@ def test_halves_that_are_done_are_not_done_again(tmp_path):
     """Stopped in the second half, the first is taken from the store."""
     one, store = (
         Mesh(tuple(jax.devices()[:1]), None),
-        checkpoints.States(epath.Path(tmp_path)),
+        states.States(epath.Path(tmp_path)),
     )
     calls = []
 

@@ -17,8 +17,9 @@ from jax import lax
 
 from rnnjax import networks
 from rnnjax.autocomplete import softmax
-from rnnjax.engine import unroll
+from rnnjax.engine import updates as updates_lib
 from rnnjax.engine.mesh import Mesh
+from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.text import windows
 
 LETTERS = windows.CHARACTERS - 1  # what can be read: padding is not
@@ -27,12 +28,14 @@ CURVE = 200  # most points of the training loss that are kept
 MOST_TYPED = 12  # letters typed that are told apart; more count as so many
 TOP = 3
 ROOT = 20180000
+ADAM = OPTIMIZERS["adam"]
+OPTIMIZER = ADAM.make(ADAM.defaults)
 
 
 class Lane(NamedTuple):
     done: jax.Array  # bool
     variables: dict
-    moments: optax.OptState
+    opt_state: optax.OptState
     losses: jax.Array  # [CURVE], mean over the updates of a chunk; the last of the chunks that share a place
     validation: jax.Array  # [points, MOST_TYPED + 1, 3 + TOP], see `_look`
     test: jax.Array  # [MOST_TYPED + 1, 3 + TOP]
@@ -100,7 +103,7 @@ class Autocomplete:
             )
         )
         train = mesh.map_lanes(_train, network=self.network)
-        place = chunk * min(CURVE, self.chunks) // self.chunks
+        place = updates_lib.curve_index(chunk, self.chunks, CURVE)
         shared = (
             np.int32(first),
             np.int32(count),
@@ -190,7 +193,11 @@ class Autocomplete:
             "valid_top1": [look["top1"] for look in looked],
         }
         row |= {"test_windows": min(self.judged, len(self.split.test))}
-        row |= {"losses": [_number(x) for x in state.losses[: min(CURVE, self.chunks)]]}
+        row |= {
+            "losses": [
+                updates_lib.number(x) for x in state.losses[: min(CURVE, self.chunks)]
+            ]
+        }
         by_letters = [measures(state.test[k]) for k in range(MOST_TYPED + 1)]
         return row | {
             f"test_{name}_by_letters": [m[name] for m in by_letters]
@@ -227,10 +234,6 @@ def measures(tally: np.ndarray) -> dict[str, float | None]:
     }
 
 
-def _number(x) -> float | None:
-    return float(x) if np.isfinite(x) else None
-
-
 @functools.lru_cache(maxsize=64)
 def _order(train: bytes, seed: int, epoch: int) -> np.ndarray:
     """The training windows in the order in which a seed goes through them in an epoch."""
@@ -254,7 +257,7 @@ def hidden_of(network: networks.Network, variables, shown: jax.Array) -> jax.Arr
     """
     table = network.apply(variables, jnp.arange(LETTERS), method="project")
     z = jax.tree.map(lambda rows: shown @ rows, table)
-    return networks.outputs(network, variables, z)
+    return networks.unroll_layers(network, variables, z)
 
 
 def loss(network: networks.Network, variables, source, target, weight) -> jax.Array:
@@ -278,11 +281,11 @@ def _begin(seed, live, *, network, looks) -> Lane:
     return Lane(
         done=~live,
         variables=variables,
-        moments=optax.scale_by_adam().init(variables),
+        opt_state=OPTIMIZER.init(variables),
         losses=jnp.full(CURVE, jnp.nan),
         validation=jnp.broadcast_to(empty, (looks, *empty.shape)),
         test=empty,
-        diverged=jnp.int32(-1),
+        diverged=jnp.int32(updates_lib.NOT_DIVERGED),
     )
 
 
@@ -301,37 +304,20 @@ def _train(
 def _live_train(
     lane, sources, targets, weights, first, count, place, rate, network
 ) -> Lane:
-    def update(k, state):
-        variables, moments, diverged, total = state
+    def step(state, k):
         batch = sources[k], targets[k], weights[k]
-        value, gradient = jax.value_and_grad(lambda v: loss(network, v, *batch))(
-            variables
-        )
-        finite = jnp.isfinite(value) & jnp.isfinite(unroll.global_norm(gradient))
-        go = finite & (diverged < 0)
-        direction, after = optax.scale_by_adam().update(gradient, moments)
-        changed = jax.tree.map(lambda v, d: v - rate * d, variables, direction)
-        variables, moments = jax.tree.map(
-            lambda new, old: jnp.where(go, new, old),
-            (changed, after),
-            (variables, moments),
-        )
-        return (
-            variables,
-            moments,
-            jnp.where(finite | (diverged >= 0), diverged, first + k),
-            total + value,
+        return updates_lib.step(
+            state, first + k, lambda v: loss(network, v, *batch), OPTIMIZER, rate
         )
 
-    start = (lane.variables, lane.moments, lane.diverged, jnp.float32(0))
-    variables, moments, diverged, total = lax.fori_loop(0, count, update, start)
-    losses = lane.losses.at[place].set(total / count)
+    state = updates_lib.TrainState(lane.variables, lane.opt_state, lane.diverged)
+    state, mean_loss = updates_lib.chunk(state, count, step)
     return lane._replace(
-        variables=variables,
-        moments=moments,
-        diverged=diverged,
-        losses=losses,
-        done=diverged >= 0,
+        variables=state.params,
+        opt_state=state.opt_state,
+        diverged=state.diverged,
+        losses=lane.losses.at[place].set(mean_loss),
+        done=state.diverged >= 0,
     )
 
 

@@ -19,7 +19,9 @@ import optax
 from jax import flatten_util, lax
 
 from rnnjax import networks
+from rnnjax.engine import updates as updates_lib
 from rnnjax.engine.mesh import Mesh
+from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.tasks.task import Task
 
 UPDATES = 250  # in a chunk
@@ -27,18 +29,13 @@ TEST_BATCH = 2048
 CURVE = 64  # most points of a training's loss that are kept
 ROOT = 20170000
 
-# What turns a gradient into a direction, by name; `momentum` is the share of the old mean that is kept, and may be traced.
-OPTIMIZERS = {
-    "adam": lambda momentum: optax.scale_by_adam(b1=momentum),
-    "rmsprop": lambda momentum: optax.chain(
-        optax.scale_by_rms(decay=0.99), optax.trace(momentum)
-    ),
-    "sgd": lambda momentum: optax.trace(momentum),
-}
 
+class Hyperparameters(NamedTuple):
+    """The numbers of one training, each of them traced, so lanes may differ in them.
 
-class Settings(NamedTuple):
-    """The numbers of one training, each traced; a cell that has no keep bias ignores `keep_bias`."""
+    `samples` is how many samples of a fixed data set are used; tasks that draw fresh
+    data ignore it, as cells without a keep bias ignore `keep_bias`.
+    """
 
     learning_rate: float = 3e-3
     decay: float = 1.0
@@ -49,16 +46,16 @@ class Settings(NamedTuple):
     recurrent_gain: float = 1.0
     readout_gain: float = 1.0
     keep_bias: float = 0.0
-    samples: float = 0.0  # that count of those drawn once, for tasks that do
+    samples: float = 0.0
 
 
 class Lane(NamedTuple):
     done: jax.Array  # bool
     key: jax.Array  # of the updates
-    settings: Settings
+    settings: Hyperparameters
     data: object  # drawn once
     variables: dict
-    moments: optax.OptState
+    opt_state: optax.OptState
     losses: jax.Array  # [CURVE], mean over the updates of a chunk; the last of the chunks that share a place
     scores: dict[str, jax.Array]  # NaN until the end
     diverged: (
@@ -70,13 +67,13 @@ class Lane(NamedTuple):
 class Training:
     """The experiment for one network and one task; see `lanes.Experiment`.
 
-    Lane k is trained with `settings[k]`; with a single entry, all lanes are.
+    Lane k is trained with `hyperparameters[k]`; with a single entry, all lanes are.
     """
 
     network: networks.Network
     task: Task
     updates: int = 4000
-    settings: tuple[Settings, ...] = (Settings(),)
+    hyperparameters: tuple[Hyperparameters, ...] = (Hyperparameters(),)
     optimizer: str = "adam"
     gains: tuple[str, ...] = (
         "kernel_gain",
@@ -92,10 +89,10 @@ class Training:
     def init(
         self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
     ) -> Lane:
-        columns = Settings(
+        columns = Hyperparameters(
             *(
                 np.asarray(column, np.float32)[lane_indices % len(column)]
-                for column in zip(*self.settings)
+                for column in zip(*self.hyperparameters)
             )
         )
         static = {
@@ -110,25 +107,28 @@ class Training:
         train = mesh.map_lanes(
             _train, network=self.network, task=self.task, optimizer=self.optimizer
         )
-        return train(
-            (state,),
-            (np.int32(chunk), np.int32(self.updates), np.int32(self._place(chunk))),
-        )
-
-    def _place(self, chunk: int) -> int:
-        return chunk * min(CURVE, self.chunks) // self.chunks
+        place = updates_lib.curve_index(chunk, self.chunks, CURVE)
+        shared = np.int32(chunk), np.int32(self.updates), np.int32(place)
+        return train((state,), shared)
 
     def done(self, state: Lane) -> jax.Array:
         return state.done
 
     def finish(self, state: Lane, lane: int) -> dict:
         diverged = int(state.diverged[lane])
-        scores = {name: _number(score[lane]) for name, score in state.scores.items()}
+        scores = {
+            name: updates_lib.number(score[lane])
+            for name, score in state.scores.items()
+        }
         if diverged < 0 and None in scores.values():
             diverged = self.updates
-        settings = dict(
-            zip(Settings._fields, (float(column[lane]) for column in state.settings))
-        )
+        values = {
+            name: float(column[lane])
+            for name, column in state.settings._asdict().items()
+        }
+        objective = scores[self.task.objective]
+        if objective is not None and not self.task.maximize:
+            objective = -objective
         return {
             **self.labels,
             "hidden_size": self.network.hidden_size,
@@ -138,21 +138,22 @@ class Training:
             ),
             "updates": self.updates,
             "optimizer": self.optimizer,
-            **settings,
-            "samples": int(settings["samples"]),
+            **values,
+            "samples": int(values["samples"]),
             "status": "diverged" if diverged >= 0 else "trained",
             "diverged_update": diverged if diverged >= 0 else None,
             **(scores if diverged < 0 else dict.fromkeys(scores)),
+            "score": objective if diverged < 0 else None,
+            "objective": self.task.objective,
+            "scores": list(scores),
             "chance": self.task.chance,
-            "measure": self.task.loss_name,
-            "losses": [
-                _number(x) for x in state.losses[lane][: min(CURVE, self.chunks)]
+            "loss_bound": self.task.loss_bound(self.network.hidden_size),
+            "loss_name": self.task.loss_name,
+            "train_losses": [
+                updates_lib.number(x)
+                for x in state.losses[lane][: min(CURVE, self.chunks)]
             ],
         }
-
-
-def _number(x) -> float | None:
-    return float(x) if np.isfinite(x) else None
 
 
 def forward(
@@ -162,26 +163,22 @@ def forward(
 
     Outputs `[T + silence, B, O]` if it asks at every step, else those after the last, `[B, O]`.
     """
-    silence = (
-        (
-            network.apply(variables, jnp.zeros_like(x[0, 0]), method="project"),
-            task.blank_steps,
-        )
-        if task.blank_steps
-        else None
-    )
-    y = networks.outputs(
-        network, variables, network.apply(variables, x, method="project"), silence
-    )
+    z = network.apply(variables, x, method="project")
+    blank = None
+    if task.blank_steps:
+        blank = network.apply(variables, jnp.zeros_like(x[0, 0]), method="project")
+    y = networks.unroll_layers(network, variables, z, blank, task.blank_steps)
     return network.apply(variables, y if task.every_step else y[-1], method="read")
 
 
-def _begin(seed, live, settings: Settings, *, network, task, optimizer, gains) -> Lane:
+def _begin(
+    seed, live, settings: Hyperparameters, *, network, task, optimizer, gains
+) -> Lane:
     root = jax.random.fold_in(jax.random.key(ROOT, impl="threefry2x32"), seed)
     weights, updates, drawn = (jax.random.fold_in(root, k) for k in range(3))
     numbers = {name: getattr(settings, name) for name in gains}
     variables = networks.initialize(
-        network.with_numbers(**numbers), weights, task.input_size
+        network.with_options(**numbers), weights, task.input_size
     )
     data = task.make_data(drawn, settings.samples)
     scores = jax.eval_shape(lambda: _scores(network, task, variables, data))
@@ -191,12 +188,12 @@ def _begin(seed, live, settings: Settings, *, network, task, optimizer, gains) -
         settings=settings,
         data=data,
         variables=variables,
-        moments=OPTIMIZERS[optimizer](settings.momentum).init(
+        opt_state=_optimizer(optimizer, settings).init(
             flatten_util.ravel_pytree(variables)[0]
         ),
         losses=jnp.full(CURVE, jnp.nan),
         scores={name: jnp.float32(jnp.nan) for name in scores},
-        diverged=jnp.int32(-1),
+        diverged=jnp.int32(updates_lib.NOT_DIVERGED),
     )
 
 
@@ -226,45 +223,38 @@ def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> 
     settings = lane.settings
 
     flat, unravel = flatten_util.ravel_pytree(lane.variables)
-    optimize = OPTIMIZERS[optimizer](settings.momentum).update
+    transformation = _optimizer(optimizer, settings)
 
-    def update(k, state):
-        flat, moments, diverged, total = state
+    def step(state, k):
         batch = task.sample(lane.data, jax.random.fold_in(lane.key, first + k))
-        loss, gradient = jax.value_and_grad(
-            lambda v: task.loss(forward(network, unravel(v), task, batch.x), batch)
-        )(flat)
-        norm = jnp.linalg.norm(gradient)
-        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-        go = finite & (diverged < 0)
-        gradient = jnp.where(
-            go, gradient * jnp.minimum(1.0, settings.clip / jnp.maximum(norm, 1e-12)), 0
-        )
-        direction, moments = optimize(gradient, moments)
-        rate = jnp.where(
-            go,
-            settings.learning_rate * (1 - (first + k) / updates) ** settings.decay,
-            0,
-        )
-        flat = flat - rate * (direction + settings.weight_decay * flat)
-        return (
-            flat,
-            moments,
-            jnp.where(finite | (diverged >= 0), diverged, first + k),
-            total + loss,
+
+        def loss(flat):
+            return task.loss(forward(network, unravel(flat), task, batch.x), batch)
+
+        rate = settings.learning_rate * (1 - (first + k) / updates) ** settings.decay
+        return updates_lib.step(
+            state,
+            first + k,
+            loss,
+            transformation,
+            rate,
+            clip=settings.clip,
+            weight_decay=settings.weight_decay,
         )
 
-    flat, moments, diverged, total = lax.fori_loop(
-        0, count, update, (flat, lane.moments, lane.diverged, jnp.float32(0))
-    )
-    losses = lane.losses.at[place].set(total / count)
+    state = updates_lib.TrainState(flat, lane.opt_state, lane.diverged)
+    state, mean_loss = updates_lib.chunk(state, count, step)
     return lane._replace(
-        variables=unravel(flat),
-        moments=moments,
-        diverged=diverged,
-        losses=losses,
-        done=diverged >= 0,
+        variables=unravel(state.params),
+        opt_state=state.opt_state,
+        diverged=state.diverged,
+        losses=lane.losses.at[place].set(mean_loss),
+        done=state.diverged >= 0,
     )
+
+
+def _optimizer(name: str, settings: Hyperparameters) -> optax.GradientTransformation:
+    return OPTIMIZERS[name].make({"momentum": settings.momentum})
 
 
 def _scores(network, task, variables, data) -> dict[str, jax.Array]:

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from jax import flatten_util, lax
 from jax.extend import core
 
+from rnnjax.engine.updates import global_norm
+
 Step = Callable
 STRAIGHT = 12  # steps
 
@@ -296,12 +298,3 @@ def unroll_frame(step: Step, carry, frame, z, every: int):
     intervals = jax.tree.leaves(z)[0].shape[0] // every
     growth = jnp.zeros((intervals, len(frame)), jnp.float32)
     return lax.fori_loop(0, intervals, interval, (flat, frame, growth))[1:]
-
-
-def global_norm(tree) -> jax.Array:
-    """The Euclidean length of all leaves together, float32 or wider."""
-    squares = [
-        jnp.sum(jnp.square(leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))))
-        for leaf in jax.tree.leaves(tree)
-    ]
-    return jnp.sqrt(sum(squares)).astype(jnp.float32)

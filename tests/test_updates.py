@@ -1,0 +1,134 @@
+"""One guarded training step, and what is kept of a training's loss."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rnnjax.engine import updates
+from rnnjax.engine.optimizers import OPTIMIZERS
+
+TARGET = {"a": jnp.array([1.0, -2.0]), "b": jnp.array(3.0)}
+ZEROS = jax.tree.map(jnp.zeros_like, TARGET)
+SGD = OPTIMIZERS["sgd"].make({"momentum": 0.0})
+OPTAX = {
+    "adam": lambda rate, momentum: optax.adam(rate, b1=momentum),
+    "rmsprop": lambda rate, momentum: optax.chain(
+        optax.scale_by_rms(decay=0.99), optax.trace(momentum), optax.scale(-rate)
+    ),
+    "sgd": lambda rate, momentum: optax.sgd(rate, momentum),
+}
+
+
+def distance(params):
+    """Half of the squared distance to the target: its gradient is the difference."""
+    squares = jax.tree.map(lambda v, t: jnp.sum((v - t) ** 2), params, TARGET)
+    return sum(jax.tree.leaves(squares)) / 2
+
+
+def assert_equal(a, b, **tolerance):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_steps_are_those_of_optax(name):
+    """Traced and default hyperparameters, without clipping and weight decay."""
+    defaults = OPTIMIZERS[name].defaults
+    expected = OPTAX[name](0.1, **defaults)
+    params, opt_state = ZEROS, expected.init(ZEROS)
+    for _ in range(5):
+        change, opt_state = expected.update(jax.grad(distance)(params), opt_state)
+        params = optax.apply_updates(params, change)
+
+    @jax.jit
+    def train(hyperparameters):
+        optimizer = OPTIMIZERS[name].make(hyperparameters)
+        return updates.chunk(
+            updates.init(ZEROS, optimizer),
+            5,
+            lambda state, k: updates.step(state, k, distance, optimizer, 0.1),
+        )[0]
+
+    assert_equal(train(defaults).params, params, rtol=1e-5)
+
+
+def test_a_long_gradient_is_clipped_and_a_short_one_is_not():
+    """The gradient at 0 is minus the target, of norm sqrt(1 + 4 + 9)."""
+    norm = np.sqrt(14)
+    state = updates.init(ZEROS, SGD)
+    for clip, factor in ((2.0, 2.0 / norm), (4.0, 1.0)):
+        after, _ = updates.step(state, 0, distance, SGD, 0.5, clip=clip)
+        expected = jax.tree.map(lambda t, f=factor: 0.5 * f * t, TARGET)
+        assert_equal(after.params, expected, rtol=1e-6)
+
+
+def test_a_gradient_of_zero_survives_clipping():
+    state = updates.init(TARGET, SGD)
+    after, loss = updates.step(state, 0, distance, SGD, 0.5, clip=1.0)
+    assert loss == 0 and after.diverged < 0
+    assert_equal(after.params, TARGET)
+
+
+def test_weight_decay_is_not_part_of_the_gradient():
+    """Without a gradient, the parameters shrink by learning rate x weight decay."""
+    adam = OPTIMIZERS["adam"].make(OPTIMIZERS["adam"].defaults)
+    state = updates.init(TARGET, adam)
+    after, _ = updates.step(state, 0, distance, adam, 0.5, weight_decay=0.1)
+    assert_equal(after.params, jax.tree.map(lambda v: 0.95 * v, TARGET), rtol=1e-6)
+
+
+@pytest.mark.parametrize("clip", [None, 1.0])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_nothing_changes_from_the_diverged_step_on(where, bad, clip):
+    """Step 12 of steps 10 to 14 is not finite; the ones after it would be again."""
+    adam = OPTIMIZERS["adam"].make(OPTIMIZERS["adam"].defaults)
+
+    def train(steps):
+        def step(state, k):
+            def loss(params):
+                value = distance(params)
+                if where == "loss":
+                    return jnp.where(k == 2, bad, value)
+                # A term that is 0 and whose derivative is not finite.
+                return value + jnp.where(k == 2, bad, 1.0) * (
+                    params["b"] - jax.lax.stop_gradient(params["b"])
+                )
+
+            return updates.step(state, 10 + k, loss, adam, 0.1, clip=clip)
+
+        start = updates.init(ZEROS, adam)
+        return jax.jit(lambda: updates.chunk(start, steps, step)[0])()
+
+    before, after = train(2), train(5)
+    assert before.diverged == updates.NOT_DIVERGED and after.diverged == 12
+    assert_equal(after.params, before.params)
+    assert_equal(after.opt_state, before.opt_state)
+
+
+def test_the_loss_of_a_chunk_is_the_mean_of_its_steps():
+    def step(state, k):
+        return updates.step(state, k, lambda params: 0 * distance(params) + k, SGD, 0.1)
+
+    assert updates.chunk(updates.init(ZEROS, SGD), 4, step)[1] == 1.5
+
+
+def test_a_curve_has_room_for_every_chunk_or_is_shared_by_neighbours():
+    def places(chunks, size):
+        return [updates.curve_index(chunk, chunks, size) for chunk in range(chunks)]
+
+    assert places(3, 4) == [0, 1, 2]
+    assert places(6, 4) == [0, 0, 1, 2, 2, 3]
+    assert sorted(set(places(1000, 64))) == list(range(64))
+
+
+def test_numbers_that_json_cannot_hold_are_none():
+    values = [np.float32(0.5), jnp.float32(2), np.nan, np.inf, -np.inf]
+    assert [updates.number(value) for value in values] == [0.5, 2.0, None, None, None]
+
+
+def test_the_norm_is_over_all_leaves_and_wide_enough():
+    tree = {"a": jnp.full(3, 2.0, jnp.bfloat16), "b": jnp.ones(4)}
+    norm = updates.global_norm(tree)
+    assert norm == 4.0 and norm.dtype == jnp.float32
