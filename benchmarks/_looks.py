@@ -112,11 +112,12 @@ def _lags(rows: list[dict]) -> list[dict]:
                 line = {
                     "cell": figures.name(shape, rows),
                     "letters": k,
-                    "n": row["share_windows_by_letters"][k],
+                    "windows": row["share_windows_by_letters"][k],
                 }
                 for key in ("share", "lag"):
+                    name = {"share": "context_fraction", "lag": "context_lag"}[key]
                     line |= {
-                        key + end: row[f"{key}{end}_by_letters"][k]
+                        name + end: row[f"{key}{end}_by_letters"][k]
                         for end in ("", "_low", "_high")
                     }
                 out.append(line)
