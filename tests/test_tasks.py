@@ -71,7 +71,7 @@ def test_every_setting_of_a_task_has_a_help_and_refuses_bad_values(task):
         assert field.about.help.endswith(".")
         if field.type is int:
             low, high = field.about.low, field.about.high
-            for bad in (low - 1, 1.5, None, *([high + 1] if high else [])):
+            for bad in (low - 1, high + 1, 1.5, None):
                 with pytest.raises(SettingError) as error:
                     dataclasses.replace(task, **{field.name: bad})
                 assert error.value.name == field.name

@@ -13,14 +13,7 @@ import optax
 import scipy.special
 
 from rnnjax.settings import setting
-from rnnjax.tasks.task import (
-    Batch,
-    Data,
-    Task,
-    batch_setting,
-    score_key,
-    weighted_mean,
-)
+from rnnjax.tasks.task import Batch, Data, Task, batch_setting, score_key, weighted_mean
 
 SYMBOLS = "0123456789+-= "
 PLUS, MINUS, EQUALS, BLANK = range(10, 14)

@@ -13,15 +13,7 @@ import numpy as np
 import optax
 
 from rnnjax.settings import SettingError, setting
-from rnnjax.tasks.task import (
-    MAX_COUNT,
-    Batch,
-    Data,
-    Task,
-    batch_setting,
-    score_key,
-    weighted_mean,
-)
+from rnnjax.tasks.task import Batch, Data, Task, batch_setting, score_key, weighted_mean
 from rnnjax.text import corpus
 
 TEST_FRACTION = 0.05  # of the text, at its end
@@ -47,7 +39,7 @@ class Characters(Task):
         "Text: a plain, .gz or .zip file, text8, or embedded (prose that comes with "
         "Python).",
     )
-    length: int = setting(50, "Characters in a window.", low=1, high=MAX_COUNT)
+    length: int = setting(50, "Characters in a window.")
     batch: int = batch_setting(32)
     data_dir: str | None = setting(
         None,

@@ -13,15 +13,7 @@ import optax
 import scipy.special
 
 from rnnjax.settings import setting
-from rnnjax.tasks.task import (
-    MAX_COUNT,
-    Batch,
-    Data,
-    Task,
-    batch_setting,
-    score_key,
-    weighted_mean,
-)
+from rnnjax.tasks.task import Batch, Data, Task, batch_setting, score_key, weighted_mean
 
 KINDS = 10  # of brackets
 NOISE = 10  # symbols that are no brackets
@@ -55,7 +47,7 @@ class Parentheses(Task):
     are nearly certain.
     """
 
-    length: int = setting(50, "Symbols in a string.", low=1, high=MAX_COUNT)
+    length: int = setting(50, "Symbols in a string.")
     batch: int = batch_setting(32)
 
     loss_name = "cross-entropy in nats a kind and step"

@@ -9,14 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.settings import setting
-from rnnjax.tasks.task import (
-    MAX_COUNT,
-    Batch,
-    Task,
-    batch_setting,
-    score_key,
-    weighted_mean,
-)
+from rnnjax.tasks.task import Batch, Task, batch_setting, score_key, weighted_mean
 
 MAX_TEST_SAMPLES = 2**14  # a larger set is scored on so many random samples of it
 
@@ -45,7 +38,7 @@ class RandomFunction(Task):
     is measured.
     """
 
-    samples: int = setting(4096, "Samples to memorize.", low=1, high=MAX_COUNT)
+    samples: int = setting(4096, "Samples to memorize.")
     steps: int = setting(
         50, "Inputs of a sample, and steps to the answer.", low=1, high=1000
     )

@@ -12,8 +12,6 @@ from rnnjax import settings
 from rnnjax.results.schema import Key
 from rnnjax.settings import Range, setting
 
-MAX_COUNT = 2**31 - 1  # the largest int32, JAX's default integer type
-
 Data = Any  # a pytree of arrays that stays the same during a training, or None
 
 
@@ -153,7 +151,7 @@ class Task(abc.ABC):
 
 def batch_setting(default: int) -> Any:
     """The field `batch` of a task."""
-    return setting(default, "Samples in the batch of an update.", low=1, high=MAX_COUNT)
+    return setting(default, "Samples in the batch of an update.")
 
 
 def score_key(meaning: str, unit: str = "") -> Key:

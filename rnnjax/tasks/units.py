@@ -9,15 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.settings import setting
-from rnnjax.tasks.task import (
-    MAX_COUNT,
-    Batch,
-    Data,
-    Task,
-    batch_setting,
-    score_key,
-    weighted_mean,
-)
+from rnnjax.tasks.task import Batch, Data, Task, batch_setting, score_key, weighted_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +25,8 @@ class Units(Task):
     draws new vectors.
     """
 
-    size: int = setting(64, "Numbers in the vector to remember.", low=1, high=MAX_COUNT)
-    delay: int = setting(
-        4, "Steps between the vector and the answer.", low=0, high=MAX_COUNT
-    )
+    size: int = setting(64, "Numbers in the vector to remember.")
+    delay: int = setting(4, "Steps between the vector and the answer.", low=0)
     batch: int = batch_setting(128)
 
     loss_name = "mean squared error a number"
