@@ -13,13 +13,13 @@ Flax expects an `nn.RNNCellBase`. Weights are kept in submodules, so that Flax r
 which of them `project` reads and which `step` reads (see `split_parameters`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import core, traverse_util
 from flax import linen as nn
-from flax import traverse_util
 
 from rnnjax.cells.activations import Activation as Activation
 from rnnjax.cells.initializers import INITIALIZERS, Initializer
@@ -29,7 +29,7 @@ Carry = tuple[Any, ...]
 # What `project` returns and `step` reads: any tree of arrays.
 Projected = Any
 # The variables of a Flax module: {"params": {submodule: {name: array}}}.
-Variables = Mapping[str, Any]
+Variables = dict[str, Any]
 # A number in the program, or one that is traced and may differ from lane to lane.
 Scalar = float | jax.Array
 
@@ -184,7 +184,7 @@ def initialize(cell: nn.Module, key: jax.Array, input_size: int) -> Variables:
     def first_step(bound: nn.Module, x: jax.Array) -> tuple[Carry, jax.Array]:
         return bound.step(bound.initial_carry(), bound.project(x))
 
-    return nn.init(first_step, cell)(key, jnp.zeros(input_size))
+    return core.unfreeze(nn.init(first_step, cell)(key, jnp.zeros(input_size)))
 
 
 def split_parameters(

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+
 from rnnjax.cells import gru, linear, lstm, mgu, rnn, slstm, ugrnn
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.cell import Cell

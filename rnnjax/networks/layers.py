@@ -1,6 +1,8 @@
 """A network over a whole sequence, one layer after another."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,8 +31,9 @@ def unroll_layers(
       blank: one more projected input `[...]`, the same at each blank step.
       blank_steps: the number of steps that follow the sequence.
     """
-    first, *upper = network.apply(variables, method="initial_layers")
-    step = functools.partial(network.apply, variables, 0, method="step_layer")
+    apply: Callable[..., Any] = network.apply
+    first, *upper = apply(variables, method="initial_layers")
+    step = functools.partial(apply, variables, 0, method="step_layer")
     carry, y = unroll.from_start(step, first, z)
     if blank_steps:
         blank = jax.tree.map(
@@ -39,7 +42,7 @@ def unroll_layers(
         _, y_blank = unroll.repeat(step, carry, blank, blank_steps)
         y = jnp.concatenate([y, y_blank])
     for layer, start in enumerate(upper, start=1):
-        step = functools.partial(network.apply, variables, layer, method="step_layer")
-        z = network.apply(variables, layer, y, method="project_layer")
+        step = functools.partial(apply, variables, layer, method="step_layer")
+        z = apply(variables, layer, y, method="project_layer")
         _, y = unroll.from_start(step, start, z)
     return y

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import core
 from flax import linen as nn
 
 from rnnjax.cells.cell import Carry, Projected, Scalar, Variables
@@ -101,7 +102,7 @@ def initialize(
         return bound.read(bound(bound.initial_carry(), x)[1])
 
     x = jnp.zeros((), jnp.int32) if network.embedding else jnp.zeros(input_size)
-    return nn.init(all_parts, network)(key, x)
+    return core.unfreeze(nn.init(all_parts, network)(key, x))
 
 
 def readout(variables: Variables) -> tuple[jax.Array, jax.Array]:
