@@ -46,14 +46,18 @@ class Range:
 
     def __str__(self) -> str:
         ends = (self.low,) if self.low == self.high else (self.low, self.high)
-        return ":".join(f"{end:g}" for end in ends)
+        return ":".join(map(_shortest, ends))
+
+
+def _shortest(number: float) -> str:
+    """The shortest text that gives the number back."""
+    text = f"{number:g}"
+    return text if float(text) == number else repr(number)
 
 
 MAX_INT = 2**31 - 1
-SMALLEST, LARGEST = (
-    1e-30,
-    1e30,
-)  # sizes of a number other than 0 that float32 can square
+# Sizes of a number other than 0 that float32 can square.
+SMALLEST, LARGEST = 1e-30, 1e30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +114,10 @@ def fields(config: type) -> Iterator[Field]:
 
 
 def validate(config: Any) -> None:
-    """Checks the settings of a dataclass. Raises `SettingError` for the first bad one."""
+    """Checks the settings of a dataclass.
+
+    Raises `SettingError` for the first bad one.
+    """
     for field in fields(type(config)):
         value = getattr(config, field.name)
         if value is None and field.default is not None:
@@ -121,43 +128,51 @@ def validate(config: Any) -> None:
 
 def check(field: Field, value: Any) -> None:
     """Checks one value. Raises `SettingError`."""
-    values = value if isinstance(value, tuple) else (value,)
+    if is_list(field) != isinstance(value, tuple):
+        problem = "not a tuple" if is_list(field) else "more than one value"
+        raise SettingError(field.name, value, problem, allowed(field))
+    values = value if is_list(field) else (value,)
     if not values:
         raise SettingError(field.name, "", "no entry", allowed(field))
     for entry in values:
         if problem := _problem(field, entry):
             raise SettingError(field.name, value, problem, allowed(field))
     if len(set(values)) < len(values):
-        raise SettingError(
-            field.name, value, "an entry is repeated", "every entry once"
-        )
+        problem = "an entry is repeated"
+        raise SettingError(field.name, value, problem, "every entry once")
 
 
-def _problem(field: Field, entry: Any) -> str | None:
-    """What is wrong with one entry, or None."""
+def _problem(field: Field, entry: Any) -> str:
+    """What is wrong with one entry; empty if nothing is."""
     kind, choices = element_type(field), field.about.choices
+    if entry == "" and (kind is int or is_list(field)):
+        return "no number" if kind is int else "empty entry"
     if kind is int:
-        return None if _in_bounds(field, entry) else f"{str(entry)!r} is no such number"
+        return "" if _in_bounds(field, entry) else f"{str(entry)!r} is no such number"
     if kind is float:
-        return None if _in_bounds(field, entry) else "not such a number"
+        return "" if _in_bounds(field, entry) else "not such a number"
     if kind is Range:
-        if not (_in_bounds(field, entry.low) and _in_bounds(field, entry.high)):
+        ends = (entry.low, entry.high) if isinstance(entry, Range) else (None,)
+        if not all(_in_bounds(field, end) for end in ends):
             return "not such a number or range"
-        return "the lower bound is above the upper" if entry.low > entry.high else None
-    if kind is str and choices is not None and entry not in choices:
+        return "the lower bound is above the upper" if entry.low > entry.high else ""
+    if not isinstance(entry, kind):
+        return f"{entry!r} is neither" if kind is bool else f"{entry!r} is not text"
+    if choices is not None and entry not in choices:
         return f"no such {field.name}" + (f" {entry!r}" if is_list(field) else "")
-    return None
+    return ""
 
 
 def _in_bounds(field: Field, number: Any) -> bool:
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    kinds = int if element_type(field) is int else (int, float)
+    if isinstance(number, bool) or not isinstance(number, kinds):
         return False
     low, high = field.about.low, field.about.high
-    if element_type(field) is int and not isinstance(number, int):
-        return False
     if low is None and high is None:
         return number == 0 or SMALLEST <= abs(number) <= LARGEST
-    return (low is None or number >= low) and number <= (high or LARGEST)
+    lowest = -LARGEST if low is None else low
+    highest = LARGEST if high is None else high
+    return lowest <= number <= highest
 
 
 def allowed(field: Field) -> str:
@@ -173,10 +188,13 @@ def allowed(field: Field) -> str:
     if kind in (float, Range):
         bounds = "0, or a number of size 1e-30 to 1e30"
         if about.low is not None or about.high is not None:
+            low = "-1e30" if about.low is None else f"{about.low:g}"
             high = "1e30" if about.high is None else f"{about.high:g}"
-            bounds = f"a number from {about.low or 0:g} to {high}"
+            bounds = f"a number from {low} to {high}"
         return bounds if kind is float else f"{bounds}, or a range low:high of two"
-    return "a comma list such as a,b" if many else "a text"
+    if kind is bool:
+        return "true or false"
+    return "a comma list such as a,b" if many else "text"
 
 
 def is_list(field: Field) -> bool:

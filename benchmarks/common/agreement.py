@@ -52,7 +52,7 @@ def _criterion(key: str) -> float:
 
 
 def in_distribution(pairs: list[tuple[Row, Row]]) -> list[str]:
-    """The keys whose means over two or more pairs differ by more than chance explains."""
+    """The keys whose means over the pairs differ by more than chance explains."""
     out = []
     for key in IN_DISTRIBUTION:
         values = [(old.get(key), new.get(key)) for old, new in pairs]

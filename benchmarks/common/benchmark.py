@@ -29,7 +29,7 @@ class Config(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """One value each, of a type that JSON can hold; a run folder holds one of each."""
+        """One JSON value each; all runs in a folder have the same."""
 
     @property
     def axes(self) -> Mapping[str, Sequence[Any]]:

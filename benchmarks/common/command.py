@@ -17,6 +17,8 @@ from absl import flags, logging
 from benchmarks.common import compile_cache, errors
 from benchmarks.common import flags as flags_lib
 from rnnjax import settings
+from rnnjax.results import files
+from rnnjax.results.schema import SchemaError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +80,14 @@ def _checked(command: Command, argv: Sequence[str]) -> int | None:
     except errors.Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status
+    except files.FolderError as error:
+        return _wrong(command, f"{error.problem}; allowed: {error.allowed}")
+    except SchemaError as error:
+        return _failed(command, str(error))
     except OSError as error:
         cause = f"{error.filename}: {error.strerror}"
-        problem = cause if error.filename and error.strerror else error
-        line = f"{command.name}: {problem}; what was finished before is kept"
-        print(line, file=sys.stderr)
-        return 1
+        known = error.filename and error.strerror
+        return _failed(command, cause if known else str(error))
     except KeyboardInterrupt:
         line = "Interrupted: the same command goes on from what is kept."
         print(line, file=sys.stderr)
@@ -113,6 +117,12 @@ def _handle_signals() -> Any:
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return before
+
+
+def _failed(command: Command, problem: str) -> int:
+    line = f"{command.name}: {problem}; what was finished before is kept"
+    print(line, file=sys.stderr)
+    return 1
 
 
 def _wrong(command: Command, line: str) -> int:

@@ -104,8 +104,10 @@ def _recorded(signals: list[int]) -> Iterator[None]:
     """Within it, SIGTERM and the first Ctrl-C do no more than add to `signals`."""
 
     def record(number: int, _: object) -> None:
-        if number == signal.SIGINT and number in signals:
-            raise KeyboardInterrupt
+        if number == signal.SIGINT:
+            if number in signals:
+                raise KeyboardInterrupt
+            terminal.say("Stops after this chunk; Ctrl-C again does not wait for it.")
         signals.append(number)
 
     numbers = (signal.SIGTERM, signal.SIGINT)

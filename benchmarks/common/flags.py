@@ -5,6 +5,7 @@ exactly the flags it takes, and any other flag is unknown. A flag is parsed once
 the type of its field; nothing else reads flags.
 """
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,10 @@ from absl import flags
 
 from rnnjax import settings
 
-WIDTH = 80
+WIDTH = 80  # columns of --help
+INDENT = 6 * " "
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
 class _Parser(flags.ArgumentParser[Any]):
@@ -25,58 +29,40 @@ class _Parser(flags.ArgumentParser[Any]):
     def parse(self, argument: Any) -> Any:
         if not isinstance(argument, str):
             return argument
+        value = _convert(self.field, argument)
         try:
-            value = _convert(self.field, argument)
             settings.check(self.field, value)
         except settings.SettingError as error:
             raise ValueError(f"{error.problem}; allowed: {error.allowed}") from None
-        return value
-
-
-class _Serializer(flags.ArgumentSerializer[Any]):
-    def serialize(self, value: Any) -> str:
-        return settings.text(value)
+        numbers = self.field.type == tuple[int, ...]
+        return tuple(sorted(value)) if numbers else value
 
 
 def _convert(field: settings.Field, text: str) -> Any:
-    """The value that a text stands for. Raises `settings.SettingError`."""
+    """The value that a text stands for; a word that stands for none remains text."""
     kind = settings.element_type(field)
     if not settings.is_list(field):
-        return _entry(field, kind, text)
+        return _entry(kind, text)
     if field.about.all_choices and text == "all":
         assert field.about.choices is not None
         return tuple(field.about.choices)
-    entries = [_entry(field, kind, word.strip()) for word in text.split(",")]
-    return tuple(sorted(entries)) if kind is int else tuple(entries)
+    return tuple(_entry(kind, word.strip()) for word in text.split(","))
 
 
-def _entry(field: settings.Field, kind: Any, word: str) -> Any:
-    def wrong(problem: str, allowed: str = "") -> settings.SettingError:
-        words = allowed or settings.allowed(field)
-        return settings.SettingError(field.name, word, problem, words)
-
-    if kind is int:
-        if not word.strip().lstrip("-").isdecimal():
-            raise wrong(f"{word!r} is no such number" if word else "no number")
-        return int(word)
-    if kind is float:
-        return _number(word, wrong("not such a number"))
-    if kind is settings.Range:
-        error = wrong("not such a number or range")
-        ends = [_number(end, error) for end in word.split(":")]
-        if len(ends) > 2:
-            raise error
-        return settings.Range(ends[0], ends[-1])
-    if settings.is_list(field) and not word:
-        raise wrong("empty entry", "a comma list such as a,b")
-    return word
-
-
-def _number(word: str, error: settings.SettingError) -> float:
+def _entry(kind: Any, word: str) -> Any:
     try:
-        return float(word)
-    except ValueError:
-        raise error from None
+        if kind is bool:
+            return BOOLEANS[word.lower()]
+        if kind is int:
+            return int(word) if WHOLE_NUMBER.fullmatch(word.strip()) else word
+        if kind is float:
+            return float(word)
+        if kind is settings.Range:
+            ends = [float(end) for end in word.split(":", 1)]
+            return settings.Range(ends[0], ends[-1])
+    except (KeyError, ValueError):
+        pass
+    return word
 
 
 def define(*configs: type) -> flags.FlagValues:
@@ -84,14 +70,15 @@ def define(*configs: type) -> flags.FlagValues:
     values = flags.FlagValues()
     for config in configs:
         for field in settings.fields(config):
-            about = field.about.help
-            if field.type is bool:
-                flags.DEFINE_bool(field.name, field.default, about, values)
-            else:
-                parser, serializer = _Parser(field), _Serializer()
-                flags.DEFINE(
-                    parser, field.name, field.default, about, values, serializer
-                )
+            flag = flags.Flag[Any](
+                _Parser(field),
+                None,
+                field.name,
+                field.default,
+                field.about.help,
+                boolean=field.type is bool,
+            )
+            flags.DEFINE_flag(flag, values)
     return values
 
 
@@ -138,7 +125,7 @@ def help_text(
 
     `presets` says of fields whose default depends on a preset what it is in each.
     """
-    parts = [f"Usage: {usage}", "", about.strip(), ""]
+    parts = [f"Usage: {usage}", "", *_description(about), ""]
     for title, config in sections.items():
         parts += [f"{title}:", ""]
         for field in settings.fields(config):
@@ -148,23 +135,30 @@ def help_text(
     return "\n".join(parts)
 
 
+def _description(about: str) -> list[str]:
+    """A text in lines of the width of --help; what is indented stays as it is."""
+    paragraphs = [
+        text if text.startswith(" ") else textwrap.fill(text, WIDTH)
+        for text in about.strip().split("\n\n")
+    ]
+    return "\n\n".join(paragraphs).split("\n")
+
+
 def _flag_help(field: settings.Field, preset: str | None) -> list[str]:
-    name = f"--[no]{field.name}" if field.type is bool else f"--{field.name}"
-    default = preset or (
-        None if field.default is None else settings.text(field.default)
-    )
+    about, text = field.about, field.about.help
+    if about.choices is not None:
+        start = "A comma list of" if settings.is_list(field) else "One of"
+        start = "The word all, or a comma list of" if about.all_choices else start
+        text += f" {start}: {', '.join(about.choices)}."
     if field.type is bool:
-        default = None if not field.default else "true"
-    text = field.about.help
-    if field.about.choices is not None:
-        text += f" One of: {', '.join(field.about.choices)}."
-        if settings.is_list(field):
-            text = text.replace(" One of:", " A comma list of:")
-        if field.about.all_choices:
-            text = text.replace(" A comma list of:", " all, or a comma list of:")
+        name, default = f"--[no]{field.name}", "true" if field.default else None
+    else:
+        name = f"--{field.name}"
+        given = None if field.default is None else settings.text(field.default)
+        default = preset or given
     if default:
         text += f" (default: {default})"
     wrapped = textwrap.wrap(
-        text, WIDTH, initial_indent="      ", subsequent_indent="      "
+        text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT
     )
     return [f"  {name}", *wrapped]

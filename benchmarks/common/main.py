@@ -127,7 +127,7 @@ def _run_missing(
     mesh: Mesh,
     given: Mapping[str, Any],
 ) -> None:
-    """Runs what the folder lacks of these parts, and shows the results of a whole run."""
+    """Runs what the folder lacks of these parts; shows the results of a whole run."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(lock.held(folder.path, piece))
@@ -170,7 +170,7 @@ def _stop_unless_whole(
 def missing_parts(
     benchmark: Benchmark, config: Any, known: dict[tuple[Any, ...], Row], mesh: Mesh
 ) -> str:
-    """How many parts of a run lack rows, such as "2 of 8 shapes"; empty if none does."""
+    """How many parts of a run lack rows, such as "2 of 8 shapes"; empty if none."""
     parts = benchmark.parts(config, 1)
     count = len(unfinished(parts, benchmark.row_id, mesh, known))
     if not count:
