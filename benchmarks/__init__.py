@@ -1,15 +1,16 @@
-"""Command-line binaries: flags -> frozen config -> lanes -> records -> figures."""
+"""Command-line programs: flags -> config -> lanes -> rows -> tables and pictures."""
 
 import os
 import signal
 import sys
 
-# JAX's QR on a CPU is OpenBLAS's: with its own threads under lanes on every core, a spectrum took 84 s instead of 3.
+# On a CPU, JAX's QR decomposition is OpenBLAS's. Its threads compete with the lanes,
+# which run on every core: with them a spectrum of exponents took 84 s instead of 3 s.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-if (
-    sys.argv[0] == "-m"
-):  # Python is about to run a binary: while it imports, a signal has the exit status that it has later
+# `python -m` is about to run a binary, whose imports take seconds. Until the binary
+# sets its own handlers, a signal ends the process with the exit status it has later.
+if sys.argv[0] == "-m":
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 75)):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_, status=status: os._exit(status))

@@ -1,60 +1,43 @@
-"""Compiled programs are kept in the user's cache folder, so that a second run does not
-wait for the compiler.
-"""
+"""Compiled programs are kept in the user's cache folder for later runs."""
 
-import hashlib
 import os
 import pathlib
-import platform
 import re
 import warnings
+from typing import Any
 
 import jax
 
-READING = re.compile(
+from benchmarks.common import processor
+
+DAMAGED = re.compile(
     r"Error reading persistent compilation cache entry for '([\w.<>-]+)'"
 )
 
 
 def keep() -> None:
-    """Turns JAX's compilation cache on, unless the user has chosen a folder or turned
-    it off.
+    """Turns JAX's cache on, unless the user chose a folder or turned it off.
 
-    Machine code is of use only to processors that understand it, so each kind has a
-    folder of its own. JAX passes over an entry that it cannot read but never replaces
-    it; here it is deleted, and the program it held is compiled and kept again.
+    Machine code runs only on processors that have its instructions, so each kind of
+    processor has its own folder. JAX skips an entry that it cannot read but never
+    replaces it; here the entry is deleted, so the program is compiled and stored again.
     """
-    if (
-        jax.config.jax_compilation_cache_dir is not None
-        or not jax.config.jax_enable_compilation_cache
-    ):
+    chosen = jax.config.jax_compilation_cache_dir is not None
+    if chosen or not jax.config.jax_enable_compilation_cache:
         return
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    folder = cache / "rnnjax" / "compiled" / processor()
+    folder = cache / "rnnjax" / "compiled" / processor.digest()
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     usual = warnings.showwarning
 
-    def show(message, *rest, **more):
-        if damaged := READING.match(str(message)):
+    def show(message: Warning | str, *rest: Any, **named: Any) -> None:
+        if damaged := DAMAGED.match(str(message)):
             for path in folder.glob(f"{damaged[1]}-*"):
                 path.unlink(missing_ok=True)
             message = (
                 f"a compiled program in {folder} was damaged and is compiled again"
             )
-        usual(message, *rest, **more)
+        usual(message, *rest, **named)
 
     warnings.showwarning = show
-
-
-def processor() -> str:
-    """What this machine's processor understands, as a short name."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    flags = next(
-        (line for line in lines if line.startswith(("flags", "Features"))),
-        platform.processor(),
-    )
-    return f"{platform.machine()}-{hashlib.sha256(flags.encode()).hexdigest()[:12]}"

@@ -1,7 +1,6 @@
 """What stands beside a time: numbers that a program fixes, how often JAX compiled, and what the machine can do at most."""
 
 import functools
-import platform
 import re
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import jaxlib
 from jax import monitoring
 
-from benchmarks.common import flags as _flags
+from benchmarks.common import devices, processor
 from benchmarks.timing_tools import flops as _flops
 from benchmarks.timing_tools import jobs as _jobs
 
@@ -25,7 +24,6 @@ DETERMINISTIC = (
 )
 MACHINE = ("jax", "jaxlib", "device_kind", "device_count", "cpu", "cores")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?[\w.-]+ = ", re.MULTILINE)
-VECTORS = re.compile(r"avx|amx|fma|sse4|sve|asimd|neon")
 COMPILED = [0]
 
 
@@ -92,8 +90,8 @@ def machine() -> dict[str, str]:
         *versions,
         device.device_kind,
         str(jax.device_count()),
-        _processor(),
-        str(_flags.cores()),
+        processor.vector_instructions(),
+        str(devices.cores()),
     )
     return dict(zip(MACHINE, values))
 
@@ -101,17 +99,3 @@ def machine() -> dict[str, str]:
 def key() -> str:
     """The machine as one line."""
     return ", ".join(f"{name} {value}" for name, value in machine().items())
-
-
-def _processor() -> str:
-    """The architecture, and the vector instructions that a compiler may choose from."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            line = next(
-                (line for line in file if re.match(r"(flags|Features)\s*:", line)), ":"
-            )
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}".strip()
-    return " ".join(
-        [platform.machine(), *sorted(filter(VECTORS.match, line.split(":")[1].split()))]
-    )
