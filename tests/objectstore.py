@@ -5,17 +5,30 @@ import pathlib
 
 from etils.epath import backend
 
+FORWARDED = (
+    "exists",
+    "isdir",
+    "listdir",
+    "mkdir",
+    "makedirs",
+    "remove",
+    "rmtree",
+    "stat",
+)
+
 
 class Store(backend._OsPathBackend):
-    """What gs:// paths are here: files under `root`, which are written whole and neither appended to nor renamed."""
+    """gs:// paths as files below `root`: written whole, never appended to or renamed.
+
+    `written` are the paths of all writes.
+    """
 
     def __init__(self, root: pathlib.Path):
         self.root, self.written = root, []
 
     def _local(self, path) -> str:
-        return str(
-            self.root / os.fspath(path).removeprefix("gs://").removeprefix("/gs/")
-        )
+        name = os.fspath(path).removeprefix("gs://").removeprefix("/gs/")
+        return str(self.root / name)
 
     def _remote(self, path: str) -> str:
         return "gs://" + os.path.relpath(path, self.root)
@@ -28,7 +41,7 @@ class Store(backend._OsPathBackend):
         return super().open(self._local(path), mode)
 
     def glob(self, path):
-        return [self._remote(found) for found in super().glob(self._local(path))]
+        return [self._remote(match) for match in super().glob(self._local(path))]
 
     def rename(self, *_):
         raise AssertionError("object stores do not rename")
@@ -36,20 +49,12 @@ class Store(backend._OsPathBackend):
     replace = rename
 
 
-for name in (
-    "exists",
-    "isdir",
-    "listdir",
-    "mkdir",
-    "makedirs",
-    "remove",
-    "rmtree",
-    "stat",
-):
+def _forward(name: str):
+    method = getattr(backend._OsPathBackend, name)
+    return lambda self, path, *rest, **named: method(
+        self, self._local(path), *rest, **named
+    )
 
-    def _forward(self, path, *rest, name=name, **more):
-        return getattr(backend._OsPathBackend, name)(
-            self, self._local(path), *rest, **more
-        )
 
-    setattr(Store, name, _forward)
+for name in FORWARDED:
+    setattr(Store, name, _forward(name))

@@ -29,12 +29,30 @@ def test_few_numbers_have_no_spread():
 
 def test_censored_times_are_never_averaged_as_known():
     t = statistics.censored([10, 20, None, None, None], horizon=100)
-    assert (t.n, t.share, t.median) == (5, 0.4, None)
+    assert (t.n, t.fraction, t.median) == (5, 0.4, None)
     assert t.restricted.mean == (10 + 20 + 300) / 5
     t = statistics.censored([10, 20, 30, None], horizon=100)
-    assert (t.share, t.median) == (0.75, 25.0)
+    assert (t.fraction, t.median) == (0.75, 25.0)
 
 
-def test_nothing_known_and_nothing_there():
+def test_the_interval_of_censored_times_ends_at_0_and_at_the_horizon():
+    t = statistics.censored([1, None], horizon=100)
+    assert (t.restricted.low, t.restricted.high) == (0.0, 100.0)
+
+
+def test_no_time_known_and_no_time_at_all():
     assert statistics.censored([None, None], horizon=9).median is None
-    assert statistics.censored([], horizon=9).share is None
+    assert statistics.censored([], horizon=9).fraction is None
+
+
+def test_wilsons_interval_of_a_fraction():
+    """3 of 10: (p + z²/2n ± z sqrt(p q / n + z²/4n²)) / (1 + z²/n), with z = 1.96."""
+    f = statistics.fraction(3, 10)
+    assert (f.n, f.mean) == (10, 0.3)
+    assert f.sd == pytest.approx(np.sqrt(0.3 * 0.7))
+    z, p, n = 1.959964, 0.3, 10
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    ends = [(p + z**2 / (2 * n) + sign * half) / (1 + z**2 / n) for sign in (-1, 1)]
+    assert [f.low, f.high] == pytest.approx(ends, abs=1e-6)
+    assert statistics.fraction(0, 4).low == 0.0
+    assert statistics.fraction(4, 4).high == 1.0
