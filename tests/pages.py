@@ -8,8 +8,8 @@ import numpy as np
 from conftest import flat
 
 from rnnjax import networks
+from rnnjax.autocomplete import exported
 from rnnjax.cells.registry import CELLS
-from rnnjax.figures import page
 
 WORDS = ["the", "cat", "sat", "there", "they", "at", "caterpillar", "on", "mat"]
 TEXT = " the cat sat on"
@@ -27,13 +27,13 @@ def example(cell="gru", text=TEXT, seed=0, **changes):
             text[: text.find(" ", k + 1)].split(" ")[-1] or "on" for k in range(count)
         ]
     } | changes
-    return page.Example(
+    return exported.Example(
         cell, text, np.tril(rng.lognormal(0, 2, (count, count))), guesses, **settings
     )
 
 
 def network(cell, layers=1, units=12, words=WORDS, scale=0.5, **options):
-    """A network, its variables, random and rounded to 16 bits, and its `page.Model`."""
+    """A network, its variables, random and rounded to 16 bits, and it as a `Model`."""
     make = networks.build(CELLS[cell], units, layers, **options)
     net = networks.Network(make, embedding=(28, 5), outputs=len(words) + 2)
     key = jax.random.key(3)
@@ -49,7 +49,7 @@ def network(cell, layers=1, units=12, words=WORDS, scale=0.5, **options):
     return (
         net,
         variables,
-        page.Model(cell, list(words), flat(variables, np.float32), layers),
+        exported.Model(cell, list(words), flat(variables, np.float32), layers),
     )
 
 

@@ -1,6 +1,5 @@
-"""Autocomplete: the experiment against a plain training, exact resume, and the binary in-process."""
+"""Autocomplete: the experiment against a plain training, exact resuming, its config."""
 
-import csv
 import functools
 import json
 import math
@@ -10,213 +9,228 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from etils import epath
 
-from benchmarks import autocomplete as binary_module
-from rnnjax import networks
-from rnnjax.autocomplete import experiment as autocomplete
+from rnnjax import networks, settings
+from rnnjax.autocomplete import config as config_lib
+from rnnjax.autocomplete import data, evaluation, model, parts, schema, timed
+from rnnjax.autocomplete.experiment import Autocomplete, lane_state
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
-from rnnjax.results import checkpoints, records
+from rnnjax.results import rows as rows_lib
+from rnnjax.results import schema as schema_lib
+from rnnjax.results import states as states_lib
 from rnnjax.text import corpus, windows
 
-WORDS = [
-    "to",
-    "be",
-    "or",
-    "not",
-    "that",
-    "is",
-    "the",
-    "question",
-    "whether",
-    "tis",
-    "nobler",
-    "in",
-    "mind",
-    "slings",
-    "of",
-    "fortune",
-]
+TEXT = "to be or not that is the question whether tis nobler in mind slings of fortune"
+WORDS = TEXT.split()
+
+
+def words(count, seed=0):
+    return " ".join(np.random.default_rng(seed).choice(WORDS, count))
 
 
 @pytest.fixture(scope="module")
-def text():
-    chosen = np.random.default_rng(0).choice(WORDS, 3000)
-    codes = np.frombuffer(" ".join(chosen).encode(), np.uint8)
-    return windows.build(
-        np.where(codes == ord(" "), 0, codes - 96).astype(np.uint8), width=30
-    )
+def dataset():
+    codes = np.frombuffer(words(3000).encode(), np.uint8)
+    text = np.where(codes == ord(" "), 0, codes - 96).astype(np.uint8)
+    return data.make_dataset(windows.build(text, width=30))
 
 
-def experiment(text, cell="gru", updates=25, **settings):
+def experiment(dataset, cell="gru", updates=25, **options):
     network = networks.Network(
         registry.CELLS[cell](hidden_size=6),
-        embedding=(autocomplete.LETTERS, 5),
-        outputs=text.vocabulary.classes,
+        embedding=(model.LETTERS, 5),
+        outputs=dataset.classes,
     )
-    return autocomplete.Autocomplete(
-        network,
-        text,
-        updates,
-        **{"batch": 8, "learning_rate": 1e-2, "points": 2, "judged": 30} | settings,
-    )
+    small = {"batch": 8, "learning_rate": 1e-2, "num_evals": 2, "max_eval_windows": 30}
+    return Autocomplete(network, dataset, updates, **(small | options))
 
 
 def run(trained, seeds=(0, 1), mesh=None, store=None):
-    result = lanes.run_group(
-        lanes.Group("g", trained, seeds), mesh or Mesh.local(), store=store
-    )
+    group = lanes.Group("g", trained, seeds)
+    result = lanes.run_group(group, mesh or Mesh.local(), store=store)
     return result.rows, result.state
 
 
 def plain_loss(network, variables, batch):
-    """Every position's logits at once, the embedding looked up, weights 0 left out."""
+    """All logits at once, embeddings looked up one by one, weights 0 left out."""
 
-    def one(source):
+    def logits(source):
         def step(carry, x):
             return network.apply(variables, carry, x)
 
-        y = jax.lax.scan(
-            step,
-            network.apply(variables, method="initial_carry"),
-            jnp.maximum(source.astype(int) - 1, 0),
-        )[1]
+        start = network.apply(variables, method="initial_carry")
+        _, y = jax.lax.scan(step, start, jnp.maximum(source.astype(int) - 1, 0))
         return network.apply(variables, y, method="read")
 
     losses = optax.softmax_cross_entropy_with_integer_labels(
-        jax.vmap(one)(jnp.asarray(batch.source)), batch.target
+        jax.vmap(logits)(jnp.asarray(batch.source)), batch.target
     )
     return jnp.sum(losses * batch.weight) / jnp.sum(batch.weight)
 
 
+def assert_close(ours, theirs, **tolerance):
+    compare = functools.partial(np.testing.assert_allclose, **tolerance)
+    jax.tree.map(compare, ours, theirs)
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm", "nested_lstm"])
-def test_the_loss_and_its_gradient_are_those_of_a_plain_network(text, cell):
-    trained = experiment(text, cell)
-    batch = text.gather(np.arange(5))
-    variables = networks.initialize(trained.network, jax.random.key(0))
-    ours = jax.jit(
-        jax.value_and_grad(lambda v: autocomplete.loss(trained.network, v, *batch[:3]))
-    )(variables)
-    theirs = jax.jit(
-        jax.value_and_grad(lambda v: plain_loss(trained.network, v, batch))
-    )(variables)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6),
-        ours,
-        theirs,
+def test_the_loss_and_its_gradient_are_those_of_a_plain_network(dataset, cell):
+    network = experiment(dataset, cell).network
+    batch = dataset.windows.gather(np.arange(5))
+    variables = networks.initialize(network, jax.random.key(0))
+    losses = (
+        lambda v: model.loss(network, v, *batch[:3]),
+        lambda v: plain_loss(network, v, batch),
     )
+    ours, theirs = (jax.jit(jax.value_and_grad(loss))(variables) for loss in losses)
+    assert_close(ours, theirs, rtol=2e-4, atol=2e-6)
 
 
-def test_training_is_adam_over_the_windows_in_the_order_of_the_seed(text):
-    trained = experiment(text, updates=12)
-    mesh = Mesh.local()
-    start = trained.init(
-        mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
-    )
-    variables = jax.tree.map(lambda leaf: leaf[1], jax.device_get(start.lane.variables))
-    optimizer = optax.adam(1e-2)
-    moments, update = (
-        optimizer.init(variables),
-        jax.jit(jax.grad(lambda v, b: plain_loss(trained.network, v, b))),
-    )
+OPTIMIZERS = {
+    "adam": optax.adam(1e-2),
+    "rmsprop": optax.chain(
+        optax.scale_by_rms(decay=0.99), optax.trace(0.9), optax.scale(-1e-2)
+    ),
+    "sgd": optax.sgd(1e-2, momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_goes_through_the_windows_in_the_order_of_the_seed(dataset, name):
+    trained = experiment(dataset, updates=12, optimizer=name)
+    seeds, valid = np.arange(2, dtype=np.uint32), np.ones(2, bool)
+    start = trained.init(Mesh.local(), seeds, valid, np.arange(2))
+    variables = lane_state(jax.device_get(start), 1).training.params
+    optimizer = OPTIMIZERS[name]
+    opt_state = optimizer.init(variables)
+    gradient = jax.jit(jax.grad(lambda v, b: plain_loss(trained.network, v, b)))
     seen = []
-    for k in range(12):
-        epoch, place = divmod(k, trained.epoch)
-        order = autocomplete._order(trained.split.train.tobytes(), 1, epoch)
-        assert sorted(order) == sorted(trained.split.train)
-        numbers = order[place * 8 : place * 8 + 8]
-        seen += list(numbers)
-        change, moments = optimizer.update(
-            update(variables, text.gather(numbers)), moments
+    for update in range(12):
+        epoch, index = divmod(update, dataset.updates_per_epoch(8))
+        order = data.epoch_order(dataset, 1, epoch)
+        assert sorted(order) == sorted(dataset.split.train)
+        chosen = order[index * 8 : index * 8 + 8]
+        seen += list(chosen)
+        change, opt_state = optimizer.update(
+            gradient(variables, dataset.windows.gather(chosen)), opt_state
         )
         variables = optax.apply_updates(variables, change)
     assert len(set(seen)) == len(seen)
-    _, run_state = run(trained)
-    ours = jax.tree.map(lambda leaf: leaf[1], run_state.lane.variables)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-4),
-        ours,
-        variables,
-    )
+    _, state = run(trained)
+    ours = lane_state(state, 1).training.params
+    assert_close(ours, variables, rtol=2e-3, atol=2e-4)
 
 
-def test_an_untrained_network_guesses_blindly(text):
-    rows, _ = run(experiment(text, updates=1, learning_rate=1e-30))
+def test_epochs_have_different_orders_and_leave_out_what_fills_no_batch(dataset):
+    count = len(dataset.split.train)
+    per_epoch = dataset.updates_per_epoch(batch=7)
+    assert per_epoch == count // 7
+    epochs = [
+        np.concatenate([dataset.batch_indices(3, update, 7) for update in updates])
+        for updates in (range(per_epoch), range(per_epoch, 2 * per_epoch))
+    ]
+    assert all(len(set(epoch)) == per_epoch * 7 for epoch in epochs)
+    assert list(epochs[0]) != list(epochs[1])
+
+
+def test_an_untrained_network_guesses_blindly(dataset):
+    rows, _ = run(experiment(dataset, updates=1, learning_rate=1e-30))
     for row in rows:
-        assert row["test_loss"] == pytest.approx(
-            math.log(text.vocabulary.classes), rel=0.05
-        )
+        assert row["test_loss"] == pytest.approx(math.log(dataset.classes), rel=0.05)
 
 
-def test_what_is_reported_is_what_the_network_says(text):
-    """Loss, accuracies, all and by letters, against logits of every test window written out."""
-    trained = experiment(text, updates=40, judged=10**6)
+def test_rows_report_what_the_logits_of_every_test_window_say(dataset):
+    """Loss and accuracies, overall and by letters."""
+    trained = experiment(dataset, updates=40, max_eval_windows=None)
     rows, state = run(trained)
-    batch = text.gather(trained.split.test)
-    variables = jax.tree.map(lambda leaf: leaf[0], state.lane.variables)
-    y = autocomplete.hidden(trained.network, variables, jnp.asarray(batch.source))
-    logits = np.asarray(
-        trained.network.apply(variables, y, method="read"), np.float64
-    ).transpose(1, 0, 2)
+    batch = dataset.windows.gather(dataset.split.test)
+    variables = lane_state(state, 0).training.params
+    y = model.hidden_outputs(trained.network, variables, jnp.asarray(batch.source))
+    logits = np.asarray(trained.network.apply(variables, y, method="read"), np.float64)
+    logits = logits.transpose(1, 0, 2)
     own = np.take_along_axis(logits, batch.target[..., None], axis=2)[..., 0]
-    losses, rank = (
-        np.log(np.exp(logits).sum(axis=2)) - own,
-        np.sum(logits > own[..., None], axis=2),
-    )
+    losses = np.log(np.exp(logits).sum(axis=2)) - own
+    rank = np.sum(logits > own[..., None], axis=2)
     scored = batch.weight > 0
+    assert rows[0]["test_windows"] == len(dataset.split.test)
     assert rows[0]["test_loss"] == pytest.approx(float(losses[scored].mean()), rel=1e-4)
     for k in (1, 2, 3):
-        assert rows[0][f"test_top{k}"] == pytest.approx(
-            (rank[scored] < k).mean(), abs=1e-6
-        )
-    assert rows[0]["test_top1_of_all"] == pytest.approx(
-        (rank[scored] < 1).sum() / scored.size, abs=1e-6
-    )
-    for letters in range(autocomplete.MOST_TYPED):
-        here = scored & (batch.typed == letters)
-        expected = (rank[here] < 1).mean() if here.any() else None
-        assert rows[0]["test_top1_by_letters"][letters] == (
-            expected if expected is None else pytest.approx(expected, abs=1e-6)
-        )
-    assert rows[0]["test_loss"] < rows[0]["losses"][0]
+        expected = (rank[scored] < k).mean()
+        assert rows[0][f"test_top{k}"] == pytest.approx(expected, abs=1e-6)
+    expected = (rank[scored] < 1).sum() / scored.size
+    assert rows[0]["test_top1_of_all"] == pytest.approx(expected, abs=1e-6)
+    for letters in range(evaluation.MAX_TYPED):
+        chosen = scored & (batch.typed == letters)
+        accuracy = rows[0]["test_top1_by_letters"][letters]
+        if chosen.any():
+            expected = (rank[chosen] < 1).mean()
+            assert accuracy == pytest.approx(expected, abs=1e-6)
+        else:
+            assert accuracy is None
+    assert rows[0]["test_loss"] < rows[0]["train_losses"][0]
     assert rows[0]["valid_updates"] == [20, 40]
 
 
-class Kept:
-    """A store in memory, that stops the run when it has kept a state."""
+def test_a_diverged_lane_says_when_and_leaves_its_neighbours_alone(dataset):
+    trained = experiment(dataset, optimizer="sgd", connectivity_windows=2)
+    mesh = Mesh.local()
+    seeds, valid = np.arange(2, dtype=np.uint32), np.ones(2, bool)
+    rows = []
+    for broken in (False, True):
+        state = trained.init(mesh, seeds, valid, np.arange(2))
+        if broken:
+            training = state.lanes.training
+            params = jax.tree.map(lambda leaf: leaf.at[0].set(jnp.inf), training.params)
+            training = training._replace(params=params)
+            state = state._replace(lanes=state.lanes._replace(training=training))
+        for chunk in range(trained.chunks):
+            state = trained.advance(mesh, state, chunk)
+        rows.append([trained.finish(jax.device_get(state), lane) for lane in range(2)])
+    (_, sound), (diverged, neighbour) = rows
+    assert neighbour == sound
+    assert (diverged["status"], diverged["diverged_update"]) == ("diverged", 0)
+    assert diverged["test_loss"] is None
+    assert "context_fraction" in sound
+    assert "context_fraction" not in diverged
 
-    def __init__(self, stop=True):
-        self.stop, self.kept = stop, None
+
+class Kept:
+    """A store in memory that stops the run when it has a state."""
+
+    def __init__(self):
+        self.kept = None
 
     def load(self, group):
         return self.kept
 
     def save(self, group, chunks, leaves):
         self.kept = chunks, leaves
-        if self.stop:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("devices", [1, 2])
-def test_a_resumed_run_has_the_same_rows(text, monkeypatch, tmp_path, devices):
-    """Stopped after its first chunk and gone on from there, also through files and on another number of devices."""
+def test_a_resumed_run_has_the_same_rows(dataset, monkeypatch, tmp_path, devices):
+    """Stopped after its first chunk; resumed from files, on another device count."""
     monkeypatch.setattr(lanes, "SAVE_SECONDS", 0.0)
-    trained = experiment(text)
+    trained = experiment(dataset)
     whole, _ = run(trained)
     store = Kept()
     with pytest.raises(KeyboardInterrupt):
         run(trained, store=store)
     assert store.kept[0] == 1
-    states = checkpoints.States(records.epath.Path(tmp_path))
+    states = states_lib.States(epath.Path(tmp_path))
     states.save("g", *store.kept)
-    again, _ = run(trained, mesh=Mesh(tuple(jax.devices()[:devices]), 1), store=states)
-    assert again == whole
+    mesh = Mesh(tuple(jax.devices()[:devices]), 1)
+    resumed, _ = run(trained, mesh=mesh, store=states)
+    assert resumed == whole
     assert run(trained, seeds=(0,), store=states)[0] == whole[:1]
 
 
 def test_a_damaged_state_is_passed_over(tmp_path):
-    states = checkpoints.States(records.epath.Path(tmp_path))
+    states = states_lib.States(epath.Path(tmp_path))
     for chunks in (1, 2, 3):
         states.save("g", chunks, [np.full(3, chunks, np.float32), np.arange(2)])
     assert sorted(path.name for path in (tmp_path / "g").iterdir()) == ["2", "3"]
@@ -233,142 +247,93 @@ def test_a_damaged_state_is_passed_over(tmp_path):
 
 
 @pytest.fixture
-def binary(command):
-    return functools.partial(command, binary_module)
-
-
-@pytest.fixture
 def file(tmp_path):
     corpus.clear_cache()
-    (tmp_path / "text.txt").write_text(
-        " ".join(np.random.default_rng(0).choice(WORDS, 2000))
-    )
-    return "--text=text.txt"
+    (tmp_path / "text.txt").write_text(words(2000))
+    return str(tmp_path / "text.txt")
 
 
-TINY = [
-    "--hidden_sizes=6",
-    "--updates=20",
-    "--batch=4",
-    "--seeds=2",
-    "--judged=4",
-    "--windows=3",
-    "--learning_rate=0.01",
-]
+def test_a_preset_decides_what_is_not_given(file):
+    config = config_lib.configure({"text": file, "preset": "small", "seeds": 3})
+    preset = config_lib.PRESETS["small"]
+    assert config.seeds == (0, 1, 2)
+    assert config.hidden_sizes == preset["hidden_sizes"]
+    per_epoch = config.dataset.updates_per_epoch(preset["batch"])
+    assert config.updates == preset["epochs"] * per_epoch
+    given = {"text": file, "updates": 7, "connectivity": False}
+    config = config_lib.configure(given)
+    assert (config.updates, config.connectivity_windows) == (7, 0)
 
 
-def test_a_run_leaves_rows_pictures_networks_and_a_page(binary, file, tmp_path):
-    status, out, err = binary("--cell=gru,lstm", file, *TINY, "--out_dir=run")
-    assert (status, err) == (0, "")
-    assert "nats a scored character" in out
-    assert "parameters in the embedding" in out
-    rows = records.read_rows(tmp_path / "run")
-    assert [(row["cell"], row["seed"]) for row in rows] == [
-        ("gru", 0),
-        ("gru", 1),
-        ("lstm", 0),
-        ("lstm", 1),
+def test_large_networks_have_two_layers_as_published_and_nested_ones_one(file):
+    given = {"text": file, "cell": ("lstm", "nested_lstm"), "hidden_sizes": (600,)}
+    assert [shape[:2] for shape in config_lib.configure(given).shapes] == [
+        ("lstm", 2),
+        ("nested_lstm", 1),
     ]
-    assert all(0 < row["share"] < 1 and row["lag"] > 0 for row in rows)
-    for name in (
-        "curve.png",
-        "letters.png",
-        "connectivity.png",
-        "lags.png",
-        "page.html",
-    ):
-        assert (tmp_path / "run" / name).stat().st_size > 1000
-    (line, other) = csv.DictReader(
-        (tmp_path / "run/summary.csv").read_text().splitlines()
+    given["layers"] = (3,)
+    assert {shape.layers for shape in config_lib.configure(given).shapes} == {3}
+
+
+def test_options_are_checked_in_python_too(file):
+    for wrong in ({"learning_rate": -1.0}, {"cell": ("gur",)}, {"batch": 0}):
+        with pytest.raises(settings.SettingError, match=next(iter(wrong))):
+            config_lib.configure({"text": file} | wrong)
+
+
+def test_rows_of_python_have_the_connectivity_and_fit_the_schema(file):
+    given = {"text": file, "hidden_sizes": (4,), "updates": 10, "batch": 4, "seeds": 2}
+    given |= {"max_eval_windows": 4}
+    keys = schema_lib.COMMON | schema.KEYS
+    for windows_, expected in ((3, schema.KEYS.keys()), (None, None)):
+        options = {"connectivity_windows": windows_, "connectivity": bool(windows_)}
+        rows = parts.measure(config_lib.configure(given | options))
+        assert [row["seed"] for row in rows] == [0, 1]
+        for row in rows:
+            schema_lib.check(rows_lib.rounded(row), keys)
+            assert expected is None or expected <= row.keys()
+            assert ("context_lag" in row) == bool(windows_)
+
+
+def test_seeds_of_a_shape_are_split_only_if_there_are_more_processes(file):
+    given = {"text": file, "cell": ("gru", "lstm"), "hidden_sizes": (4,), "seeds": 4}
+    config = config_lib.configure(given)
+    assert [part.seeds for part in parts.parts(config, 2)] == [(0, 1, 2, 3)] * 2
+    pieces = parts.parts(config, 4)
+    assert [(part.shape.cell, part.seeds) for part in pieces] == [
+        ("gru", (0, 1)),
+        ("gru", (2, 3)),
+        ("lstm", (0, 1)),
+        ("lstm", (2, 3)),
+    ]
+    assert pieces[0].programs == pieces[1].programs
+    known = {("gru", model.LETTERS, 4, 1, 0): {}}
+    assert [part.lanes(known) for part in pieces] == [1, 2, 2, 2]
+    assert pieces[0].cost(known) == pieces[0].group((1,)).cost
+
+
+def test_a_timed_chunk_advances(monkeypatch):
+    mesh = Mesh.local()
+    entry = timed.timed(mesh)[0]
+    assert entry.name == "smoke/autocomplete/gru"
+    group = entry.group()
+    layout = lanes.layout(group, mesh, range(len(group.seeds)))
+    state = group.experiment.advance(
+        mesh, layout.init(group.experiment, mesh), entry.chunk
     )
-    assert float(line["test_loss"]) == pytest.approx(
-        np.mean([row["test_loss"] for row in rows[:2]]), rel=1e-4
-    )
-    assert not (tmp_path / "run/states/gru-h6-l1-s0-1").exists()
-    before = (tmp_path / "run/rows.jsonl").read_bytes()
-    status, out, err = binary("--cell=gru,lstm", file, *TINY, "--out_dir=run")
-    assert "Nothing to do" in err
-    assert (tmp_path / "run/rows.jsonl").read_bytes() == before
-
-
-def test_dry_run_writes_nothing(binary, file, tmp_path):
-    status, out, _ = binary(file, *TINY, "--dry_run")
-    assert status == 0
-    assert "2 lanes in 1 group on 2 cpu devices" in out
-    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
-
-
-WRONG = {
-    "no text": (
-        ["--text=no.txt"],
-        "--text=no.txt: No such file or directory; allowed: a text file",
-    ),
-    "an empty text": (
-        ["--text=empty.txt"],
-        "--text=empty.txt: it has 0 usable characters",
-    ),
-    "a truncated text": (["--text=cut.gz"], "--text=cut.gz: it is damaged"),
-    "too large a batch": (["--batch=10000"], "--batch=10000: the text has only"),
-    "updates and epochs": (
-        ["--updates=3", "--epochs=2"],
-        "--epochs=2: given with --updates=3; allowed: one of the two",
-    ),
-    "an unknown preset": (
-        ["--preset=huge"],
-        "--preset=huge: no such preset; allowed: small, article",
-    ),
-    "an unknown precision": (
-        ["--precision=int8"],
-        "--precision=int8: no such precision; allowed: float32, bfloat16",
-    ),
-    "a flag of others": (
-        ["--keep_bias=1"],
-        "--keep_bias=1: not a flag of this benchmark",
-    ),
-    "a foreign folder": (["--out_dir=other"], "--out_dir=other: it is no run folder"),
-}
-
-
-@pytest.mark.parametrize("arguments, message", WRONG.values(), ids=WRONG)
-def test_a_wrong_command_line_is_one_clear_line(
-    binary, file, tmp_path, arguments, message
-):
-    (tmp_path / "empty.txt").write_text("")
-    (tmp_path / "cut.gz").write_bytes(b"\x1f\x8b\x08")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other/file").write_text("")
-    before = sorted(path.name for path in tmp_path.rglob("*"))
-    given = [file] if not arguments[0].startswith("--text") else []
-    status, out, err = binary(*given, *arguments)
-    assert (status, out, err.count("\n")) == (2, "", 1)
-    assert message in err
-    assert sorted(path.name for path in tmp_path.rglob("*")) == before
-
-
-def test_another_text_is_refused(binary, file, tmp_path):
-    assert binary(file, *TINY, "--out_dir=run")[0] == 0
-    (tmp_path / "text.txt").write_text(
-        " ".join(np.random.default_rng(1).choice(WORDS, 2000))
-    )
-    corpus.clear_cache()
-    status, _, err = binary(file, *TINY, "--out_dir=run")
-    assert (status, err.count("\n")) == (2, 1)
-    assert "it holds a run with sha256=" in err
+    assert not np.any(group.experiment.done(state))
+    assert entry.lane_steps == len(group.seeds) * entry.sizes["updates"] * 30
 
 
 def test_published_models_begin_at_the_logarithm_of_their_classes():
-    """An untrained network of the published size, on one window: ln 16386 = 9.704 within 1 %."""
-    network = networks.Network(
-        networks.stack(lambda: registry.CELLS["lstm"](hidden_size=600), 2),
-        embedding=(autocomplete.LETTERS, 600),
-        outputs=16386,
-    )
+    """A network of the published size, on one window: ln 16386 = 9.704 within 1 %."""
+    network = model.build("lstm", 2, 600, 16386)
     variables = jax.jit(lambda key: networks.initialize(network, key))(
         jax.random.key(0)
     )
     source = np.random.default_rng(0).integers(1, 28, (1, 40)).astype(np.uint8)
     target = np.random.default_rng(1).integers(2, 16386, (1, 40))
-    first = autocomplete.loss(
+    loss = model.loss(
         network, variables, jnp.asarray(source), jnp.asarray(target), jnp.ones((1, 40))
     )
-    assert first == pytest.approx(9.704, rel=0.01)
+    assert loss == pytest.approx(9.704, rel=0.01)

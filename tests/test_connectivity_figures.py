@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from rnnjax.figures import canvas, connectivity, page
+from rnnjax.autocomplete import exported
+from rnnjax.figures import canvas, connectivity
 
 TEXT = " the history of the roman empire begins with the city of rome"
 
@@ -18,7 +19,7 @@ def make_example(
     ends = [text.find(" ", k + 1) for k in range(len(text))]
     target = [text[: end if end > 0 else None].split(" ")[-1] for end in ends]
     guesses = [list(zip(words, (0.614, 0.2, 0.001)))] * len(text)
-    return page.Example(
+    return exported.Example(
         cell,
         text,
         rng.lognormal(0, 2, (len(text),) * 2),

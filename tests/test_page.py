@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pages import TEXT, WORDS, data, example, network, read
 
+from rnnjax.autocomplete import exported
 from rnnjax.figures import page
 
 
@@ -44,7 +45,7 @@ def test_examples_of_one_text_are_together(tmp_path):
 def test_connectivity_becomes_a_fraction_of_the_largest_in_its_row():
     matrix = np.asarray([[1, 9, np.inf], [0, 0, np.nan], [1, 4, 2]])
     three = [[("the", 0.1)] * 3] * 3
-    fractions = page.Example("gru", " th", matrix, three).fractions()
+    fractions = exported.Example("gru", " th", matrix, three).fractions()
     np.testing.assert_array_equal(fractions, [[1, 0, 0], [0, 0, 0], [0.25, 1, 0.5]])
 
 
@@ -109,7 +110,7 @@ def test_models_that_the_page_cannot_run_are_refused(tmp_path):
             "layers": model.layers,
         } | changes
         with pytest.raises(ValueError, match=message):
-            page.write(tmp_path, "page", "a page", [], page.Model(**settings))
+            page.write(tmp_path, "page", "a page", [], exported.Model(**settings))
     assert not list(tmp_path.iterdir())
 
 
@@ -131,4 +132,4 @@ def test_an_example_is_checked(changes, message):
         "guesses": [[]] * 3,
     } | changes
     with pytest.raises(ValueError, match=message):
-        page.Example(**settings)
+        exported.Example(**settings)

@@ -19,6 +19,7 @@ from pages import (
     read,
 )
 
+from rnnjax.autocomplete import exported
 from rnnjax.figures import page
 
 TYPED = "The cat, sat!"
@@ -102,7 +103,7 @@ def test_sixteen_bits_hardly_change_a_guess(node, cell):
         lambda leaf: leaf * rng.uniform(0.9, 1.1, leaf.shape).astype(np.float32),
         variables,
     )
-    model = page.Model(cell, words, flat(variables, np.float32), 2)
+    model = exported.Model(cell, words, flat(variables, np.float32), 2)
     out, expected = (
         node(model, PREFIXES % json.dumps(READ)),
         logits(net, variables, READ),

@@ -1,10 +1,9 @@
-"""What a trained network looked at when it named a word (Madsen, Distill 2019).
+"""How much the logit of the true word depends on each character (Madsen, Distill 2019).
 
-For a window of T characters x_s, one-hot, and the logit l_t of the true word at character t,
+For a window of T characters x_s, one-hot, and the logit l_t of the true word at
+position t, the connectivity is the norm of a gradient with a number for each letter,
 
-    c[t, s] = || d l_t / d x_s ||,  s <= t,
-
-the Euclidean length of a gradient of as many numbers as there are letters.
+    c[t, s] = || d l_t / d x_s ||,    s <= t.
 """
 
 import functools
@@ -14,89 +13,98 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnjax import networks
-from rnnjax.autocomplete import experiment as autocomplete
+from rnnjax.autocomplete import model
+from rnnjax.autocomplete.evaluation import MAX_TYPED
+from rnnjax.cells.cell import Variables
 from rnnjax.results import statistics
+from rnnjax.results.schema import Row
 from rnnjax.text import windows
-
-TOP = autocomplete.TOP
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def connectivity(
-    network: networks.Network, variables, source: jax.Array, target: jax.Array
+    network: networks.Network,
+    variables: Variables,
+    source: jax.Array,
+    target: jax.Array,
 ) -> jax.Array:
-    """c `[B, T, T]` of windows `source` [B, T] of characters and `target` [B, T] of words; 0 above the diagonal and at padding."""
+    """c `[B, T, T]` of windows `[B, T]`; 0 above the diagonal and at padding.
 
-    def one(window):
+    Args:
+      network: a network from `model.build`.
+      variables: its variables.
+      source: the classes of the characters.
+      target: the class of the word at each character.
+    """
+
+    def of_window(window: tuple[jax.Array, jax.Array]) -> jax.Array:
         source, target = window
         kernel, bias = networks.readout(variables)
-        shown = jax.nn.one_hot(source.astype(jnp.int32) - 1, autocomplete.LETTERS)
 
-        def logits(shown):
-            y = autocomplete.hidden_of(network, variables, shown[:, None])[:, 0]
+        def logits(x: jax.Array) -> jax.Array:
+            y = model.hidden_outputs_of_one_hot(network, variables, x[:, None])[:, 0]
             return jnp.sum(y * kernel.T[target], axis=-1) + bias[target]
 
-        _, back = jax.vjp(logits, shown)
-        gradients = jax.vmap(lambda which: back(which)[0])(jnp.eye(len(source)))
-        return (
-            jnp.linalg.norm(gradients, axis=-1) * (source > 0) * (source > 0)[:, None]
-        )
+        _, backward = jax.vjp(logits, model.one_hot(source))
+        gradients = jax.vmap(lambda output: backward(output)[0])(jnp.eye(len(source)))
+        norms = jnp.linalg.norm(gradients, axis=-1)
+        return norms * (source > 0) * (source > 0)[:, None]
 
-    return jax.lax.map(one, (source, target))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def guesses(
-    network: networks.Network, variables, source: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """The likeliest classes at each character of a window `source` [T], and their probabilities, both `[T, 3]`, likeliest first."""
-    kernel, bias = networks.readout(variables)
-    y = autocomplete.hidden(network, variables, source[None])[:, 0]
-    probabilities, classes = jax.lax.top_k(jax.nn.softmax(y @ kernel + bias), TOP)
-    return classes, probabilities
+    return jax.lax.map(of_window, (source, target))
 
 
-def scalars(c: np.ndarray, batch: windows.Batch) -> dict[str, list]:
-    """By letters typed: the share of connectivity that lies before the current word, and its mean lag t - s in characters.
+def measure(
+    network: networks.Network,
+    variables: Variables,
+    text: windows.Windows,
+    indices: np.ndarray,
+) -> Row:
+    """`summarize` of the connectivity of the windows with these indices."""
+    batch = text.gather(indices)
+    c = connectivity(network, variables, batch.source, batch.target)
+    return summarize(np.asarray(c), batch)
 
-    Of each window the mean over its scored positions; of these the mean over windows with its 95 % interval. The last entry counts
-    all that has more letters typed.
+
+def summarize(c: np.ndarray, batch: windows.Batch) -> Row:
+    """How far back the connectivity c `[B, T, T]` of windows reaches.
+
+    For each scored position t, in a word whose space is at position b,
+
+        context_fraction = sum_{s < b} c[t, s] / sum_s c[t, s]
+        context_lag      = sum_s (t - s) c[t, s] / sum_s c[t, s]
+
+    Positions are averaged within each window, and windows get a mean with its 95 %
+    interval (`_low`, `_high`). This is done over all positions, and over those with the
+    same number of letters typed (`_by_letters`); the last entry is `MAX_TYPED` or more.
     """
-    weight, typed = np.asarray(batch.weight) > 0, np.asarray(batch.typed, int)
-    place = np.arange(c.shape[-1])
-    lag = place[:, None] - place
+    typed = np.asarray(batch.typed, int)
     total = c.sum(axis=-1)
-    weight &= total > 0
+    scored = (np.asarray(batch.weight) > 0) & (total > 0)
     total = np.where(total > 0, total, 1)
+    position = np.arange(c.shape[-1])
+    lag = position[:, None] - position
     before = (lag[None] > typed[:, :, None]) * c
     values = {
-        "share": before.sum(axis=-1) / total,
-        "lag": (np.tril(lag) * c).sum(axis=-1) / total,
+        "context_fraction": before.sum(axis=-1) / total,
+        "context_lag": (np.tril(lag) * c).sum(axis=-1) / total,
     }
-    out = {}
+    letters = np.minimum(typed, MAX_TYPED)
+    row: Row = {}
     for name, value in values.items():
-        means = []
-        for k in range(autocomplete.MOST_TYPED + 1):
-            here = weight & (np.minimum(typed, autocomplete.MOST_TYPED) == k)
-            means.append(
-                statistics.mean(
-                    [
-                        float(value[i][here[i]].mean())
-                        for i in range(len(c))
-                        if here[i].any()
-                    ]
-                )
-            )
-        every = statistics.mean(
-            [
-                float(value[i][weight[i]].mean())
-                for i in range(len(c))
-                if weight[i].any()
-            ]
-        )
-        for part in ("mean", "low", "high"):
-            end = "" if part == "mean" else f"_{part}"
-            out[f"{name}{end}"] = getattr(every, part)
-            out[f"{name}{end}_by_letters"] = [getattr(m, part) for m in means]
-        out[f"{name}_windows_by_letters"] = [m.n for m in means]
-    return out
+        overall = _mean_of_windows(value, scored)
+        by_letters = [
+            _mean_of_windows(value, scored & (letters == k))
+            for k in range(MAX_TYPED + 1)
+        ]
+        for part, suffix in (("mean", ""), ("low", "_low"), ("high", "_high")):
+            row[name + suffix] = getattr(overall, part)
+            means = [getattr(mean, part) for mean in by_letters]
+            row[f"{name}{suffix}_by_letters"] = means
+        row["connectivity_windows_by_letters"] = [mean.n for mean in by_letters]
+    return row
+
+
+def _mean_of_windows(value: np.ndarray, chosen: np.ndarray) -> statistics.Mean:
+    """The mean over windows of the mean over their chosen positions, both [B, T]."""
+    pairs = zip(value, chosen)
+    return statistics.mean(float(row[mask].mean()) for row, mask in pairs if mask.any())

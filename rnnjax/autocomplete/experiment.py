@@ -1,13 +1,15 @@
-"""The experiment: a network names the word being typed at every character, as a lane (nearForm 2018; Madsen, Distill 2019).
+"""The experiment: a network learns to name the word at every character, as a lane.
 
-The loss is the softmax cross-entropy in nats a scored position, Adam without clipping makes the updates, and every epoch goes
-through the training windows in an order of its own. A lane is one seed: its weights and its orders.
+(nearForm 2018; Madsen, Distill 2019.) The loss is the softmax cross-entropy in nats a
+scored position; updates are made without clipping. A lane is one seed: its weights, and
+the order in which it sees the training windows.
 """
 
 import dataclasses
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,327 +18,285 @@ import optax
 from jax import lax
 
 from rnnjax import networks
-from rnnjax.autocomplete import softmax
+from rnnjax.autocomplete import connectivity, evaluation, model
+from rnnjax.autocomplete.data import ROOT_SEED, Dataset
+from rnnjax.cells.cell import Variables
 from rnnjax.engine import updates as updates_lib
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.optimizers import OPTIMIZERS
-from rnnjax.text import windows
+from rnnjax.results.schema import Row
 
-LETTERS = windows.CHARACTERS - 1  # what can be read: padding is not
-UPDATES = 10  # in a chunk
-CURVE = 200  # most points of the training loss that are kept
-MOST_TYPED = 12  # letters typed that are told apart; more count as so many
-TOP = 3
-ROOT = 20180000
-ADAM = OPTIMIZERS["adam"]
-OPTIMIZER = ADAM.make(ADAM.defaults)
+UPDATES_PER_CHUNK = 10
+CURVE = 200  # numbers of the training loss that are kept, at most
 
 
 class Lane(NamedTuple):
-    done: jax.Array  # bool
-    variables: dict
-    opt_state: optax.OptState
-    losses: jax.Array  # [CURVE], mean over the updates of a chunk; the last of the chunks that share a place
-    validation: jax.Array  # [points, MOST_TYPED + 1, 3 + TOP], see `_look`
-    test: jax.Array  # [MOST_TYPED + 1, 3 + TOP]
-    diverged: jax.Array  # int32, update at which the loss was not finite; -1
+    """The state of one lane.
+
+    `training` has the network's variables as its `params`. `train_losses` [CURVE] are
+    means over the updates of a chunk, see `updates.curve_index`. `validation`
+    [E, *SUMS], for E evaluations, and `test` [*SUMS] are sums as in `evaluation`, and
+    NaN before they are computed.
+    """
+
+    done: jax.Array
+    training: updates_lib.TrainState
+    train_losses: jax.Array
+    validation: jax.Array
+    test: jax.Array
+
+
+class State(NamedTuple):
+    """The state of a group: lanes `[L, ...]` on devices and their seeds on the host."""
+
+    lanes: Lane
+    seeds: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Autocomplete:
     """The experiment for one network on one text; see `lanes.Experiment`.
 
-    `points` times along the way, at even distances and at the end, the validation windows are looked at; at the end, the test
-    windows. At most `judged` windows of either are.
+    Attributes:
+      network: a network from `model.build`.
+      dataset: the windows of the text.
+      updates: the number of updates.
+      batch: training windows of an update.
+      learning_rate: the learning rate, the same for all updates.
+      optimizer: a name in `engine.optimizers.OPTIMIZERS`.
+      num_evals: how many times the validation windows are evaluated, at equal distances
+        and at the end. The test windows are evaluated at the end.
+      max_eval_windows: the number of validation windows, and of test windows, that are
+        evaluated; None for all.
+      connectivity_windows: the number of test windows of which the connectivity is
+        computed at the end; with 0, rows have no keys of it.
+      labels: more keys of each row.
     """
 
     network: networks.Network
-    text: windows.Windows
+    dataset: Dataset
     updates: int
     batch: int = 64
     learning_rate: float = 1e-3
-    points: int = 10
-    judged: int = 10**9
-    labels: dict = dataclasses.field(default_factory=dict)
+    optimizer: str = "adam"
+    num_evals: int = 10
+    max_eval_windows: int | None = None
+    connectivity_windows: int = 0
+    labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def chunks(self) -> int:
-        return math.ceil(self.updates / UPDATES)
+        return math.ceil(self.updates / UPDATES_PER_CHUNK)
 
     @functools.cached_property
-    def split(self) -> windows.Split:
-        return windows.split(len(self.text))
-
-    @property
-    def epoch(self) -> int:
-        """Updates that see every training window once; what is left over waits for another epoch."""
-        return len(self.split.train) // self.batch
-
-    @property
-    def looks(self) -> list[int]:
-        """The chunks after which the validation windows are looked at."""
-        return sorted(
-            {
-                math.ceil(k * self.chunks / self.points) - 1
-                for k in range(1, self.points + 1)
-            }
-        )
+    def eval_chunks(self) -> list[int]:
+        """The chunks after which the validation windows are evaluated."""
+        ends = (k * self.chunks / self.num_evals for k in range(1, self.num_evals + 1))
+        return sorted({math.ceil(end) - 1 for end in ends})
 
     def init(
         self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
-    ):
-        begin = mesh.map_lanes(_begin, network=self.network, looks=len(self.looks))
-        return _Run(begin(mesh.place((seeds, valid)), ()), seeds, valid)
-
-    def advance(self, mesh: Mesh, run: "_Run", chunk: int) -> "_Run":
-        first = chunk * UPDATES
-        count = min(UPDATES, self.updates - first)
-        batches = [
-            self._batches(seed, first, count) if go else None
-            for seed, go in zip(run.seeds, run.live)
-        ]
-        some = next(batch for batch in batches if batch is not None)
-        arrays = mesh.place(
-            tuple(
-                np.stack([(some if batch is None else batch)[k] for batch in batches])
-                for k in range(3)
-            )
+    ) -> State:
+        init = mesh.map_lanes(
+            _init,
+            network=self.network,
+            optimizer=self.optimizer,
+            num_evals=len(self.eval_chunks),
         )
-        train = mesh.map_lanes(_train, network=self.network)
-        place = updates_lib.curve_index(chunk, self.chunks, CURVE)
+        return State(init(mesh.place((seeds, valid)), ()), seeds)
+
+    def advance(self, mesh: Mesh, state: State, chunk: int) -> State:
+        first = chunk * UPDATES_PER_CHUNK
+        count = min(UPDATES_PER_CHUNK, self.updates - first)
+        train = mesh.map_lanes(_train, network=self.network, optimizer=self.optimizer)
         shared = (
             np.int32(first),
             np.int32(count),
-            np.int32(place),
+            np.int32(updates_lib.curve_index(chunk, self.chunks, CURVE)),
             np.float32(self.learning_rate),
         )
-        lane = train((run.lane, *arrays), shared)
-        if chunk in self.looks:
-            look = self.looks.index(chunk)
-            found = self._judge(mesh, lane, self.split.validation)
-            lane = lane._replace(validation=lane.validation.at[:, look].set(found))
+        batches = mesh.place(self._batches(state.seeds, first, count))
+        lanes = train((state.lanes, *batches), shared)
+        if chunk in self.eval_chunks:
+            sums = self._evaluate(mesh, lanes, self.dataset.split.validation)
+            index = self.eval_chunks.index(chunk)
+            lanes = lanes._replace(validation=lanes.validation.at[:, index].set(sums))
         if chunk == self.chunks - 1:
-            lane = lane._replace(test=self._judge(mesh, lane, self.split.test))
-        return run._replace(lane=lane)
+            sums = self._evaluate(mesh, lanes, self.dataset.split.test)
+            lanes = lanes._replace(test=sums)
+        return state._replace(lanes=lanes)
 
-    def done(self, run: "_Run") -> jax.Array:
-        return run.lane.done
+    def done(self, state: State) -> jax.Array:
+        return state.lanes.done
 
-    def _batches(self, seed: int, first: int, count: int) -> tuple[np.ndarray, ...]:
-        """Sources, targets and weights `[UPDATES, B, T]` of the updates from `first` on; only `count` of them are real."""
-        numbers = []
-        for update in range(first, first + count):
-            epoch, place = divmod(update, self.epoch)
-            numbers.append(
-                _order(self.split.train.tobytes(), int(seed), epoch)[
-                    place * self.batch : (place + 1) * self.batch
-                ]
-            )
-        numbers += [numbers[-1]] * (UPDATES - count)
-        gathered = self.text.gather(np.concatenate(numbers))
-        return tuple(array.reshape(UPDATES, self.batch, -1) for array in gathered[:3])
+    def _batches(
+        self, seeds: np.ndarray, first: int, count: int
+    ) -> tuple[np.ndarray, ...]:
+        """Sources, targets and weights `[L, UPDATES_PER_CHUNK, B, T]` of some updates.
 
-    def _judge(self, mesh: Mesh, lane: Lane, numbers: np.ndarray) -> jax.Array:
-        """The `tally` of these windows for every lane, `[L, ...]`."""
-        look = mesh.map_lanes(_look, network=self.network)
-        total = 0.0
-        for some in np.array_split(
-            numbers[: self.judged],
-            math.ceil(min(self.judged, len(numbers)) / self.batch),
-        ):
-            padded = np.resize(some, self.batch)
-            gathered = self.text.gather(padded)
-            counts = (np.arange(self.batch) < len(some))[:, None] * gathered.weight
-            inside = (np.arange(self.batch) < len(some))[:, None] * np.ones_like(
-                gathered.weight
-            )
-            total = total + look(
-                (lane,),
-                (gathered.source, gathered.target, counts, gathered.typed, inside),
-            )
-        return total
-
-    def finish(self, run: "_Run", lane: int) -> dict:
-        state = jax.tree.map(lambda leaf: leaf[lane], run.lane)
-        diverged = int(state.diverged)
-        variables = state.variables["params"]
-        sizes = {
-            name: sum(leaf.size for leaf in jax.tree.leaves(variables[name]))
-            for name in ("embed", "cell", "readout")
+        Only `count` of the updates are real.
+        """
+        by_seed = {
+            seed: self._batches_of_seed(seed, first, count)
+            for seed in set(seeds.tolist())
         }
+        lanes = [by_seed[seed] for seed in seeds.tolist()]
+        return tuple(np.stack(arrays) for arrays in zip(*lanes))
+
+    def _batches_of_seed(
+        self, seed: int, first: int, count: int
+    ) -> tuple[np.ndarray, ...]:
+        indices = [
+            self.dataset.batch_indices(seed, update, self.batch)
+            for update in range(first, first + count)
+        ]
+        indices += [indices[-1]] * (UPDATES_PER_CHUNK - count)
+        gathered = self.dataset.windows.gather(np.concatenate(indices))
+        shape = (UPDATES_PER_CHUNK, self.batch, -1)
+        return tuple(array.reshape(shape) for array in gathered[:3])
+
+    def _evaluate(self, mesh: Mesh, lanes: Lane, indices: np.ndarray) -> jax.Array:
+        return evaluation.evaluate(
+            mesh,
+            self.network,
+            lanes.done,
+            lanes.training.params,
+            self.dataset.windows,
+            indices[: self.max_eval_windows],
+            self.batch,
+        )
+
+    def finish(self, state: State, lane: int) -> Row:
+        """The row of one lane; `schema` explains its keys."""
+        own = lane_state(state, lane)
+        diverged = int(own.training.diverged)
+        sizes = _parameter_counts(own.training.params)
         row = {
             **self.labels,
-            "input_size": LETTERS,
+            "input_size": model.LETTERS,
             "hidden_size": self.network.hidden_size,
-            "layers": networks.layer_count(self.network.cell),
+            "layers": networks.layer_count(self.network),
             "parameters": sum(sizes.values()),
             "parameters_embedding": sizes["embed"],
             "parameters_recurrent": sizes["cell"],
             "parameters_dense": sizes["readout"],
-            "words": self.text.vocabulary.classes,
+            "classes": self.dataset.classes,
             "updates": self.updates,
-            "epoch": self.epoch,
+            "updates_per_epoch": self.dataset.updates_per_epoch(self.batch),
             "batch": self.batch,
             "learning_rate": self.learning_rate,
             "status": "diverged" if diverged >= 0 else "trained",
             "diverged_update": diverged if diverged >= 0 else None,
+            "train_losses": [
+                updates_lib.number(loss)
+                for loss in own.train_losses[: min(CURVE, self.chunks)]
+            ],
         }
-        row |= {f"test_{name}": value for name, value in measures(state.test).items()}
-        looked = [measures(tally) for tally in state.validation]
-        row |= {
+        row |= self._validation(own) | self._test(own)
+        if self.connectivity_windows and diverged < 0:
+            indices = self.dataset.split.test[: self.connectivity_windows]
+            row |= connectivity.measure(
+                self.network, own.training.params, self.dataset.windows, indices
+            )
+        return row
+
+    def _validation(self, own: Lane) -> Row:
+        metrics = [evaluation.metrics(sums) for sums in own.validation]
+        return {
             "valid_updates": [
-                min((chunk + 1) * UPDATES, self.updates) for chunk in self.looks
-            ]
-        }
-        row |= {
-            "valid_losses": [look["loss"] for look in looked],
-            "valid_top1": [look["top1"] for look in looked],
-        }
-        row |= {"test_windows": min(self.judged, len(self.split.test))}
-        row |= {
-            "losses": [
-                updates_lib.number(x) for x in state.losses[: min(CURVE, self.chunks)]
-            ]
-        }
-        by_letters = [measures(state.test[k]) for k in range(MOST_TYPED + 1)]
-        return row | {
-            f"test_{name}_by_letters": [m[name] for m in by_letters]
-            for name in ("loss", "top1", "top2", "top3")
+                min((chunk + 1) * UPDATES_PER_CHUNK, self.updates)
+                for chunk in self.eval_chunks
+            ],
+            "valid_losses": [measured["loss"] for measured in metrics],
+            "valid_top1": [measured["top1"] for measured in metrics],
         }
 
+    def _test(self, own: Lane) -> Row:
+        windows = self.dataset.split.test[: self.max_eval_windows]
+        overall = evaluation.metrics(own.test)
+        by_letters = [evaluation.metrics(sums) for sums in own.test]
+        return {
+            "test_windows": len(windows),
+            **{f"test_{name}": value for name, value in overall.items()},
+            **{
+                f"test_{name}_by_letters": [measured[name] for measured in by_letters]
+                for name in ("loss", "top1", "top2", "top3")
+            },
+        }
 
-class _Run(NamedTuple):
-    """The state of a group, and what the host needs to know of its slots."""
 
-    lane: Lane
-    seeds: np.ndarray
-    live: np.ndarray
+def lane_state(state: State, lane: int) -> Lane:
+    """The state of one lane."""
+    return jax.tree.map(lambda leaf: leaf[lane], state.lanes)
 
 
-def measures(tally: np.ndarray) -> dict[str, float | None]:
-    """Loss in nats a scored position, and the shares of scored positions whose word is the likeliest, or among the 2 or 3.
-
-    `top1_of_all` is the share of all positions, padding and unknown words among them, as the published work counts. `tally`
-    is `[3 + TOP]` as `_look` gives it, or more of them to be added up.
-    """
-    positions, loss, *hits, places = (
-        np.asarray(tally, np.float64).reshape(-1, 3 + TOP).sum(axis=0)
-    )
-    if not positions or not np.isfinite(loss):
-        return dict.fromkeys(
-            ["loss", *(f"top{k + 1}" for k in range(TOP)), "top1_of_all"]
-        )
-    shares = {f"top{k + 1}": float(hit / positions) for k, hit in enumerate(hits)}
+def _parameter_counts(variables: Variables) -> dict[str, int]:
+    """The number of parameters of each part of a network."""
     return {
-        "loss": float(loss / positions),
-        **shares,
-        "top1_of_all": float(hits[0] / places),
+        name: sum(leaf.size for leaf in jax.tree.leaves(part))
+        for name, part in variables["params"].items()
     }
 
 
-@functools.lru_cache(maxsize=64)
-def _order(train: bytes, seed: int, epoch: int) -> np.ndarray:
-    """The training windows in the order in which a seed goes through them in an epoch."""
-    return np.random.default_rng([ROOT, seed, epoch]).permutation(
-        np.frombuffer(train, np.int64)
-    )
+def _make_optimizer(name: str) -> optax.GradientTransformation:
+    optimizer = OPTIMIZERS[name]
+    return optimizer.make(optimizer.defaults)
 
 
-def hidden(network: networks.Network, variables, source: jax.Array) -> jax.Array:
-    """What the top layer puts out, y `[T, B, H]`, for characters `source` [B, T]; 0 is padding."""
-    return hidden_of(
-        network, variables, jax.nn.one_hot(source.T.astype(jnp.int32) - 1, LETTERS)
-    )
-
-
-def hidden_of(network: networks.Network, variables, shown: jax.Array) -> jax.Array:
-    """What the top layer puts out, y `[T, B, H]`, for characters one-hot `[T, B, LETTERS]`; padding is all zeros.
-
-    All that the first layer reads of a character is a row of a table of as many rows as there are letters, so the whole sequence
-    is projected as one product with that table.
-    """
-    table = network.apply(variables, jnp.arange(LETTERS), method="project")
-    z = jax.tree.map(lambda rows: shown @ rows, table)
-    return networks.unroll_layers(network, variables, z)
-
-
-def loss(network: networks.Network, variables, source, target, weight) -> jax.Array:
-    """Cross-entropy in nats a scored position of windows `[B, T]`."""
-    y = hidden(network, variables, source)
-    kernel, bias = networks.readout(variables)
-    total, count = softmax.cross_entropy(
-        y.reshape(-1, y.shape[-1]),
-        kernel,
-        bias,
-        target.T.reshape(-1),
-        weight.T.reshape(-1),
-    )
-    return total / jnp.maximum(count, 1)
-
-
-def _begin(seed, live, *, network, looks) -> Lane:
-    key = jax.random.fold_in(jax.random.key(ROOT, impl="threefry2x32"), seed)
+def _init(
+    seed: jax.Array,
+    valid: jax.Array,
+    *,
+    network: networks.Network,
+    optimizer: str,
+    num_evals: int,
+) -> Lane:
+    key = jax.random.fold_in(jax.random.key(ROOT_SEED, impl="threefry2x32"), seed)
     variables = networks.initialize(network, key)
-    empty = jnp.full((MOST_TYPED + 1, 3 + TOP), jnp.nan)
+    sums = evaluation.empty_sums()
     return Lane(
-        done=~live,
-        variables=variables,
-        opt_state=OPTIMIZER.init(variables),
-        losses=jnp.full(CURVE, jnp.nan),
-        validation=jnp.broadcast_to(empty, (looks, *empty.shape)),
-        test=empty,
-        diverged=jnp.int32(updates_lib.NOT_DIVERGED),
+        done=~valid,
+        training=updates_lib.init(variables, _make_optimizer(optimizer)),
+        train_losses=jnp.full(CURVE, jnp.nan),
+        validation=jnp.broadcast_to(sums, (num_evals, *sums.shape)),
+        test=sums,
     )
 
 
 def _train(
-    lane: Lane, sources, targets, weights, first, count, place, rate, *, network
+    lane: Lane,
+    sources: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array,
+    first: jax.Array,
+    count: jax.Array,
+    curve_index: jax.Array,
+    learning_rate: jax.Array,
+    *,
+    network: networks.Network,
+    optimizer: str,
 ) -> Lane:
-    return lax.cond(
-        lane.done,
-        lambda: lane,
-        lambda: _live_train(
-            lane, sources, targets, weights, first, count, place, rate, network
-        ),
-    )
+    """The lane after the updates `first` to `first + count` - 1 of its training.
 
+    Update `first + k` has the batch `sources[k]`, `targets[k]`, `weights[k]`, `[B, T]`.
+    """
 
-def _live_train(
-    lane, sources, targets, weights, first, count, place, rate, network
-) -> Lane:
-    def step(state, k):
-        batch = sources[k], targets[k], weights[k]
-        return updates_lib.step(
-            state, first + k, lambda v: loss(network, v, *batch), OPTIMIZER, rate
+    def step(
+        state: updates_lib.TrainState, k: jax.Array
+    ) -> tuple[updates_lib.TrainState, jax.Array]:
+        def loss(variables: Variables) -> jax.Array:
+            batch = sources[k], targets[k], weights[k]
+            return model.loss(network, variables, *batch)
+
+        transformation = _make_optimizer(optimizer)
+        return updates_lib.step(state, first + k, loss, transformation, learning_rate)
+
+    def live() -> Lane:
+        training, mean_loss = updates_lib.chunk(lane.training, count, step)
+        return lane._replace(
+            done=training.diverged >= 0,
+            training=training,
+            train_losses=lane.train_losses.at[curve_index].set(mean_loss),
         )
 
-    state = updates_lib.TrainState(lane.variables, lane.opt_state, lane.diverged)
-    state, mean_loss = updates_lib.chunk(state, count, step)
-    return lane._replace(
-        variables=state.params,
-        opt_state=state.opt_state,
-        diverged=state.diverged,
-        losses=lane.losses.at[place].set(mean_loss),
-        done=state.diverged >= 0,
-    )
-
-
-def _look(lane: Lane, source, target, weight, typed, inside, *, network) -> jax.Array:
-    """By letters typed: scored positions, their loss, hits at 1 to TOP, and all places, `[MOST_TYPED + 1, 3 + TOP]`."""
-
-    def live():
-        y = hidden(network, lane.variables, source)
-        flat = [array.T.reshape(-1) for array in (target, weight, typed, inside)]
-        kernel, bias = networks.readout(lane.variables)
-        losses, likelier = softmax.ranks(
-            y.reshape(-1, y.shape[-1]), kernel, bias, *flat[:2]
-        )
-        hits = [flat[1] * (likelier < k) for k in range(1, TOP + 1)]
-        columns = jnp.stack([flat[1], losses * flat[1], *hits, flat[3]], axis=1)
-        return jax.ops.segment_sum(
-            columns, jnp.minimum(flat[2].astype(jnp.int32), MOST_TYPED), MOST_TYPED + 1
-        )
-
-    return lax.cond(
-        lane.done, lambda: jnp.full((MOST_TYPED + 1, 3 + TOP), jnp.nan), live
-    )
+    return lax.cond(lane.done, lambda: lane, live)

@@ -1,13 +1,18 @@
-"""Pictures and tables of autocomplete, from rows alone."""
+"""Pictures of autocomplete: learning curves, and accuracy by letters typed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from etils import epath
 
+from rnnjax.autocomplete.summary import Shape, by_shape, shape_name
 from rnnjax.figures import canvas
-from rnnjax.figures.memory_stability import shapes, title
-from rnnjax.results import statistics
+from rnnjax.results.schema import Row
 
-# Validation loss of the published runs, one each, on text8 with 2 x 600 units (nested: 1 x 600), batches of 64
-# (distillpub/post--memorization-in-rnns).
+# Validation loss of the published runs, as pairs of an update and the loss after it.
+# They are one run each on text8, with 2 x 600 units (nested: 1 x 600) and batches of 64
+# (github.com/distillpub/post--memorization-in-rnns).
 PUBLISHED = {
     "gru": (
         (1, 9.704),
@@ -37,156 +42,90 @@ PUBLISHED = {
         (10000, 2.52),
     ),
 }
+# Rows with these values are comparable with the published runs.
 COMPARABLE = {"text": "text8", "hidden_size": 600, "batch": 64}
 
 
-def lines(rows: list[dict]):
-    """Pairs of (cell, units, layers) and the rows of that shape."""
-    return [
-        ((cell, hidden_size, layers), some)
-        for (cell, _, hidden_size, layers), some in shapes(rows)
-    ]
+def draw(
+    rows: Sequence[Row], seconds: Mapping[Shape, float], folder: epath.PathLike
+) -> None:
+    """Draws all pictures; `seconds` are those of `summary.seconds_per_update`."""
+    curve(rows, seconds, folder)
+    letters(rows, folder)
 
 
-def name(shape: tuple, rows: list[dict]) -> str:
-    """What a shape is called."""
-    cell, units, layers = shape
-    return title(cell, layers) + (
-        f", {units} units" if len({row["hidden_size"] for row in rows}) > 1 else ""
-    )
+def curve(
+    rows: Sequence[Row], seconds: Mapping[Shape, float], folder: epath.PathLike
+) -> None:
+    """`curve.png`: validation loss over updates, and over seconds of training.
 
-
-def summary(rows: list[dict]) -> list[dict]:
-    """One flat line a cell and size: means and spreads over seeds."""
-    out = []
-    for (cell, units, layers), some in lines(rows):
-        line = {"cell": cell, "depth": layers, "units": units}
-        line |= {
-            key: some[0][key]
-            for key in ("parameters", "words", "updates", "seeds")
-            if key in some[0]
-        }
-        line |= {"seeds": len(some), "unigram_entropy": some[0]["unigram_entropy"]}
-        for key in (
-            "test_loss",
-            "test_top1",
-            "test_top2",
-            "test_top3",
-            "test_top1_of_all",
-            "share",
-            "lag",
-        ):
-            if key in some[0]:
-                mean = statistics.mean(row[key] for row in some)
-                line |= {key: mean.mean, f"{key}_sd": mean.sd}
-        out.append(
-            line | {"diverged": sum(row["status"] == "diverged" for row in some)}
-        )
-    return out
-
-
-def draw(rows: list[dict], seconds: dict[tuple, float], folder) -> None:
-    """`curve.png` and `letters.png`. `seconds` has those that an update of a shape took, of one lane."""
-    _curves(rows, seconds, folder)
-    _by_letters(rows, folder)
-
-
-def _band(axis, x, values, **style):
-    """The mean over seeds and the range."""
-    values = np.asarray(values, float)
-    drawn = axis.plot(x, values.mean(axis=0), "o-", ms=3, lw=1.2, **style)
-    axis.fill_between(
-        x,
-        values.min(axis=0),
-        values.max(axis=0),
-        color=drawn[0].get_color(),
-        alpha=0.2,
-        lw=0,
-    )
-    return drawn[0].get_color()
-
-
-def _curves(rows: list[dict], seconds: dict[tuple, float], folder) -> None:
+    Seeds that diverged are left out. For a shape that is comparable with a published
+    run, the curve of that run is added, dashed.
+    """
     with canvas.figure(folder, "curve", 1, 2, (4.2, 3.5), sharey=True) as (fig, axes):
-        left, right = axes[0]
-        for shape, some in lines(rows):
-            whole = [row for row in some if None not in row["valid_losses"]]
+        by_updates, by_seconds = axes[0]
+        for shape, lanes in by_shape(rows):
+            whole = [row for row in lanes if None not in row["valid_losses"]]
             if not whole:
                 continue
-            x, values = (
-                np.asarray(whole[0]["valid_updates"]),
-                [row["valid_losses"] for row in whole],
-            )
-            color = _band(left, x, values, label=name(shape, rows))
+            updates = np.asarray(whole[0]["valid_updates"])
+            losses = [row["valid_losses"] for row in whole]
+            color = _band(by_updates, updates, losses, label=shape_name(shape, rows))
             if shape in seconds:
-                _band(right, x * seconds[shape], values, color=color)
-            if shape[0] in PUBLISHED and all(
-                whole[0][key] == value for key, value in COMPARABLE.items()
-            ):
-                left.plot(
-                    *zip(*PUBLISHED[shape[0]]),
+                _band(by_seconds, updates * seconds[shape], losses, color=color)
+            if shape.cell in PUBLISHED and COMPARABLE.items() <= whole[0].items():
+                by_updates.plot(
+                    *zip(*PUBLISHED[shape.cell]),
                     ls="--",
                     lw=1,
                     color=color,
-                    label=f"{shape[0]}, published",
+                    label=f"{shape.cell}, published",
                 )
-        for axis, label in (
-            (left, "updates"),
-            (right, "seconds of training, one seed"),
-        ):
+        for axis in axes[0]:
             axis.axhline(rows[0]["unigram_entropy"], color="0.6", lw=0.8, ls=":")
-            axis.set(xlabel=label)
-        left.set(ylabel="validation loss, nats a scored character")
-        where = {
-            "xycoords": ("axes fraction", "data"),
-            "textcoords": "offset points",
-            "xytext": (0, 3),
-        }
-        left.annotate(
-            "most frequent words",
+        by_updates.set(xlabel="updates")
+        by_updates.set(ylabel="validation loss (nats a scored character)")
+        by_seconds.set(xlabel="seconds of training, one seed")
+        by_updates.annotate(
+            "word frequencies alone",
             (0.99, rows[0]["unigram_entropy"]),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 3),
+            textcoords="offset points",
             ha="right",
             fontsize=7,
-            **where,
         )
-        left.legend(frameon=False, fontsize=8)
+        by_updates.legend(frameon=False, fontsize=8)
         seeds = len({row["seed"] for row in rows})
-        fig.suptitle(
-            f"mean and range of {seeds} seeds; one setting each, nothing searched over",
-            fontsize=8,
-        )
+        note = f"mean and range of {seeds} seeds; one setting each, no search"
+        fig.suptitle(note, fontsize=8)
 
 
-def _by_letters(rows: list[dict], folder) -> None:
+def letters(rows: Sequence[Row], folder: epath.PathLike) -> None:
+    """`letters.png`: test accuracy by letters of the word that were read."""
     with canvas.figure(folder, "letters", 1, 1, (4.6, 3.4)) as (fig, axes):
         axis = axes[0][0]
-        for shape, some in lines(rows):
-            values = [
-                row["test_top1_by_letters"]
-                for row in some
-                if row["status"] == "trained"
-            ]
-            known = (
-                [
-                    k
-                    for k in range(len(values[0]))
-                    if all(v[k] is not None for v in values)
-                ]
-                if values
-                else []
+        for shape, lanes in by_shape(rows):
+            trained = [row for row in lanes if row["status"] == "trained"]
+            accuracy = np.asarray(
+                [row["test_top1_by_letters"] for row in trained], float
             )
-            if known:
-                _band(
-                    axis,
-                    known,
-                    [[v[k] for k in known] for v in values],
-                    label=name(shape, rows),
-                )
+            known = np.flatnonzero(np.isfinite(accuracy).all(axis=0))
+            if trained and len(known):
+                label = shape_name(shape, rows)
+                _band(axis, known, accuracy[:, known], label=label)
         last = len(rows[0]["test_top1_by_letters"]) - 1
         axis.set(
-            xlabel=f"letters typed ({last}: or more)",
-            ylabel="share of words named right",
-            ylim=(0, 1),
+            xlabel=f"letters typed ({last}: or more)", ylabel="accuracy", ylim=(0, 1)
         )
         axis.legend(frameon=False, fontsize=8)
         fig.suptitle("test windows; mean and range over seeds", fontsize=8)
+
+
+def _band(axis: Any, x: np.ndarray, values: Any, **style: Any) -> Any:
+    """Draws the mean of values [seeds, len(x)] and their range; returns the color."""
+    values = np.asarray(values, float)
+    (line,) = axis.plot(x, values.mean(axis=0), "o-", ms=3, lw=1.2, **style)
+    low, high = values.min(axis=0), values.max(axis=0)
+    axis.fill_between(x, low, high, color=line.get_color(), alpha=0.2, lw=0)
+    return line.get_color()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnjax.figures import canvas, page
+from rnnjax.autocomplete.exported import Example
+from rnnjax.figures import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ LAG_LABELS = {
 
 def heatmap(
     folder: str | os.PathLike[str],
-    examples: list[page.Example],
+    examples: list[Example],
     outputs: list[int] | None = None,
 ) -> None:
     """Draws `connectivity.png`: the text of the first example on coloured backgrounds.
@@ -145,7 +146,7 @@ def _write_above(axis: "Axes", text: str, points: float, **style: Any) -> None:
     )
 
 
-def _row_title(example: page.Example, output: int) -> str:
+def _row_title(example: Example, output: int) -> str:
     """The right word at the output, and its letters up to there."""
     start = example.text.rfind(" ", 0, output + 1) + 1
     letters = example.text[start : output + 1]
@@ -189,7 +190,7 @@ def _break_lines(text: str, length: int) -> list[tuple[int, int]]:
 
 
 def _draw_panel(
-    axis: "Axes", example: page.Example, output: int, lines: list[tuple[int, int]]
+    axis: "Axes", example: Example, output: int, lines: list[tuple[int, int]]
 ) -> "AxesImage":
     """Draws the text, one cell of an image behind each character."""
     from matplotlib import colors, patches

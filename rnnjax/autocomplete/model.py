@@ -1,0 +1,71 @@
+"""The network: it reads the characters of a window and names a word at each of them."""
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax import networks
+from rnnjax.autocomplete import softmax
+from rnnjax.cells import registry
+from rnnjax.cells.cell import Variables
+from rnnjax.text import windows
+
+LETTERS = windows.CHARACTERS - 1  # classes of characters that are read: all but padding
+
+
+def build(cell: str, layers: int, hidden_size: int, classes: int) -> networks.Network:
+    """An embedding of characters, `layers` cells, and a read-out to classes of words.
+
+    The embedding has as many numbers as a layer has units.
+    """
+    stack = networks.build(registry.CELLS[cell], hidden_size, layers)
+    return networks.Network(stack, embedding=(LETTERS, hidden_size), outputs=classes)
+
+
+def one_hot(source: jax.Array) -> jax.Array:
+    """Characters `[...]` as vectors `[..., LETTERS]`; padding is a vector of zeros."""
+    return jax.nn.one_hot(source.astype(jnp.int32) - 1, LETTERS)
+
+
+def hidden_outputs(
+    network: networks.Network, variables: Variables, source: jax.Array
+) -> jax.Array:
+    """Outputs of the top layer, y `[T, B, H]`, for windows `source` `[B, T]`."""
+    return hidden_outputs_of_one_hot(network, variables, one_hot(source.T))
+
+
+def hidden_outputs_of_one_hot(
+    network: networks.Network, variables: Variables, x: jax.Array
+) -> jax.Array:
+    """Outputs of the top layer, y `[T, B, H]`, for characters x `[T, B, LETTERS]`.
+
+    The first layer's projection of a character is a row of a table with a row for each
+    letter, so all characters are projected as one product with that table.
+    """
+    table = network.apply(variables, jnp.arange(LETTERS), method="project")
+    z = jax.tree.map(lambda rows: x @ rows, table)
+    return networks.unroll_layers(network, variables, z)
+
+
+def loss(
+    network: networks.Network,
+    variables: Variables,
+    source: jax.Array,
+    target: jax.Array,
+    weight: jax.Array,
+) -> jax.Array:
+    """The cross-entropy of windows `[B, T]`, in nats a scored position.
+
+    With the weights w and the probability p of the target word at each position n,
+
+        loss = - sum_n w_n ln p_n / max(1, sum_n w_n).
+    """
+    y = hidden_outputs(network, variables, source)
+    kernel, bias = networks.readout(variables)
+    total, count = softmax.cross_entropy(
+        y.reshape(-1, y.shape[-1]),
+        kernel,
+        bias,
+        target.T.reshape(-1),
+        weight.T.reshape(-1),
+    )
+    return total / jnp.maximum(count, 1)

@@ -1,0 +1,92 @@
+"""The keys of the rows of autocomplete. Needs no JAX.
+
+A position is a character of a window; it is scored if its word is in the vocabulary.
+"""
+
+from rnnjax.results.schema import Key
+
+ROW_ID = ("cell", "input_size", "hidden_size", "layers", "seed")
+
+NATS = "nats a scored position"
+SCORED = "fraction of scored positions"
+LETTERS = "by letters of the word that were read; the last entry is 12 or more"
+LOW = "lower end of its 95 % interval over test windows"
+HIGH = "upper end of its 95 % interval over test windows"
+
+
+def _connectivity(kind: str, meaning: str, unit: str) -> Key:
+    """A key of runs that compute the connectivity; no position may have any."""
+    return Key(kind, meaning, unit, nullable=kind == "float", optional=True)
+
+
+KEYS: dict[str, Key] = {
+    "text": Key("str", "source of the text: text8, embedded, or a path"),
+    "unigram_entropy": Key(
+        "float", "test loss of a prediction from word frequencies alone", NATS
+    ),
+    "parameters": Key("int", "parameters of the network"),
+    "parameters_embedding": Key("int", "those of the embedding of characters"),
+    "parameters_recurrent": Key("int", "those of the cells"),
+    "parameters_dense": Key("int", "those of the read-out to words"),
+    "classes": Key("int", "classes of words, with padding and unknown words"),
+    "updates": Key("int", "updates of the training"),
+    "updates_per_epoch": Key("int", "updates that see each training window once"),
+    "batch": Key("int", "windows of an update"),
+    "learning_rate": Key("float", "learning rate of the optimizer"),
+    "status": Key("str", "`trained`, or `diverged`: a loss or gradient was not finite"),
+    "diverged_update": Key(
+        "int", "first update with a number that was not finite, from 0", nullable=True
+    ),
+    "train_losses": Key(
+        "list of float", "training loss along the way, means over ten updates", NATS
+    ),
+    "valid_updates": Key("list of int", "updates made before each validation"),
+    "valid_losses": Key("list of float", "loss on the validation windows", NATS),
+    "valid_top1": Key("list of float", "accuracy on the validation windows", SCORED),
+    "test_windows": Key("int", "test windows that were evaluated"),
+    "test_loss": Key("float", "loss on the test windows", NATS, nullable=True),
+    "test_top1": Key("float", "accuracy on the test windows", SCORED, nullable=True),
+    "test_top2": Key(
+        "float", "the word is among the 2 most likely ones", SCORED, nullable=True
+    ),
+    "test_top3": Key(
+        "float", "the word is among the 3 most likely ones", SCORED, nullable=True
+    ),
+    "test_top1_of_all": Key(
+        "float",
+        "accuracy where padding and unknown words count as wrong",
+        "fraction of positions",
+        nullable=True,
+    ),
+    "test_loss_by_letters": Key("list of float", f"`test_loss` {LETTERS}", NATS),
+    "test_top1_by_letters": Key("list of float", f"`test_top1` {LETTERS}", SCORED),
+    "test_top2_by_letters": Key("list of float", f"`test_top2` {LETTERS}", SCORED),
+    "test_top3_by_letters": Key("list of float", f"`test_top3` {LETTERS}", SCORED),
+    "connectivity_windows_by_letters": _connectivity(
+        "list of int", f"windows with such positions, {LETTERS}", "windows"
+    ),
+    "context_fraction": _connectivity(
+        "float", "fraction of connectivity before the current word", "fraction"
+    ),
+    "context_fraction_low": _connectivity("float", LOW, "fraction"),
+    "context_fraction_high": _connectivity("float", HIGH, "fraction"),
+    "context_fraction_by_letters": _connectivity(
+        "list of float", f"`context_fraction` {LETTERS}", "fraction"
+    ),
+    "context_fraction_low_by_letters": _connectivity("list of float", LOW, "fraction"),
+    "context_fraction_high_by_letters": _connectivity(
+        "list of float", HIGH, "fraction"
+    ),
+    "context_lag": _connectivity(
+        "float",
+        "mean distance to the characters read, weighted by connectivity",
+        "characters",
+    ),
+    "context_lag_low": _connectivity("float", LOW, "characters"),
+    "context_lag_high": _connectivity("float", HIGH, "characters"),
+    "context_lag_by_letters": _connectivity(
+        "list of float", f"`context_lag` {LETTERS}", "characters"
+    ),
+    "context_lag_low_by_letters": _connectivity("list of float", LOW, "characters"),
+    "context_lag_high_by_letters": _connectivity("list of float", HIGH, "characters"),
+}
