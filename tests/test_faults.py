@@ -1,4 +1,6 @@
-"""Nothing is lost or corrupted: kills at every write, full disks, damaged files, clocks that are set back."""
+"""Nothing is lost or corrupted by kills at every write, full disks, damaged files, or
+clocks that are set back.
+"""
 
 import os
 import pathlib
@@ -8,42 +10,48 @@ import time
 
 import pytest
 import tiny
+from etils import epath
 
 from benchmarks import autocomplete, capacity, memory_stability, merge, verify
+from benchmarks.common import main
 from rnnjax.engine import lanes
-from rnnjax.results import checkpoints, records
+from rnnjax.results import checkpoints, files
+from rnnjax.results.states import States
 
 
 class Killed(BaseException):
-    """What nothing catches."""
+    """Nothing catches it."""
 
 
 class Writes:
-    """Counts all writes of a run; `fault(path)` is called in place of the one numbered `at`, from 1."""
+    """Counts writes; number `index`, from 1, calls `fault(path)` instead."""
 
     def __init__(self, monkeypatch):
-        self.count, self.at, self.fault = 0, None, None
-        write, save = records.write, checkpoints._write
-        monkeypatch.setattr(
-            records, "write", lambda path, text: self._next(path) or write(path, text)
-        )
-        monkeypatch.setattr(
-            checkpoints,
-            "_write",
-            lambda folder, *rest: self._next(folder / "weights") or save(folder, *rest),
-        )
+        self.count, self.index, self.fault = 0, None, None
+        write, save = files.write, checkpoints.write
 
-    def fail(self, at, fault):
-        self.count, self.at, self.fault = 0, at, fault
+        def write_file(path, text):
+            self._next(path)
+            write(path, text)
+
+        def write_checkpoint(folder, *rest):
+            self._next(folder / "weights")
+            save(folder, *rest)
+
+        monkeypatch.setattr(files, "write", write_file)
+        monkeypatch.setattr(checkpoints, "write", write_checkpoint)
+
+    def fail(self, index, fault):
+        self.count, self.index, self.fault = 0, index, fault
 
     def _next(self, path):
         self.count += 1
-        if self.count == self.at:
+        if self.count == self.index:
             self.fault(pathlib.Path(path))
 
 
 def killed(path):
-    """A kill in the middle of a write: a part of the file is there, under the name it is written to before it is whole."""
+    """A kill in the middle of a write, with half of the unfinished file on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.name == "weights":
         path.mkdir(exist_ok=True)
@@ -59,12 +67,12 @@ def full(path):
 
 @pytest.fixture
 def writes(monkeypatch):
-    """Counts writes; states are kept after every chunk, and nothing is drawn, which takes time and is not looked at."""
+    """Counts writes. States are saved after every chunk; nothing is drawn, which would
+    take time.
+    """
     monkeypatch.setattr(lanes, "SAVE_SECONDS", -1.0)
-    monkeypatch.setattr(autocomplete.figures, "draw", lambda *_: None)
-    monkeypatch.setattr(capacity.figures, "draw", lambda *_: None)
-    for name in ("heatmap", "cells", "distance"):
-        monkeypatch.setattr(memory_stability.figures, name, lambda *_: None)
+    for module in (memory_stability, capacity, autocomplete):
+        monkeypatch.setattr(module.figures, "draw", lambda *_: None)
     return Writes(monkeypatch)
 
 
@@ -73,53 +81,49 @@ def test_a_run_killed_at_any_write_ends_with_the_same_rows(
     command, tmp_path, writes, benchmark
 ):
     module = tiny.BINARIES[benchmark]
-    assert command(module, *tiny.arguments(benchmark, "whole", tiny.LEAST))[0] == 0
+    arguments = tiny.arguments(benchmark, "whole", tiny.SMALLEST)
+    assert command(module, *arguments)[0] == 0
+    whole = (tmp_path / "whole/rows.jsonl").read_bytes()
     assert writes.count > 8
-    for at in range(1, writes.count + 1):
-        arguments, folder = (
-            tiny.arguments(benchmark, f"killed{at}", tiny.LEAST),
-            tmp_path / f"killed{at}",
-        )
-        writes.fail(at, killed)
+    for index in range(1, writes.count + 1):
+        arguments = tiny.arguments(benchmark, f"killed{index}", tiny.SMALLEST)
+        writes.fail(index, killed)
         with pytest.raises(Killed):
             command(module, *arguments)
         writes.fail(None, None)
         status, _, err = command(module, *arguments)
-        assert status == 0, (at, err)
-        assert (folder / "rows.jsonl").read_bytes() == (
-            tmp_path / "whole/rows.jsonl"
-        ).read_bytes(), at
+        assert status == 0, (index, err)
+        rows = (tmp_path / f"killed{index}" / "rows.jsonl").read_bytes()
+        assert rows == whole, index
 
 
 def stability(command, folder):
-    return command(
-        memory_stability, *tiny.arguments("memory_stability", folder, tiny.LEAST)
-    )
+    arguments = tiny.arguments("memory_stability", folder, tiny.SMALLEST)
+    return command(memory_stability, *arguments)
 
 
 def test_a_disk_that_is_full_at_any_write_is_one_line(command, tmp_path, writes):
     """A full disk keeps what was finished, and the run ends on another day."""
     assert stability(command, "whole")[0] == 0
     whole = (tmp_path / "whole/rows.jsonl").read_bytes()
-    for at in range(1, writes.count + 1, 3):
-        writes.fail(at, full)
-        status, out, err = stability(command, f"full{at}")
-        assert (status, out, err.count("\n")) == (2 if at == 1 else 1, "", 1)
+    for index in range(1, writes.count + 1, 3):
+        writes.fail(index, full)
+        status, out, err = stability(command, f"full{index}")
+        assert (status, out, err.count("\n")) == (2 if index == 1 else 1, "", 1)
         assert "No space left on device" in err
         writes.fail(None, None)
-        assert stability(command, f"full{at}")[0] == 0
-        assert (tmp_path / f"full{at}/rows.jsonl").read_bytes() == whole
+        assert stability(command, f"full{index}")[0] == 0
+        assert (tmp_path / f"full{index}/rows.jsonl").read_bytes() == whole
 
 
-def test_a_full_disk_as_orbax_says_it_is_no_crash(tmp_path, monkeypatch):
+def test_a_full_disk_as_orbax_reports_it_is_no_crash(tmp_path, monkeypatch):
     def full(*_, **__):
         raise ValueError("RESOURCE_EXHAUSTED: No space left on device\n[more lines]")
 
     monkeypatch.setattr(checkpoints.ocp.StandardCheckpointer, "save", full)
-    with pytest.raises(
-        OSError, match="cannot be written .RESOURCE_EXHAUSTED: No space left on device."
-    ):
-        checkpoints.States(records.epath.Path(tmp_path)).save("g", 1, [])
+    message = "cannot be written .RESOURCE_EXHAUSTED: No space left on device."
+    with pytest.raises(OSError, match=message):
+        States(epath.Path(tmp_path)).save("g", 1, [])
 
 
 def test_a_folder_that_may_only_be_read_is_one_line(command, tmp_path, monkeypatch):
@@ -129,21 +133,24 @@ def test_a_folder_that_may_only_be_read_is_one_line(command, tmp_path, monkeypat
     assert stability(command, "run")[0] == 0
     before = (tmp_path / "run/rows.jsonl").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(records, "write", refused)
-        patch.setattr(records, "provenance", lambda: {"device": "another"})
+        patch.setattr(files, "write", refused)
+        patch.setattr(main, "provenance", lambda: {"device": "another"})
         status, _, err = stability(command, "run")
-    line = "memory_stability: --out_dir=run: cannot be written (Permission denied); allowed: a folder you may write to\n"
-    assert (status, err) == (2, line)
+    assert (status, err) == (
+        2,
+        "memory_stability: --out_dir=run: cannot be written (Permission denied); "
+        "allowed: a folder you may write to\n",
+    )
     assert (tmp_path / "run/rows.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda b: b[:-30],
-        lambda b: b[: b.index(b"\n") + 1],
-        lambda b: b.replace(b"7", b"8"),
-        lambda b: b"",
+        lambda data: data[:-30],
+        lambda data: data[: data.index(b"\n") + 1],
+        lambda data: data.replace(b"7", b"8"),
+        lambda data: b"",
     ],
 )
 def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(
@@ -158,7 +165,8 @@ def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(
     allowed = "to delete that file: its lanes are computed again"
     assert (status, err) == (
         2,
-        f"memory_stability: --out_dir=run: run/rows/{path.name} is damaged; allowed: {allowed}\n",
+        f"memory_stability: --out_dir=run: run/rows/{path.name} is damaged; "
+        f"allowed: {allowed}\n",
     )
     path.unlink()
     assert stability(command, "run")[0] == 0
@@ -170,7 +178,7 @@ def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(
     [
         lambda text: text[:-9],
         lambda text: "",
-        lambda text: text.replace('"schema": 1', '"schema": 9'),
+        lambda text: text.replace('"schema": 2', '"schema": 9'),
         lambda text: text.replace('"hidden_size"', '"hidden_sizf"'),
         lambda text: text.replace("--cell=gru", "--cell=grt"),
         lambda text: text.replace('"versions"', '"versionr"'),
@@ -178,7 +186,7 @@ def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(
     ],
 )
 def test_a_damaged_config_is_refused(command, tmp_path, writes, damage):
-    """By the run that would go on there, by a merge and by a verification; with a word of what is damaged."""
+    """By the run that would go on there, a merge and a verification, in one line."""
     assert stability(command, "run")[0] == 0
     config = tmp_path / "run/config.json"
     changed = damage(config.read_text())
@@ -195,7 +203,9 @@ def test_a_damaged_config_is_refused(command, tmp_path, writes, damage):
 
 
 def test_damaged_states_cost_time_and_nothing_else(command, tmp_path, writes):
-    """Bytes of every file of the newest state are flipped, file by file: the one before it is taken, or a fresh start."""
+    """All bytes of every file of the newest state are flipped: the one before it is
+    taken, or a fresh start.
+    """
     assert stability(command, "whole")[0] == 0
     writes.fail(6, killed)
     with pytest.raises(Killed):
@@ -208,9 +218,12 @@ def test_damaged_states_cost_time_and_nothing_else(command, tmp_path, writes):
             path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
     with pytest.warns(UserWarning, match="is damaged"):
         assert stability(command, "run")[0] == 0
-    assert (tmp_path / "run/rows.jsonl").read_bytes() == (
-        tmp_path / "whole/rows.jsonl"
-    ).read_bytes()
+    check_same_rows(tmp_path)
+
+
+def check_same_rows(tmp_path):
+    whole = (tmp_path / "whole/rows.jsonl").read_bytes()
+    assert (tmp_path / "run/rows.jsonl").read_bytes() == whole
 
 
 def test_damaged_entries_of_the_compile_cache_change_nothing(tmp_path):
@@ -220,21 +233,19 @@ def test_damaged_entries_of_the_compile_cache_change_nothing(tmp_path):
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     for folder in ("whole", "run"):
-        command = [sys.executable, "-m", "benchmarks.memory_stability"]
-        command += tiny.arguments("memory_stability", tmp_path / folder, tiny.LEAST)
-        assert (
-            subprocess.run(
-                command, cwd=tiny.ROOT, env=os.environ | cache, check=False
-            ).returncode
-            == 0
+        arguments = tiny.arguments("memory_stability", tmp_path / folder, tiny.SMALLEST)
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.memory_stability", *arguments],
+            cwd=tiny.ROOT,
+            env=os.environ | cache,
+            check=False,
         )
+        assert done.returncode == 0
         entries = [path for path in (tmp_path / "cache").iterdir() if path.is_file()]
         assert entries
         for path in entries:
             path.write_bytes(path.read_bytes()[:100])
-    assert (tmp_path / "run/rows.jsonl").read_bytes() == (
-        tmp_path / "whole/rows.jsonl"
-    ).read_bytes()
+    check_same_rows(tmp_path)
 
 
 def test_a_clock_that_is_set_back_changes_nothing(
@@ -247,6 +258,4 @@ def test_a_clock_that_is_set_back_changes_nothing(
     writes.fail(None, None)
     monkeypatch.setattr(time, "time", lambda: 1e9)
     assert stability(command, "run")[0] == 0
-    assert (tmp_path / "run/rows.jsonl").read_bytes() == (
-        tmp_path / "whole/rows.jsonl"
-    ).read_bytes()
+    check_same_rows(tmp_path)

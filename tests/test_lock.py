@@ -8,15 +8,14 @@ import pytest
 import tiny
 from etils import epath
 
-from benchmarks.common import flags as _flags
-from benchmarks.common import lock as _lock
-from benchmarks.common import processes as _processes
+from benchmarks.common import errors, lock
+from rnnjax.engine.runner import WHOLE, ProcessSlice
 
 HOLDER = """
 import sys, time
 from etils import epath
-from benchmarks.common import lock as _lock
-with _lock.held(epath.Path(sys.argv[1])):
+from benchmarks.common import lock
+with lock.held(epath.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -33,8 +32,11 @@ def test_the_second_process_is_refused_until_the_first_is_dead(command, tmp_path
         assert holder.stdout.readline() == b"held\n"
         arguments = tiny.arguments("memory_stability", "run")
         status, out, err = command(tiny.BINARIES["memory_stability"], *arguments)
-        line = "memory_stability: --out_dir=run: another process is at work there; allowed: another folder, or to wait for it\n"
-        assert (status, out, err) == (2, "", line)
+        assert (status, out) == (2, "")
+        assert err == (
+            "memory_stability: --out_dir=run: another process is at work there; "
+            "allowed: another folder, or to wait for it\n"
+        )
         assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
         holder.send_signal(signal.SIGKILL)
         holder.wait()
@@ -45,28 +47,22 @@ def test_the_second_process_is_refused_until_the_first_is_dead(command, tmp_path
         holder.wait()
 
 
-def test_slices_shut_out_the_whole_and_themselves_alone(tmp_path):
-    folder, (one, other) = (
-        epath.Path(tmp_path),
-        (_processes.Share(k, 2) for k in range(2)),
-    )
-    with _lock.held(folder, one), _lock.held(folder, other):
-        for share in (one, other, _processes.WHOLE):
-            with (
-                pytest.raises(
-                    _flags.UsageError, match="another process is at work there"
-                ),
-                _lock.held(folder, share),
-            ):
-                pass
-    with _lock.held(folder):
-        for share in (one, _processes.WHOLE):
-            with (
-                pytest.raises(
-                    _flags.UsageError, match="another process is at work there"
-                ),
-                _lock.held(folder, share),
-            ):
-                pass
-    with _lock.held(folder):
+def test_slices_exclude_the_whole_and_themselves_alone(tmp_path):
+    folder = epath.Path(tmp_path)
+    first, second = ProcessSlice(0, 2), ProcessSlice(1, 2)
+    with lock.held(folder, first), lock.held(folder, second):
+        check_refused(folder, first, second, WHOLE)
+    with lock.held(folder):
+        check_refused(folder, first, WHOLE)
+    with lock.held(folder):
         pass
+
+
+def check_refused(folder, *slices):
+    """Another process is refused each of these slices."""
+    for piece in slices:
+        with (
+            pytest.raises(errors.UsageError, match="another process is at work there"),
+            lock.held(folder, piece),
+        ):
+            pass
