@@ -1,22 +1,24 @@
 """Pictures and summaries from rows alone."""
 
-import numpy as np
 import pytest
 
 from rnnjax.figures import memory_stability as figures
+from rnnjax.memory_stability import summary
 
-STEPS = np.arange(5)
+STEPS = summary.sample_steps(1000)
 
 
 def row(seed, hidden_size=2, input_size=1, first=10, status="merged", **more):
     return {
         "cell": "lstm",
+        "weights": "fresh",
         "input_size": input_size,
         "hidden_size": hidden_size,
         "layers": 1,
         "seed": seed,
         "steps": 1100,
         "unique_steps": 100,
+        "shared_steps": 1000,
         "dtype": "float32",
         "status": status,
         "first_identical": first,
@@ -24,7 +26,7 @@ def row(seed, hidden_size=2, input_size=1, first=10, status="merged", **more):
         "first_cosine": 5,
         "lyapunov": -0.1 * (seed + 1),
         "floor": None if first is not None else 1e-8,
-        "distance": [1.0, 0.1, 0.01, 1e-5, 0.0],
+        "distance": [1.0, 0.1, 0.01, 1e-5] + [0.0] * (len(STEPS) - 4),
         **more,
     }
 
@@ -36,14 +38,14 @@ def test_summary_keeps_censored_and_diverged_lanes_apart():
         row(2, first=None, status="apart"),
         row(3, first=None, status="diverged", lyapunov=None),
     ]
-    (line,) = figures.summary(rows)
+    (line,) = summary.summary(rows)
     assert [line[key] for key in ("seeds", "merged", "apart", "diverged")] == [
         4,
         2,
         1,
         1,
     ]
-    assert line["first_identical_share"] == pytest.approx(2 / 3)
+    assert line["first_identical_fraction"] == pytest.approx(2 / 3)
     assert line["first_identical_median"] == 30
     assert line["first_identical_mean"] == pytest.approx((10 + 30 + 1000) / 3)
     assert line["lyapunov"] == pytest.approx(-0.2)
@@ -62,7 +64,7 @@ def test_summary_keeps_censored_and_diverged_lanes_apart():
 )
 def test_entries_say_what_is_known(times, text):
     assert (
-        figures.entry(
+        summary.entry(
             [row(seed, first=first) for seed, first in enumerate(times)], "identical"
         )
         == text
@@ -71,7 +73,7 @@ def test_entries_say_what_is_known(times, text):
 
 def test_an_entry_without_a_sound_lane_says_so():
     assert (
-        figures.entry([row(0, first=None, status="diverged")], "identical")
+        summary.entry([row(0, first=None, status="diverged")], "identical")
         == "diverged"
     )
 
@@ -86,7 +88,7 @@ def test_pictures_show_every_shape(tmp_path):
         for i in (1, 4)
     ]
     figures.heatmap(rows, tmp_path)
-    figures.distance(rows, STEPS, tmp_path)
+    figures.distance(rows, tmp_path)
     heat = (tmp_path / "heatmap.svg").read_text()
     for text in (
         "lstm: identical outputs",
@@ -117,7 +119,7 @@ def test_a_diverged_shape_is_drawn_as_such(tmp_path):
         row(s, first=None, status="diverged", distance=[None] * 5) for s in range(2)
     ]
     figures.heatmap(rows, tmp_path)
-    figures.distance(rows, STEPS, tmp_path)
+    figures.distance(rows, tmp_path)
     assert "div." in (tmp_path / "heatmap.svg").read_text()
 
 
@@ -172,9 +174,9 @@ def test_every_number_of_units_is_in_the_legend(tmp_path):
         for s in range(2)
         for h, i in ((2, 1), (64, 4))
     ]
-    figures.distance(rows, STEPS, tmp_path)
+    figures.distance(rows, tmp_path)
     text = (tmp_path / "distance.svg").read_text()
     assert ">64<" in text
     assert ">2<" in text
-    figures.distance([row(0, status="diverged", first=None)], STEPS, tmp_path)
+    figures.distance([row(0, status="diverged", first=None)], tmp_path)
     assert "all lanes diverged" in (tmp_path / "distance.svg").read_text()

@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks import memory_stability
 from rnnjax.engine import lanes
-from rnnjax.results import records
+from rnnjax.results import folder as folder_lib
+from rnnjax.results import rows as rows_lib
 
 TINY = [
     "--input_sizes=1,2",
@@ -51,7 +52,7 @@ def test_a_run_leaves_rows_summary_pictures_and_a_table(binary, tmp_path):
         }
         | pictures
     )
-    rows = records.read_rows(folder)
+    rows = rows_lib.read_rows(folder)
     assert len(rows) == 8
     expected = {
         "benchmark",
@@ -123,7 +124,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(
     status, out, err = binary("--cell=lstm", *TINY, "--out_dir=parts")
     assert status == 130
     assert (
-        "2 of 4 missing groups are kept in parts; the same command goes on from there"
+        "2 of 4 missing shapes are kept in parts; the same command goes on from there"
         in err
     )
     assert out == ""
@@ -159,8 +160,8 @@ def test_another_setting_is_refused_unless_overwritten(binary, tmp_path):
     status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2")
     assert status == 2
     assert (
-        "keep_bias=None, not 2.0; allowed: the same settings, another --out_dir, or --overwrite"
-        in err
+        "keep_bias=None, not 2.0; allowed: the same settings, another --out_dir, or "
+        "--overwrite" in err
     )
     assert (tmp_path / "a/rows.jsonl").read_bytes() == before
     assert (
@@ -181,7 +182,7 @@ def test_presets_and_single_flags(binary, tmp_path):
         assert binary("--cell=lstm", *TINY, *more, f"--out_dir={name}")[0] == 0
         rows[name] = [
             row["lyapunov"] or row["first_1e-4"]
-            for row in records.read_rows(tmp_path / name)
+            for row in rows_lib.read_rows(tmp_path / name)
         ]
     assert len({tuple(row) for row in rows.values()}) == 3
     settings = json.loads((tmp_path / "bias/config.json").read_text())["settings"]
@@ -193,7 +194,7 @@ def test_presets_and_single_flags(binary, tmp_path):
 
 def test_several_cells_share_a_folder(binary, tmp_path):
     assert binary("--cell=rnn_tanh,gru", *TINY)[0] == 0
-    rows = records.read_rows(tmp_path / "results/memory_stability/rnn_tanh+gru")
+    rows = rows_lib.read_rows(tmp_path / "results/memory_stability/rnn_tanh+gru")
     assert {row["cell"] for row in rows} == {"rnn_tanh", "gru"}
 
 
@@ -214,7 +215,7 @@ def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_pat
         assert f"\n {name}" in out
     assert (tmp_path / "a/cells.png").exists()
     assert not (tmp_path / "a/heatmap.png").exists()
-    assert {row["layers"] for row in records.read_rows(tmp_path / "a")} == {1, 2}
+    assert {row["layers"] for row in rows_lib.read_rows(tmp_path / "a")} == {1, 2}
 
 
 def test_a_budget_gives_every_cell_its_units(binary, tmp_path):
@@ -228,7 +229,7 @@ def test_a_budget_gives_every_cell_its_units(binary, tmp_path):
     status, out, err = binary("--cell=rnn_tanh,lstm", *one, "--out_dir=a")
     assert status == 0, err
     units = {
-        row["cell"]: row["hidden_size"] for row in records.read_rows(tmp_path / "a")
+        row["cell"]: row["hidden_size"] for row in rows_lib.read_rows(tmp_path / "a")
     }
     assert units == {
         "rnn_tanh": 8,
@@ -254,14 +255,14 @@ def test_spectrum_and_depth_are_options(binary, tmp_path):
         )[0]
         == 0
     )
-    (row,) = records.read_rows(tmp_path / "a")
+    (row,) = rows_lib.read_rows(tmp_path / "a")
     assert len(row["lyapunov_spectrum"]) + row["lyapunov_dead"] == 12
 
 
 def test_dry_run_writes_nothing(binary, tmp_path):
     status, out, _ = binary("--cell=lstm", *TINY, "--dry_run")
     assert status == 0
-    assert out.startswith("8 lanes in 4 groups on 2 cpu devices\n15 programs, about ")
+    assert out.startswith("8 lanes in 4 shapes on 2 cpu devices\n15 programs, about ")
     assert "s of running" in out
     assert not list(tmp_path.iterdir())
 
@@ -279,150 +280,6 @@ def test_a_lane_that_diverges_is_counted(binary):
     assert "4 lanes: 0 merged, 0 apart, 4 diverged" in out
 
 
-WRONG = {
-    "unknown cell": (
-        ["--cell=lstmm"],
-        "--cell=lstmm: no such cell 'lstmm'; allowed: all, or a comma list of rnn_tanh,",
-    ),
-    "one unknown cell": (["--cell=lstm,x"], "--cell=lstm,x: no such cell 'x'"),
-    "no cell": (["--cell="], "--cell=: empty entry"),
-    "a cell twice": (
-        ["--cell=lstm,lstm"],
-        "--cell=lstm,lstm: an entry is repeated; allowed: every entry once",
-    ),
-    "unknown criterion": (
-        ["--criteria=close"],
-        "--criteria=close: no such criterion 'close'; allowed: identical, cosine, or",
-    ),
-    "negative tolerance": (["--criteria=-1"], "--criteria=-1: no such criterion"),
-    "a tolerance twice": (["--criteria=1e-2,0.01"], "a tolerance is repeated"),
-    "unknown initialiser": (
-        ["--kernel_init=magic"],
-        "--kernel_init=magic: no such kernel_init; allowed: glorot_uniform,",
-    ),
-    "unknown preset": (
-        ["--preset=keras"],
-        "--preset=keras: no such preset; allowed: article, flax",
-    ),
-    "unknown dtype": (
-        ["--dtype=int8"],
-        "--dtype=int8: no such dtype; allowed: float32, float64, bfloat16",
-    ),
-    "unknown nonlinearity": (
-        ["--cell=lstm", "--activation=cube"],
-        "--activation=cube: no such activation; allowed: tanh,",
-    ),
-    "a positional word": (
-        ["cell=lstm"],
-        "'cell=lstm' is no flag; allowed: --cell=lstm",
-    ),
-    "another word": (
-        ["lstm"],
-        "'lstm' is no flag; allowed: flags, which begin with --",
-    ),
-    "unknown flag": (
-        ["--cel=lstm"],
-        "Unknown command line flag 'cel'. Did you mean: cell ?; allowed: what --help lists",
-    ),
-    "a flag twice": (
-        ["--cell=lstm", "--cell=gru"],
-        "--cell=lstm --cell=gru: given more than once; allowed: every flag once",
-    ),
-    "empty sizes": (
-        ["--hidden_sizes="],
-        "--hidden_sizes=: no number; allowed: whole numbers from 1 to ",
-    ),
-    "a hole in sizes": (["--hidden_sizes=1,,2"], "--hidden_sizes=1,,2: no number"),
-    "negative size": (["--input_sizes=-4"], "--input_sizes=-4: '-4' is no such number"),
-    "zero size": (["--input_sizes=0,1"], "--input_sizes=0,1: '0' is no such number"),
-    "a size twice": (["--input_sizes=4,4"], "--input_sizes=4,4: an entry is repeated"),
-    "a word for a size": (
-        ["--hidden_sizes=many"],
-        "--hidden_sizes=many: 'many' is no such number",
-    ),
-    "no seeds": (
-        ["--seeds=0"],
-        "--seeds=0: '0' is no such number; allowed: whole numbers from 1 to ",
-    ),
-    "negative seed": (
-        ["--first_seed=-1"],
-        "--first_seed=-1: '-1' is no such number; allowed: whole numbers from 0 to ",
-    ),
-    "nothing shared": (
-        ["--steps=1000"],
-        "--unique_steps=1000: no shared steps are left; allowed: 1 to 999 of --steps=1000",
-    ),
-    "nothing unique": (["--unique_steps=0"], "--unique_steps=0: '0' is no such number"),
-    "no scale": (
-        ["--input_scale=0"],
-        "--input_scale=0: not such a number; allowed: a number from 1e-30 to 1e30",
-    ),
-    "not a number": (
-        ["--keep_bias=nan", "--cell=lstm"],
-        "--keep_bias=nan: not such a number; allowed: 0, or a number of size 1e-30 to 1e30",
-    ),
-    "an option nobody has": (
-        ["--cell=rnn_tanh", "--keep_bias=1"],
-        "--keep_bias=1: not an option of rnn_tanh; allowed: with ugrnn, intersection_rnn, gru, gru_flax,",
-    ),
-    "a depth that a cell does not have": (
-        ["--cell=lstm", "--depth=2"],
-        "--depth=2: not an option of lstm; allowed: with nested_lstm",
-    ),
-    "no depth": (
-        ["--cell=nested_lstm", "--depth=0"],
-        "--depth=0: '0' is no such number",
-    ),
-    "a budget below one unit": (
-        ["--cell=gru,lstm", "--input_sizes=4", "--budget=20"],
-        "--budget=20: too small for one unit of lstm with 4 inputs; allowed: 24 or more parameters",
-    ),
-    "a budget and sizes": (
-        ["--budget=200", "--hidden_sizes=4"],
-        "--hidden_sizes=4: given with --budget=200; allowed: one of the two",
-    ),
-    "no layers": (["--layers=0"], "--layers=0: '0' is no such number"),
-    "unknown exponents": (
-        ["--lyapunov=all"],
-        "--lyapunov=all: no such choice; allowed: largest, spectrum",
-    ),
-    "a number with an underscore": (
-        ["--hidden_sizes=1_0"],
-        "--hidden_sizes=1_0: '1_0' is no such number",
-    ),
-    "a number beyond all bounds": (
-        ["--steps=99999999999"],
-        "allowed: whole numbers from 1 to 2147483647",
-    ),
-    "too many seeds": (
-        ["--seeds=2147483647"],
-        "allowed: whole numbers from 1 to 100000",
-    ),
-    "a tolerance that is 0 in float32": (
-        ["--criteria=1e-60"],
-        "--criteria=1e-60: no such criterion",
-    ),
-    "no folder": (["--out_dir="], "--out_dir=: no folder; allowed: a folder"),
-    "an unknown kind of path": (
-        ["--out_dir=foo://x"],
-        "--out_dir=foo://x: cannot be opened here",
-    ),
-    "a switch with a value": (["--nosmoke=1"], "nosmoke"),
-    "a folder that cannot be": (["--out_dir=/dev/null/x"], "--out_dir=/dev/null/x: "),
-}
-
-
-@pytest.mark.parametrize("arguments, message", WRONG.values(), ids=WRONG)
-def test_a_wrong_command_line_is_one_clear_line(binary, tmp_path, arguments, message):
-    status, out, err = binary(*arguments)
-    assert status == 2
-    assert message in err
-    assert err.startswith("memory_stability: ")
-    assert err.count("\n") == 1
-    assert out == ""
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_foreign_folder_is_refused(binary, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("important")
@@ -434,15 +291,15 @@ def test_a_foreign_folder_is_refused(binary, tmp_path):
 
 def test_folders_of_another_benchmark_and_damaged_ones_are_refused(binary, tmp_path):
     assert binary("--cell=lstm", *TINY, "--out_dir=a")[0] == 0
-    config = records.read_config(tmp_path / "a")
-    records.write_config(tmp_path / "a", {**config, "benchmark": "capacity"})
+    config = rows_lib.read_config(tmp_path / "a")
+    rows_lib.write_config(tmp_path / "a", {**config, "benchmark": "capacity"})
     status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a")
     assert (status, err.count("\n")) == (2, 1)
     assert (
-        "it holds a run of benchmark 'capacity', not 'memory_stability'; allowed: another folder"
-        in err
+        "it holds a run of benchmark 'capacity', not 'memory_stability'; allowed: "
+        "another folder" in err
     )
-    records.write_config(tmp_path / "a", config)
+    rows_lib.write_config(tmp_path / "a", config)
     group = next((tmp_path / "a/rows").iterdir())
     whole = group.read_text()
     group.write_text(whole[:-40])
@@ -464,7 +321,7 @@ def test_the_commands_of_a_folder_are_all_kept(binary, tmp_path):
     assert len(config["commands"]) == 2
     assert config["axes"]["seeds"] == [0, 1]
     assert binary("--cell=lstm", *fewer, "--out_dir=a", "--overwrite")[0] == 0
-    assert len(records.read_rows(tmp_path / "a")) == 4
+    assert len(rows_lib.read_rows(tmp_path / "a")) == 4
     (command,) = json.loads((tmp_path / "a/config.json").read_text())["commands"]
     assert "--overwrite" not in command
 
@@ -486,7 +343,7 @@ def test_a_full_disk_is_one_line(binary, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records.Folder, "add", full)
+    monkeypatch.setattr(folder_lib.Folder, "add", full)
     status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a")
     assert status == 1
     assert "No space left on device; what was finished before is kept" in err

@@ -1,10 +1,9 @@
-"""The experiment against a NumPy float64 re-run of it, and its promises: repeatable, extendable, undisturbed by neighbours."""
+"""The experiment against a NumPy float64 re-run of it, and its promises: repeatable,
+extendable, undisturbed by neighbours.
+"""
 
 import dataclasses
 import functools
-import os
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +16,9 @@ from flax import linen as nn
 from rnnjax.cells import registry
 from rnnjax.engine import lanes, unroll
 from rnnjax.engine.mesh import Mesh
-from rnnjax.memory_stability import criteria
+from rnnjax.memory_stability import criteria, summary
 from rnnjax.memory_stability import experiment as stability
-from rnnjax.memory_stability import pair as pairs
+from rnnjax.memory_stability import pair as pair_lib
 
 SMALL = {"steps": 1700, "unique_steps": 300, "seeds": 3}
 
@@ -34,7 +33,9 @@ def without(row, *keys):
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_equals_numpy(name, x64):
-    """Weights and inputs of a lane taken from the run, everything else recomputed step by step in float64."""
+    """Weights and inputs of a lane taken from the run, everything else recomputed step
+    by step in float64.
+    """
     cell = registry.CELLS[name](hidden_size=3)
     experiment = stability.Stability(
         cell, 2, steps=1700, unique_steps=700, dtype="float64"
@@ -47,12 +48,12 @@ def test_equals_numpy(name, x64):
 
     parameters = {**state.source.parameters["params"], **state.parameters["params"]}
     p = flat({"params": jax.tree.map(lambda leaf: leaf[1], parameters)})
-    streams = jax.tree.map(lambda leaf: leaf[1], state.source.streams)
+    streams = jax.tree.map(lambda leaf: leaf[1], state.source.keys)
 
     def draw(stream, blocks):
         keys = [jax.random.fold_in(stream, k) for k in range(blocks)]
         draws = [
-            np.asarray(jax.random.normal(key, (2, pairs.CHUNK // 2), jnp.float32)).T
+            np.asarray(jax.random.normal(key, (2, pair_lib.CHUNK // 2), jnp.float32)).T
             for key in keys
         ]
         return np.concatenate(draws).astype(np.float64)
@@ -62,10 +63,10 @@ def test_equals_numpy(name, x64):
     for stream in (streams.unique_a, streams.unique_b):
         carry = [np.asarray(leaf) for leaf in jax.tree.leaves(cell.initial_carry())]
         for x in draw(stream, 2)[:700]:
-            carry, _ = oracles.CELLS[name](p, carry, x)
+            carry, _ = oracles.get(name).step(p, carry, x)
         ys = []
         for x in shared:
-            carry, y = oracles.CELLS[name](p, carry, x)
+            carry, y = oracles.get(name).step(p, carry, x)
             ys.append(y)
         outputs.append(np.asarray(ys))
     a, b = outputs
@@ -74,105 +75,23 @@ def test_equals_numpy(name, x64):
         met = distance <= float(tolerance)
         assert row[f"first_{tolerance}"] == np.argmax(met)
         assert row[f"settled_{tolerance}"] == np.flatnonzero(~met).max() + 1
-    expected = distance[stability.sample_steps(1000)]
+    expected = distance[summary.sample_steps(1000)]
     early = expected > 1e-10
     np.testing.assert_allclose(
         np.asarray(row["distance"])[early], expected[early], rtol=1e-3
     )
     cosine = [oracles.cosine_reaches_one(x, y) for x, y in zip(a, b)]
-    # The last bit of a float32 sum decides the exact step, so only the neighbourhood is the same in NumPy.
+    # The last bit of a float32 sum decides the exact step, so only the neighbourhood is
+    # the same in NumPy.
     assert abs(row["first_cosine"] - cosine.index(True)) <= 6
     x, y = a[row["first_cosine"]], b[row["first_cosine"]]
     assert 1 - x @ y / np.sqrt((x @ x) * (y @ y)) < 3e-7
 
 
-SAME_ROWS = """
-import jax
-from rnnjax.engine import lanes
-from rnnjax.engine.mesh import Mesh
-from rnnjax.memory_stability import experiment as stability
-from rnnjax.cells import registry
-
-cell = registry.CELLS["{cell}"](hidden_size=32)
-def rows(devices, **seeds):
-    mesh = Mesh(tuple(jax.devices()[:devices]), 1)
-    return stability.measure(cell, 4, steps=2500, mesh=mesh, **seeds)
-
-expected = rows(1, seeds=9)
-assert all(rows(devices, seeds=9) == expected for devices in (2, 3, 8)), "devices"
-assert all(rows(devices, seeds=1, first_seed=7) == expected[7:8] for devices in (1, 2, 8)), "a seed alone"
-assert rows(1, seeds=3, first_seed=2) == expected[2:5], "some seeds"
-"""
-
-
-def on_eight_devices(script):
-    """Runs a script in an interpreter of its own."""
-    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_neither_devices_nor_other_seeds_change_a_row(cell):
-    """At sizes where a differently compiled loop would round differently."""
-    on_eight_devices(SAME_ROWS.format(cell=cell))
-
-
-COUNTED = """
-import jax
-from rnnjax.engine import lanes
-from rnnjax.engine.mesh import Mesh
-from rnnjax.memory_stability import pair as pairs
-from rnnjax.memory_stability import experiment as stability
-from rnnjax.cells import registry
-
-advanced, live = [], pairs._live_evolve
-
-def counted(step, pair, z, phase, *rest):
-    jax.debug.callback(lambda steps: advanced.append(int(steps)), phase.length)
-    return live(step, pair, z, phase, *rest)
-
-def lane_steps(devices, **more):
-    advanced.clear()
-    mesh = Mesh(tuple(jax.devices()[:devices]), 1)
-    stability.measure(registry.CELLS["lstm"](4), 1, steps=9000, unique_steps=400, seeds=9, mesh=mesh, **more)
-    jax.effects_barrier()
-    return sum(advanced)
-
-pairs._live_evolve = counted
-one = lane_steps(1)
-assert lane_steps(1, full=True) == 9 * 9000, "every step"
-assert 9 * 1000 < one < 9 * 9000, "pairs that merge stop"
-assert [lane_steps(devices) for devices in (2, 3, 8)] == [one] * 3, "devices"
-"""
-
-
-def test_more_devices_advance_no_more_live_lanes():
-    """Nine lanes: padding, and lanes that stop while others of their device go on, are not computed."""
-    on_eight_devices(COUNTED)
-
-
-def test_vmapped_lanes_agree_where_rounding_does_not_decide():
-    looped, together = (
-        stability.measure(
-            lstm(), 2, **SMALL, mesh=Mesh(tuple(jax.devices()[:1]), width)
-        )
-        for width in (1, None)
-    )
-    assert [row["width"] for row in together] == [3, 3, 3]
-    for a, b in zip(looped, together):
-        assert (a["first_1e-2"], a["first_1e-4"]) == (b["first_1e-2"], b["first_1e-4"])
-        assert a["lyapunov"] == pytest.approx(b["lyapunov"], abs=1e-4)
-
-
 def test_computing_every_step_changes_nothing():
-    """At 4 units pairs merge early; the lanes that stop there must say what the others find out."""
+    """At 4 units pairs merge early; the lanes that stop there must say what the others
+    find out.
+    """
     settings = {"steps": 9000, "unique_steps": 400, "seeds": 3}
     short, full = (
         stability.measure(lstm(4), 1, **settings, full=full) for full in (False, True)
@@ -199,10 +118,10 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
         state = experiment.init(
             mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
         )
-        draw = mesh.map_lanes(pairs.draw, inputs=None, input_size=input_size)
+        draw = mesh.map_lanes(pair_lib.draw_inputs, inputs=None, input_size=input_size)
         draws.append(
             [
-                draw((state.pair.done, state.source.streams), (experiment.phase(k),))
+                draw((state.pair.done, state.source.keys), (experiment.phase(k),))
                 for k in range(4)
             ]
         )
@@ -213,7 +132,7 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
             {
                 float(chunk[0, row, 0])
                 for chunk in draws[1]
-                for row in (0, pairs.CHUNK // 2)
+                for row in (0, pair_lib.CHUNK // 2)
             }
         )
         == 8
@@ -274,13 +193,13 @@ def test_a_lane_that_turns_nan_leaves_its_neighbours_alone():
 
 def test_growth_without_bound_is_marked_with_its_step():
     cell = registry.CELLS["rnn_relu"](hidden_size=8)
-    rows = stability.measure(cell, 2, **SMALL, numbers={"recurrent_gain": 3.0})
+    rows = stability.measure(cell, 2, **SMALL, traced_options={"recurrent_gain": 3.0})
     steps = [row["diverged_step"] for row in rows if row["status"] == "diverged"]
     assert steps
     for row in rows:
         if row["status"] == "diverged":
             shared = row["diverged_step"] - row["unique_steps"]
-            known = stability.sample_steps(1400) < shared
+            known = summary.sample_steps(1400) < shared
             assert [d is not None for d in row["distance"]] == known.tolist()
             assert row["first_1e-2"] is None or row["first_1e-2"] < shared
     assert all(20 < step < 1700 for step in steps), steps
@@ -289,7 +208,12 @@ def test_growth_without_bound_is_marked_with_its_step():
 def test_a_dead_disturbance_is_named():
     cell = registry.CELLS["rnn_relu"](hidden_size=2)
     rows = stability.measure(
-        cell, 2, steps=3000, unique_steps=300, seeds=6, numbers={"recurrent_gain": 0.1}
+        cell,
+        2,
+        steps=3000,
+        unique_steps=300,
+        seeds=6,
+        traced_options={"recurrent_gain": 0.1},
     )
     assert {row["lyapunov_status"] for row in rows} == {"dead"}
     assert {row["lyapunov"] for row in rows} == {None}
@@ -326,17 +250,17 @@ def test_the_floor_is_the_median_over_the_last_steps():
         activation=lambda x: x,
         recurrent_init=lambda *_: 0.999 * jnp.eye(2),
     )
-    steps = stability.sample_steps(2500)
+    steps = summary.sample_steps(2500)
     for row in stability.measure(cell, 1, steps=2800, unique_steps=300, seeds=2):
         curve = np.interp(np.arange(1500, 2500), steps, np.log(row["distance"]))
         assert row["floor"] == pytest.approx(np.exp(np.median(curve)), rel=0.05)
 
 
 def test_sample_steps_start_at_every_step_and_nest():
-    steps = stability.sample_steps(99_000)
+    steps = summary.sample_steps(99_000)
     assert steps[:10].tolist() == list(range(10))
     assert len(steps) < 150
-    np.testing.assert_array_equal(stability.sample_steps(500), steps[steps < 500])
+    np.testing.assert_array_equal(summary.sample_steps(500), steps[steps < 500])
 
 
 def test_every_registered_criterion_can_be_measured():
@@ -379,7 +303,9 @@ def test_memory_does_not_grow_with_steps():
 
 @pytest.mark.parametrize("name", registry.CELLS)
 def test_every_cell_can_be_measured(name):
-    """Which includes that equal states stay bitwise equal, and that lanes are repeatable."""
+    """Which includes that equal states stay bitwise equal, and that lanes are
+    repeatable.
+    """
     cell = registry.CELLS[name](hidden_size=5)
     rows = stability.measure(cell, 3, **{**SMALL, "seeds": 2})
     assert (

@@ -118,13 +118,6 @@ class Stability:
     def chunks(self) -> int:
         return self.unique_chunks + math.ceil(self.shared_steps / pair.CHUNK)
 
-    @property
-    def programs(self) -> frozenset[tuple[Any, ...]]:
-        """What is compiled for a group; groups that share a program have its entry."""
-        cell, size = self.cell, self.input_size
-        by_inputs = {("draw", size), ("weights", cell, size), ("project", cell, size)}
-        return frozenset(by_inputs | {("keys",), ("init", cell), ("advance", cell)})
-
     def phase(self, chunk: int) -> pair.Phase:
         """Where a chunk lies in the run."""
         shared = chunk >= self.unique_chunks

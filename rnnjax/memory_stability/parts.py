@@ -1,24 +1,26 @@
 """The parts of a run: one shape with its seeds each."""
 
-import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flax import linen as nn
 
 from rnnjax import networks
 from rnnjax.cells import registry
-from rnnjax.engine.lanes import Group
-from rnnjax.engine.runner import RowId, Runner, split_seeds
+from rnnjax.engine.grid import GridPart
+from rnnjax.engine.runner import split_seeds
 from rnnjax.memory_stability import trained
 from rnnjax.memory_stability.config import SIZES, Config
 from rnnjax.memory_stability.experiment import Stability
+from rnnjax.memory_stability.pair import CHUNK
 from rnnjax.memory_stability.schema import FRESH, TRAINED
 from rnnjax.memory_stability.summary import title
-from rnnjax.results.schema import Row
 from rnnjax.settings import SettingError
+from rnnjax.tasks.task import Task
+
+Shape = tuple[str, int, int, int]  # cell, layers, units, input size
 
 # A guess of seconds, for progress: compiling a shape; a chunk of one lane, a part of it
 # that does not depend on the units and one that grows with their square; pairs of few
@@ -28,95 +30,59 @@ CHUNK_SECONDS, CHUNK_SECONDS_AT_128_UNITS = 3e-4, 2.5e-3
 FEW_UNITS, FEW_CHUNKS = 32, 8
 
 
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """The seeds of one cell, number of layers, units and input size.
-
-    It is an `engine.runner.Part`. `make` makes the experiment, which for trained
-    networks reads their weights.
-    """
-
-    cell: str
-    weights: str
-    layers: int
-    hidden_size: int
-    input_size: int
-    seeds: tuple[int, ...]
-    make: Callable[[], Stability] = dataclasses.field(compare=False)
-
-    @functools.cached_property
-    def experiment(self) -> Stability:
-        return self.make()
-
-    @property
-    def name(self) -> str:
-        series = title(self.cell, self.layers, self.weights)
-        return f"{series}, {self.hidden_size} units, {self.input_size} inputs"
-
-    @property
-    def ids(self) -> list[RowId]:
-        """The identity of each lane, as `schema.ROW_ID` orders it."""
-        shape = (self.cell, self.weights, self.input_size, self.hidden_size)
-        return [(*shape, self.layers, seed) for seed in self.seeds]
-
-    @property
-    def programs(self) -> frozenset[Hashable]:
-        return self.experiment.programs
-
-    def lanes(self, known: Mapping[RowId, Row]) -> int:
-        return sum(row_id not in known for row_id in self.ids)
-
-    def cost(self, known: Mapping[RowId, Row]) -> float:
-        return self._seconds(self.lanes(known))
-
-    def run(self, runner: Runner) -> None:
-        runner.rows(self.ids, lambda missing: [self._group(missing)])
-
-    def _group(self, missing: list[int]) -> Group:
-        seeds = tuple(self.seeds[k] for k in missing)
-        cell = self.cell if self.weights == FRESH else f"{self.cell}-{self.weights}"
-        shape = f"{cell}-i{self.input_size}-h{self.hidden_size}-l{self.layers}"
-        name = f"{shape}-s{seeds[0]}-{seeds[-1]}"
-        return Group(name, self.experiment, seeds, self._seconds(len(seeds)))
-
-    def _seconds(self, seeds: int) -> float:
-        """About how long so many seeds take."""
-        if not seeds:
-            return 0.0
-        chunks = self.experiment.chunks
-        if not self.experiment.full and self.hidden_size <= FEW_UNITS:
-            chunks = min(chunks, FEW_CHUNKS)
-        by_units = CHUNK_SECONDS_AT_128_UNITS * (self.hidden_size / 128) ** 2
-        return COMPILE_SECONDS + seeds * chunks * (CHUNK_SECONDS + by_units)
-
-
-def parts(config: Config, processes: int = 1) -> list[Shape]:
+def parts(config: Config, processes: int = 1) -> list[GridPart]:
     """Every shape of a run with its seeds, cut for so many processes.
 
     Shapes that share a recurrence follow one another.
     """
     if config.network:
-        return list(_trained_shapes(config))
+        return list(_trained_parts(config))
     shapes = list(_shapes(config))
     return [
-        Shape(
-            cell,
-            FRESH,
-            layers,
-            hidden_size,
-            input_size,
-            seeds,
-            functools.partial(
-                _experiment, config, cell, layers, hidden_size, input_size
-            ),
+        _part(
+            config, shape, FRESH, seeds, functools.partial(_experiment, config, *shape)
         )
-        for cell, layers, hidden_size, input_size in shapes
+        for shape in shapes
         for seeds in split_seeds(config.seed_list, len(shapes), processes)
     ]
 
 
-def _shapes(config: Config) -> Iterator[tuple[str, int, int, int]]:
-    """Cell, layers, units and input size of every shape."""
+def _part(
+    config: Config,
+    shape: Shape,
+    weights: str,
+    seeds: tuple[int, ...],
+    make: Callable[[], Stability],
+) -> GridPart:
+    cell, layers, hidden_size, input_size = shape
+    network = (cell, layers, hidden_size)
+    kinds = ("draw", "weights", "project")  # depend on the input size as well
+    programs = {(kind, weights, *network, input_size) for kind in kinds}
+    programs |= {("keys",), ("init", *network), ("advance", *network)}
+    label = cell if weights == FRESH else f"{cell}-{weights}"
+    series = title(cell, layers, weights)
+    return GridPart(
+        name=f"{series}, {hidden_size} units, {input_size} inputs",
+        shape=(cell, weights, input_size, hidden_size, layers),
+        seeds=seeds,
+        make=make,
+        group_cost=functools.partial(_seconds, config, hidden_size),
+        programs=frozenset(programs),
+        file_name=f"{label}-i{input_size}-h{hidden_size}-l{layers}",
+    )
+
+
+def _seconds(config: Config, hidden_size: int, seeds: int) -> float:
+    """About how long so many seeds take."""
+    chunks = config.steps / CHUNK
+    if not config.full and hidden_size <= FEW_UNITS:
+        chunks = min(chunks, FEW_CHUNKS)
+    by_units = CHUNK_SECONDS_AT_128_UNITS * (hidden_size / 128) ** 2
+    return COMPILE_SECONDS + seeds * chunks * (CHUNK_SECONDS + by_units)
+
+
+def _shapes(config: Config) -> Iterator[Shape]:
+    """Every shape of the grid."""
     for cell, layers in itertools.product(config.cells, config.layers):
         if config.budget is None:
             sizes = itertools.product(config.hidden_sizes or SIZES, config.input_sizes)
@@ -186,25 +152,34 @@ def resolved_options(config: Config) -> dict[str, dict[str, Any]]:
     return {"options": out}
 
 
-def _trained_shapes(config: Config) -> Iterator[Shape]:
+def _trained_parts(config: Config) -> Iterator[GridPart]:
     """For each shape, the trained networks, and random ones on the same inputs."""
     for module, task, same in trained.shapes(config.networks):
         cell, hidden_size, layers = same[0].shape
+        shape = (cell, layers, hidden_size, task.input_size)
         seeds = tuple(network.seed for network in same)
         for weights in (TRAINED, FRESH):
-
-            def make(module=module, task=task, same=same, weights=weights) -> Stability:
-                loaded = {network.seed: network.load() for network in same}
-                labels = {"benchmark": "memory_stability", "cell": cell}  # noqa: B023
-                return Stability(
-                    module,
-                    task.input_size,
-                    weights=loaded if weights == TRAINED else None,
-                    inputs=task.probe_inputs,
-                    labels=labels | {"weights": weights},
-                    **config.measurement,
-                )
-
-            yield Shape(
-                cell, weights, layers, hidden_size, task.input_size, seeds, make
+            make = functools.partial(
+                _trained_experiment, config, module, task, same, weights
             )
+            yield _part(config, shape, weights, seeds, make)
+
+
+def _trained_experiment(
+    config: Config,
+    module: nn.Module,
+    task: Task,
+    same: list[trained.TrainedNetwork],
+    weights: str,
+) -> Stability:
+    """The experiment on the task's inputs, with the trained or with random weights."""
+    trained_weights = {network.seed: network.load() for network in same}
+    cell = same[0].cell
+    return Stability(
+        module,
+        task.input_size,
+        weights=trained_weights if weights == TRAINED else None,
+        inputs=task.probe_inputs,
+        labels={"benchmark": "memory_stability", "cell": cell, "weights": weights},
+        **config.measurement,
+    )

@@ -1,0 +1,100 @@
+"""What docs/extending.md shows can be added as written, and works."""
+
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+TEXT = (ROOT / "docs/extending.md").read_text()
+BLOCKS = re.findall(r"```python\n# (\S+?)(?:, (.+?))?\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of the project with everything that the document adds."""
+    root = tmp_path_factory.mktemp("extended")
+    for name in ("rnnjax", "tests", "benchmarks"):
+        ignore = shutil.ignore_patterns("__pycache__", "test_extending.py")
+        shutil.copytree(ROOT / name, root / name, ignore=ignore)
+    for name in ("setup.cfg", "ruff.toml"):
+        shutil.copy(ROOT / name, root)
+    for path, place, code in BLOCKS:
+        add(root / path, place, code)
+    return root
+
+
+def add(path, place, code):
+    """Makes a new file, or adds to one: at its end, or an import and an entry."""
+    if not place:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(code)
+    elif place == "at the end":
+        path.write_text(path.read_text() + "\n\n" + code)
+    else:
+        table = place.removeprefix("in ")
+        lines = code.splitlines(keepends=True)
+        imports = "".join(line for line in lines if line.startswith("from "))
+        entry = "".join(line for line in lines if line.startswith(" "))
+        text = path.read_text()
+        opening = re.search(rf"^{table}\b[^\n]*[{{(]\n", text, re.MULTILINE)
+        assert opening, f"{path} has no table {table}"
+        text = text[: opening.end()] + entry + text[opening.end() :]
+        first = re.search(r"^(from|import) ", text, re.MULTILINE)
+        path.write_text(text[: first.start()] + imports + text[first.start() :])
+
+
+def run(copy, text):
+    """What `python -m` prints in the copy."""
+    command = [sys.executable, "-m", *shlex.split(text)]
+    done = subprocess.run(
+        command, cwd=copy, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_cell_passes_every_test_of_cells(copy):
+    out = run(copy, "pytest -q -n 0 -k 'leaky or oracle or library' tests")
+    assert int(re.search(r"(\d+) passed", out).group(1)) >= 30
+
+
+def test_entries_are_values_of_flags(copy):
+    run(
+        copy,
+        "benchmarks.memory_stability --cell=leaky --recurrent_init=uniform "
+        "--criteria=signs,1e-3 --hidden_sizes=3 --input_sizes=1 --seeds=2 "
+        "--steps=1500 --unique_steps=300 --out_dir=entries",
+    )
+    assert '"first_signs": ' in (copy / "entries/rows.jsonl").read_text()
+
+
+def test_a_task_has_flags_rows_networks_and_a_table(copy):
+    out = run(
+        copy,
+        "benchmarks.capacity --task=majority --votes=3 --cell=gru --hidden_sizes=3 "
+        "--optimizer=lion --trials=2 --rungs=1 --updates=250 --seeds=2 --out_dir=task",
+    )
+    assert "accuracy" in out
+    assert list((copy / "task/networks").glob("gru-*"))
+    text = " ".join(run(copy, "benchmarks.capacity --help").split())
+    assert "Signs that are shown, an odd number (majority 5)." in text
+
+
+def test_an_experiment_has_all_that_others_have(copy):
+    smoke = "benchmarks.relaxation --smoke --cell=gru,lstm"
+    assert "relaxed" in run(copy, f"{smoke} --out_dir=whole")
+    assert (copy / "whole/relaxation.png").exists()
+    for k in (1, 2):
+        run(copy, f"{smoke} --out_dir=slices --shard={k}/2")
+    rows = [(copy / name / "rows.jsonl").read_bytes() for name in ("whole", "slices")]
+    assert rows[0] == rows[1] and rows[0].count(b"\n") == 4
+    assert "relaxed" in run(copy, "benchmarks.merge slices")
+    assert "Nothing is wrong." in run(copy, "benchmarks.verify whole")
+    assert "4 lanes in 2 shapes" in run(copy, f"{smoke} --out_dir=dry --dry_run")
+    names = run(copy, "benchmarks.timing --benchmark_list_tests")
+    assert "smoke/relaxation" in names
