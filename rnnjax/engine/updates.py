@@ -67,13 +67,18 @@ def step(
     if weight_decay is not None:
         direction = jax.tree.map(lambda d, v: d + weight_decay * v, direction, params)
     new_params = jax.tree.map(lambda v, d: v - learning_rate * d, params, direction)
-    params, opt_state = jax.tree.map(
-        lambda new, old: jnp.where(valid, new, old),
-        (new_params, new_opt_state),
-        (params, opt_state),
-    )
+    # A clipped gradient was replaced by 0 already. To select its state as well would
+    # change how XLA fuses the optimizer, and so the last bits of trained weights.
+    if clip is None:
+        new_opt_state = _select(valid, new_opt_state, opt_state)
+    params, opt_state = _select(valid, new_params, params), new_opt_state
     diverged = jnp.where(finite | (diverged >= 0), diverged, index)
     return TrainState(params, opt_state, diverged), value
+
+
+def _select[T](condition: jax.Array, new: T, old: T) -> T:
+    """`new` where the condition holds, else `old`, for each leaf of a tree."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
 def chunk(
@@ -83,7 +88,7 @@ def chunk(
 ) -> tuple[TrainState, jax.Array]:
     """`step(state, k)` for k = 0 to `count` - 1; returns the mean of its losses too."""
 
-    def body(k, carry):
+    def body(k: jax.Array, carry: tuple[TrainState, jax.Array]) -> Any:
         state, total = carry
         state, value = step(state, k)
         return state, total + value
