@@ -170,25 +170,33 @@ def preset_help() -> dict[str, str]:
     For example "quick 256 (units 8, other 16), long 512 (units 32, other 64)".
     """
     lines = {name: _by_task(SPACES, name) for name in SPACES[OTHER]}
-    for preset, by_task in PRESETS.items():
-        if preset == SMOKE:
-            continue
-        names = dict.fromkeys(name for entry in by_task.values() for name in entry)
-        for name in names:
-            text = f"{preset} {_by_task(by_task, name)}"
-            lines[name] = f"{lines[name]}, {text}" if name in lines else text
-    return lines
+    tables = [entry for by_task in PRESETS.values() for entry in by_task.values()]
+    for name in dict.fromkeys(name for entry in tables for name in entry):
+        texts = {
+            preset: _by_task(by_task, name)
+            for preset, by_task in PRESETS.items()
+            if preset != SMOKE
+        }
+        if len(set(texts.values())) == 1:
+            lines[name] = texts.popitem()[1]
+        else:
+            lines[name] = ", ".join(f"{p} {text}" for p, text in texts.items() if text)
+    return {name: line for name, line in lines.items() if line}
 
 
 def _by_task(table: Mapping[str, Mapping[str, Value]], name: str) -> str:
-    """The value in the first task that has one, and in tasks where it is another."""
+    """The first task's value, and those of tasks that have another."""
     found = {
-        task: settings.text(entry[name])
+        task: settings.text(values[name])
         for task, entry in table.items()
-        if name in entry
+        if name in (values := DEFAULTS | entry)
     }
-    first, text = next(iter(found.items()))
-    differing = [f"{task} {value}" for task, value in found.items() if value != text]
-    if first != "parameters":
+    if "parameters" not in found:
         return ", ".join(f"{task} {value}" for task, value in found.items())
-    return f"{text} ({', '.join(differing)})" if differing else text
+    first = found.pop("parameters")
+    other = found.pop(OTHER, first)
+    differing = {task: value for task, value in found.items() if value != other}
+    if other != first:
+        differing[OTHER] = other
+    listed = ", ".join(f"{task} {value}" for task, value in differing.items())
+    return f"{first} ({listed})" if listed else first

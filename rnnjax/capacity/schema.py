@@ -21,7 +21,7 @@ KEYS: dict[str, Key] = {
     "parameters": Key("int", "parameters that it has"),
     "stage": Key(
         "str",
-        "round of the search: rung0, rung1, ...; finals; bracket; draws, the fresh draws",
+        "round of the search: rung0, rung1, ...; finals; bracket; draws (fresh draws)",
     ),
     "trial": Key("int", "index of the hyperparameters in the search's Sobol sequence"),
     "move": Key(

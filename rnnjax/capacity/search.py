@@ -119,8 +119,8 @@ def search(
         bracket  best mean, moved    400      4000000 ... 4000002     3 x 3 and more
         draws    best mean           400      0, 1                    2
 
-    A rung trains its candidates afresh, each from weights and on data of its own. As one
-    training says little, the finals compare candidates by their mean over the same
+    A rung trains its candidates afresh, each from weights and on data of its own. As
+    one training says little, the finals compare candidates by their mean over the same
     seeds. The bracket is skipped if the space has no `samples`. For 100 samples it
     compares 80, 100 and 125; if 125 are best, 156 as well, and so on until both
     neighbors are worse or `max_moves` is reached.

@@ -1,261 +1,201 @@
-"""The experiment: the best that a network of one shape can be trained to, searched for over populations of settings."""
+"""A study: the search for the best training at every point of a run."""
 
 import dataclasses
 import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
-from rnnjax import networks
-from rnnjax.capacity import search, training
+from rnnjax.capacity import points, search, training
+from rnnjax.capacity.config import Config
+from rnnjax.capacity.points import Point
+from rnnjax.capacity.schema import OWN, ROW_ID
+from rnnjax.capacity.search import Plan, Trial
+from rnnjax.cells.cell import Cell
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
+from rnnjax.engine.runner import RowId, Runner
+from rnnjax.results.schema import Row
+from rnnjax.settings import Range
 from rnnjax.tasks.task import Task
 
-MOST_LANES = 1024  # of an accelerator, at once
+MAX_LANES = 1024  # that an accelerator trains at once
 CORE_LANES = 8  # of a CPU core, in one program
-
-OWN = "own"
-LABELS = (
-    "cell",
-    "recurrent_init",
-    "layers",
-    "steps",
-    "budget",
-    "stage",
-    "trial",
-    "step",
-    "seed",
-)
+# What a step costs beside its products with weights, in parameters of the same cost.
+STEP_COST = 100
+# Numbers of samples that a bracket compares if it moves once.
+BRACKET_SIZES = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
-    """One network on one task, and the names it goes by in rows; `space` says where its settings may lie."""
+class PointSearch:
+    """The search at one point: a part of a run; see `runner.Part`."""
 
-    network: networks.Network
-    task: Task
-    space: dict[str, search.Range]
-    labels: dict
-    gains: tuple[str, ...] = ("kernel_gain", "recurrent_gain", "readout_gain")
+    point: Point
+    plan: Plan
+    optimizers: tuple[str, ...] = ("adam",)
 
     @property
     def name(self) -> str:
-        """What its files are called."""
-        keys = ("cell", "recurrent_init", "layers", "steps", "budget")
-        return "-".join(
-            str(self.labels[key]) for key in keys if self.labels[key] not in (None, OWN)
+        """As "gru, 2 layers, 5 steps, budget 60"."""
+        labels = self.point.labels
+        words = [labels["cell"]]
+        words += [labels["recurrent_init"]] * (labels["recurrent_init"] != OWN)
+        words += [f"{labels['layers']} layers"] * (labels["layers"] > 1)
+        words += [f"{labels['steps']} steps"] * (labels["steps"] is not None)
+        return ", ".join([*words, f"budget {labels['budget']}"])
+
+    @property
+    def programs(self) -> frozenset[Hashable]:
+        """One for each optimizer and each padded size of the range of samples."""
+        return frozenset(
+            (self.point.network, task, optimizer)
+            for task in _padded(self.point)
+            for optimizer in self.optimizers
         )
 
+    def lanes(self, known: Mapping[RowId, Row]) -> int:
+        """The lanes without a row if the bracket moves once."""
+        expected = sum(trials for trials, _ in self._rounds())
+        return max(expected - len(self._done(known)), 0)
 
-@dataclasses.dataclass(frozen=True)
-class Study:
-    """What is done at every point; no number of samples goes above `most_samples`."""
+    def cost(self, known: Mapping[RowId, Row]) -> float:
+        """The cost of these lanes; 1 at least, since a search may take longer."""
+        point = self.point
+        *_, task = _padded(point)
+        parameters = point.labels["parameters"]
+        updates = sum(trials * updates for trials, updates in self._rounds())
+        done = sum(row["updates"] for row in self._done(known))
+        return max(cost(task, parameters, updates - done), 1.0)
 
-    plan: search.Plan
-    optimizers: tuple[str, ...] = ("adam",)
-    most_samples: int = 2**31
+    def run(self, runner: Runner) -> None:
+        """Searches; the runner gives the rows of each round."""
+        at_once = lanes_at_once(runner.mesh)
+
+        def evaluate(trials: list[Trial]) -> list[float | None]:
+            def make_groups(missing: list[int]) -> Iterator[lanes.Group]:
+                return groups(point, [trials[k] for k in missing], task, at_once)
+
+            # From all trials of the round, since padding decides how sums are rounded:
+            # a run that is resumed must pad alike.
+            task = _task(point, trials)
+            ids = [row_id(point, trial) for trial in trials]
+            return [row["score"] for row in runner.rows(ids, make_groups)]
+
+        point = self.point
+        search.search(
+            point.space, self.optimizers, self.plan, evaluate, point.task.max_samples
+        )
+
+    def _rounds(self) -> Iterator[tuple[int, int]]:
+        """The trials and updates of each round, if the bracket moves once."""
+        plan = self.plan
+        yield from (plan.rung(r) for r in range(plan.rungs))
+        if plan.finalists > 1:
+            yield plan.finalists * plan.selection_seeds, plan.updates
+        if "samples" in self.point.space:
+            yield BRACKET_SIZES * plan.selection_seeds, plan.updates
+        yield len(plan.result_seeds), plan.updates
+
+    def _done(self, known: Mapping[RowId, Row]) -> list[Row]:
+        id = self.point.id
+        return [row for key, row in known.items() if key[: len(id)] == id]
 
 
-def lanes_at_once(mesh: Mesh) -> int:
-    return len(mesh.devices) * CORE_LANES if mesh.width else MOST_LANES
+def parts(config: Config, processes: int) -> list[PointSearch]:
+    """The searches of a run, one a point, whatever the number of processes.
 
-
-def groups(
-    points: list[Point], study: Study, known: dict[tuple, dict], mesh: Mesh
-) -> Iterator[lanes.Group]:
-    """The groups of trials that every point's search asks for, one after another.
-
-    `known` maps the labels of trials to their rows. It is looked at as groups are asked for: the rows of a group must be in it
-    before the next one is. Trials that it has already are not run again.
+    Raises `SettingError` for a budget that is too small for one unit.
     """
-    for point in points:
-        asked = search.search(
-            point.space, study.optimizers, study.plan, study.most_samples
-        )
-        trials = next(asked)
-        while True:
-            missing = [trial for trial in trials if label(point, trial) not in known]
-            yield from _groups(
-                point, missing, _room(point, trials), lanes_at_once(mesh)
-            )
-            try:
-                trials = asked.send(
-                    [score(point.task, known[label(point, trial)]) for trial in trials]
-                )
-            except StopIteration:
-                break
+    del processes
+    return [
+        PointSearch(point, config.plan, config.optimizers)
+        for point in points.points(config)
+    ]
 
 
-def label(point: Point, trial: search.Trial) -> tuple:
-    """What tells the row of a trial from all others; see `LABELS`."""
-    names = point.labels | {
-        "stage": trial.stage,
-        "trial": trial.number,
-        "step": trial.step,
-        "seed": trial.seed,
-    }
-    return tuple(names[key] for key in LABELS)
-
-
-def score(task: Task, row: dict) -> float | None:
-    """What the search maximises; None for a training that diverged."""
-    value = row[task.objective]
-    return value if value is None or task.maximize else -value
-
-
-def bucket(samples: int) -> int:
-    """The room a program has for so many samples: 2^k or 3 * 2^k, 64 at least, so that few programs serve all numbers."""
-    room = 64
-    while room < samples:
-        room = room * 3 // 2 if room & (room - 1) == 0 else room * 4 // 3
-    return room
-
-
-def cost(task: Task, parameters: int, updates: int, trials: int) -> float:
-    """How long trainings take, in a unit of their own."""
-    return float(task.batch) * task.sequence * (parameters + 100) * updates * trials
-
-
-def expected_cost(points: list[Point], study: Study, known: dict[tuple, dict]) -> float:
-    """The `cost` of all groups if every search moves once, without that of the trainings that have a row; 1 at least."""
-    plan, total = study.plan, 0.0
-    for point in points:
-        rungs = [plan.rung(r) for r in range(plan.rungs)]
-        moved = "samples" in point.space
-        task = (
-            dataclasses.replace(
-                point.task, padded_samples=bucket(round(point.space["samples"].high))
-            )
-            if moved
-            else point.task
-        )
-        judged = (plan.finalists if plan.finalists > 1 else 0) + 4 * moved
-        for trials, updates in [
-            *rungs,
-            (judged * plan.judges + len(plan.draws), plan.updates),
-        ]:
-            total += cost(task, point.labels["parameters"], updates, trials)
-        done = sum(
-            row["updates"]
-            for row in known.values()
-            if point.labels.items() <= row.items()
-        )
-        total -= cost(task, point.labels["parameters"], done, 1)
-    return max(total, 1.0)
+def describe(config: Config) -> list[str]:
+    """How much is tried, in a few short lines."""
+    plan = config.plan
+    rungs = [plan.rung(r) for r in range(plan.rungs)]
+    rounds = [f"{trials} x {updates:,} updates" for trials, updates in rungs]
+    if plan.finalists > 1:
+        rounds.append(f"{plan.finalists} finalists x {plan.selection_seeds} seeds")
+    if config.task.searches_samples:
+        rounds.append(f"at most {plan.max_moves} moves of the number of samples")
+    return [
+        f"each search: {', '.join(rounds)},",
+        f"then the best on {len(plan.result_seeds)} fresh draws",
+    ]
 
 
 def measure(
-    make: Callable,
+    make: Callable[..., Cell],
     task: Task,
     budget: int,
-    study: Study,
-    space: dict[str, search.Range],
-    mesh=None,
-) -> list[dict]:
-    """All rows of the search for the best network of cells `make(hidden_size=...)` with at most `budget` parameters.
+    plan: Plan,
+    space: Mapping[str, Range],
+    optimizers: tuple[str, ...] = ("adam",),
+    mesh: Mesh | None = None,
+) -> list[Row]:
+    """All rows of the search for the best network that a budget allows.
+
+    It has the most units of a cell `make(hidden_size=...)` with which the network has
+    at most `budget` parameters. The last `len(plan.result_seeds)` rows are the result.
 
     Raises ValueError if the budget is too small for one unit.
     """
-    mesh = mesh or Mesh.local()
-    network = largest_network(make, task, budget)
-    point = Point(
-        network,
-        task,
-        space,
-        labels(network, task, make(hidden_size=1).__class__.__name__, budget),
-    )
-    known = {}
-    for result in lanes.run(groups([point], study, known, mesh), mesh):
-        known.update((row_label(row), row) for row in result.rows)
-    return list(known.values())
+    network = points.largest_network(make, task, budget)
+    labels = points.labels(network, task, type(network.cell).__name__, budget)
+    point = Point(network, task, space, labels)
+    runner = Runner(ROW_ID, mesh or Mesh.local())
+    PointSearch(point, plan, optimizers).run(runner)
+    return list(runner.known.values())
 
 
-def largest_network(
-    make: Callable, task: Task, budget: int, layers: int = 1
-) -> networks.Network:
-    """The network of `layers` cells `make(hidden_size=...)` with the most units that `budget` parameters allow."""
-
-    def sized(units):
-        return networks.Network(
-            networks.stack(lambda: make(hidden_size=units), layers),
-            outputs=task.outputs,
-        )
-
-    return sized(networks.largest_units(sized, budget, task.input_size))
+def lanes_at_once(mesh: Mesh) -> int:
+    """How many lanes one program trains, at most."""
+    return len(mesh.devices) * CORE_LANES if mesh.width else MAX_LANES
 
 
-def labels(
-    network: networks.Network,
-    task: Task,
-    cell: str,
-    budget: int,
-    recurrent_init: str = OWN,
-) -> dict:
-    """The names of a point in rows; `recurrent_init` is the initialiser that took the place of the cell's own."""
-    return {
-        "cell": cell,
-        "recurrent_init": recurrent_init,
-        "layers": networks.layer_count(network.cell),
-        "steps": getattr(task, "steps", None),
-        "budget": budget,
-        "input_size": task.input_size,
-        "parameters": networks.parameter_count(network, task.input_size),
-    }
+def cost(task: Task, parameters: int, updates: float) -> float:
+    """The time of so many updates, in a unit of its own."""
+    return float(task.batch) * task.sequence * (parameters + STEP_COST) * updates
 
 
-def row_label(row: dict) -> tuple:
-    return tuple(row[key] for key in LABELS)
+def row_id(point: Point, trial: Trial) -> RowId:
+    """The identity of a trial's row; see `schema.ROW_ID`."""
+    return (*point.id, trial.stage, trial.number, trial.move, trial.seed)
 
 
-def _room(point: Point, trials: list[search.Trial]) -> int | None:
-    """How many samples the program of these trials has room for: the most that any asks for.
-
-    It is found before trials that have a row already are left out, for it decides how sums are rounded.
-    """
-    return (
-        bucket(max(int(trial.settings["samples"]) for trial in trials))
-        if "samples" in point.space
-        else None
-    )
-
-
-def _groups(
-    point: Point, trials: list[search.Trial], room: int | None, most: int
+def groups(
+    point: Point, trials: Sequence[Trial], task: Task, at_once: int
 ) -> Iterator[lanes.Group]:
-    """Trials of one program together, at most `most` of them."""
-    task = point.task if room is None else dataclasses.replace(point.task, padded_samples=room)
+    """Groups of trials of the same optimizer, at most `at_once` in each."""
     by_optimizer = operator.attrgetter("optimizer")
-    for optimizer, alike in itertools.groupby(
+    for optimizer, same in itertools.groupby(
         sorted(trials, key=by_optimizer), by_optimizer
     ):
-        for some in itertools.batched(alike, most):
-            stage, updates, seeds = (
-                some[0].stage,
-                some[0].updates,
-                tuple(trial.seed for trial in some),
-            )
-            settings = tuple(
-                training.Settings()._replace(**trial.settings) for trial in some
-            )
-            named = point.labels | {"stage": stage}
+        for batch in itertools.batched(same, at_once):
+            first = batch[0]
             experiment = Trials(
-                point.network,
-                task,
-                updates,
-                settings,
-                optimizer,
-                point.gains,
-                named,
-                some,
+                network=point.network,
+                task=task,
+                updates=first.updates,
+                hyperparameters=tuple(_hyperparameters(trial) for trial in batch),
+                optimizer=optimizer,
+                gains=point.gains,
+                labels={**point.labels, "stage": first.stage},
+                trials=batch,
             )
-            name = f"{point.name}-{stage}-{some[0].number}-{some[0].step}-{seeds[0]}"
-            price = cost(task, point.labels["parameters"], updates, len(some))
+            parameters = point.labels["parameters"]
             yield lanes.Group(
-                name,
-                experiment,
-                seeds,
-                price,
-                min_slots=most if most < MOST_LANES else None,
+                name=f"{point.file_name}-{first.stage}-{first.number}-{first.move}"
+                f"-{first.seed}",
+                experiment=experiment,
+                seeds=tuple(trial.seed for trial in batch),
+                cost=cost(task, parameters, first.updates * len(batch)),
+                min_slots=at_once if at_once < MAX_LANES else None,
             )
 
 
@@ -263,10 +203,34 @@ def _groups(
 class Trials(training.Training):
     """Trainings whose rows say which trials of a search they are."""
 
-    trials: tuple[search.Trial, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
-    def finish(self, state: training.Lane, lane: int) -> dict:
-        return super().finish(state, lane) | {
-            "trial": self.trials[lane].number,
-            "step": self.trials[lane].step,
-        }
+    def finish(self, state: Any, lane: int) -> Row:
+        trial = self.trials[lane]
+        numbers = {"trial": trial.number, "move": trial.move}
+        return super().finish(state, lane) | numbers
+
+
+def _hyperparameters(trial: Trial) -> training.Hyperparameters:
+    return training.Hyperparameters(**trial.hyperparameters)
+
+
+def _task(point: Point, trials: Sequence[Trial]) -> Task:
+    """The task with space for the samples of any of the trials."""
+    if "samples" not in point.space:
+        return point.task
+    samples = max(int(trial.hyperparameters["samples"]) for trial in trials)
+    return point.task.with_padding(samples)
+
+
+def _padded(point: Point) -> Iterator[Task]:
+    """The task with each padded size in the range of samples, the least first."""
+    if "samples" not in point.space:
+        yield point.task
+        return
+    samples, last = point.space["samples"], round(point.space["samples"].high)
+    task = point.task.with_padding(round(samples.low))
+    yield task
+    while task.batch < last:
+        task = point.task.with_padding(task.batch + 1)
+        yield task

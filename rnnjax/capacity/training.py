@@ -1,16 +1,19 @@
 """The experiment: one training of one network on one task, as a lane.
 
-The gradient of the task's own loss is clipped to a length and handed to an optimiser; then
+Update k of n makes one guarded training step (see `engine.updates`) with the learning
+rate
 
-    v <- v - rate_k (direction + weight_decay v),    rate_k = learning_rate (1 - k / updates)^decay.
+    r_k = learning_rate (1 - k / n)^decay
 
-All of a lane's settings but the optimiser's kind are traced, so one program trains a population of settings. A lane whose loss or
-gradient stops being finite is marked with the update and trains no further. All of this happens inside the lane.
+on a batch of the task, its gradient clipped to a norm, with decoupled weight decay. All
+hyperparameters but the optimizer are traced, so one program trains lanes that differ in
+them. A lane whose loss or gradient is not finite has diverged and trains no further.
 """
 
 import dataclasses
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,15 +22,18 @@ import optax
 from jax import flatten_util, lax
 
 from rnnjax import networks
+from rnnjax.cells.cell import Variables
 from rnnjax.engine import updates as updates_lib
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.optimizers import OPTIMIZERS
-from rnnjax.tasks.task import Task
+from rnnjax.results.schema import Row
+from rnnjax.tasks.task import Data, Task
 
-UPDATES = 250  # in a chunk
-TEST_BATCH = 2048
-CURVE = 64  # most points of a training's loss that are kept
-ROOT = 20170000
+UPDATES_PER_CHUNK = 250
+TEST_BATCH = 2048  # samples that a trained network is scored on
+CURVE = 64  # most training losses that a row has
+ROOT_SEED = 20170000
+TEST_SEED = 2**31 - 1  # of the test batch, the same for every lane
 
 
 class Hyperparameters(NamedTuple):
@@ -37,37 +43,57 @@ class Hyperparameters(NamedTuple):
     data ignore it, as cells without a keep bias ignore `keep_bias`.
     """
 
-    learning_rate: float = 3e-3
-    decay: float = 1.0
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    kernel_gain: float = 1.0
-    recurrent_gain: float = 1.0
-    readout_gain: float = 1.0
-    keep_bias: float = 0.0
-    samples: float = 0.0
+    learning_rate: Any = 3e-3
+    decay: Any = 1.0
+    momentum: Any = 0.9
+    weight_decay: Any = 0.0
+    clip: Any = 1.0
+    kernel_gain: Any = 1.0
+    recurrent_gain: Any = 1.0
+    readout_gain: Any = 1.0
+    keep_bias: Any = 0.0
+    samples: Any = 0.0
 
 
-class Lane(NamedTuple):
-    done: jax.Array  # bool
-    key: jax.Array  # of the updates
-    settings: Hyperparameters
-    data: object  # drawn once
-    variables: dict
+class State(NamedTuple):
+    """The state of a lane.
+
+    Attributes:
+      done: whether it trains no further, bool.
+      key: random key of the updates' batches.
+      hyperparameters: float32 each.
+      data: the task's fixed data.
+      variables: of the network.
+      opt_state: of the optimizer.
+      train_losses: `[CURVE]`, the mean loss of a chunk's updates; if there are more
+        chunks, several have the same index and the last of them is kept.
+      scores: of the trained network, NaN until the end.
+      diverged: int32, the update whose loss or gradient was not finite, or -1.
+    """
+
+    done: jax.Array
+    key: jax.Array
+    hyperparameters: Hyperparameters
+    data: Data
+    variables: Variables
     opt_state: optax.OptState
-    losses: jax.Array  # [CURVE], mean over the updates of a chunk; the last of the chunks that share a place
-    scores: dict[str, jax.Array]  # NaN until the end
-    diverged: (
-        jax.Array
-    )  # int32, update at which the loss or the gradient was not finite; -1
+    train_losses: jax.Array
+    scores: dict[str, jax.Array]
+    diverged: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """The experiment for one network and one task; see `lanes.Experiment`.
+    """The trainings of one network on one task; see `lanes.Experiment`.
 
-    Lane k is trained with `hyperparameters[k]`; with a single entry, all lanes are.
+    Attributes:
+      network: the network.
+      task: the task.
+      updates: updates of each lane.
+      hyperparameters: those of each lane; a single entry is for all lanes.
+      optimizer: name of the optimizer.
+      gains: the hyperparameters that are options of the network.
+      labels: what rows say of the network and the task.
     """
 
     network: networks.Network
@@ -75,93 +101,92 @@ class Training:
     updates: int = 4000
     hyperparameters: tuple[Hyperparameters, ...] = (Hyperparameters(),)
     optimizer: str = "adam"
-    gains: tuple[str, ...] = (
-        "kernel_gain",
-        "recurrent_gain",
-        "readout_gain",
-    )  # the settings that the network takes
-    labels: dict = dataclasses.field(default_factory=dict)
+    gains: tuple[str, ...] = ("kernel_gain", "recurrent_gain", "readout_gain")
+    labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def chunks(self) -> int:
-        return math.ceil(self.updates / UPDATES)
+        return math.ceil(self.updates / UPDATES_PER_CHUNK)
+
+    @property
+    def _static(self) -> dict[str, Any]:
+        names = ("network", "task", "optimizer")
+        return {name: getattr(self, name) for name in names}
 
     def init(
         self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
-    ) -> Lane:
+    ) -> State:
+        """Fresh weights and data, which depend on the seed alone."""
         columns = Hyperparameters(
             *(
                 np.asarray(column, np.float32)[lane_indices % len(column)]
                 for column in zip(*self.hyperparameters)
             )
         )
-        static = {
-            "network": self.network,
-            "task": self.task,
-            "optimizer": self.optimizer,
-        }
-        begin = mesh.map_lanes(_begin, gains=self.gains, **static)
-        return begin(mesh.place((seeds, valid, columns)), ())
+        init = mesh.map_lanes(_init, gains=self.gains, **self._static)
+        return init(mesh.place((seeds, valid, columns)), ())
 
-    def advance(self, mesh: Mesh, state: Lane, chunk: int) -> Lane:
-        train = mesh.map_lanes(
-            _train, network=self.network, task=self.task, optimizer=self.optimizer
-        )
-        place = updates_lib.curve_index(chunk, self.chunks, CURVE)
-        shared = np.int32(chunk), np.int32(self.updates), np.int32(place)
+    def advance(self, mesh: Mesh, state: State, chunk: int) -> State:
+        """The state after 250 more updates; with scores after the last of them."""
+        train = mesh.map_lanes(_train, **self._static)
+        index = updates_lib.curve_index(chunk, self.chunks, CURVE)
+        shared = np.int32(chunk), np.int32(self.updates), np.int32(index)
         return train((state,), shared)
 
-    def done(self, state: Lane) -> jax.Array:
+    def done(self, state: State) -> jax.Array:
         return state.done
 
-    def finish(self, state: Lane, lane: int) -> dict:
-        diverged = int(state.diverged[lane])
+    def finish(self, state: State, lane: int) -> Row:
+        """The row of a lane; see `schema.KEYS`."""
         scores = {
             name: updates_lib.number(score[lane])
             for name, score in state.scores.items()
         }
+        diverged = int(state.diverged[lane])
         if diverged < 0 and None in scores.values():
             diverged = self.updates
+        if diverged >= 0:
+            scores = dict.fromkeys(scores)
         values = {
             name: float(column[lane])
-            for name, column in state.settings._asdict().items()
+            for name, column in state.hyperparameters._asdict().items()
         }
-        objective = scores[self.task.objective]
-        if objective is not None and not self.task.maximize:
-            objective = -objective
+        losses = state.train_losses[lane][: min(CURVE, self.chunks)]
+        leaves = jax.tree.leaves(state.variables)
         return {
             **self.labels,
             "hidden_size": self.network.hidden_size,
-            "layers": networks.layer_count(self.network.cell),
-            "parameters": sum(
-                leaf[lane].size for leaf in jax.tree.leaves(state.variables)
-            ),
+            "layers": networks.layer_count(self.network),
+            "parameters": sum(leaf[lane].size for leaf in leaves),
             "updates": self.updates,
             "optimizer": self.optimizer,
             **values,
             "samples": int(values["samples"]),
             "status": "diverged" if diverged >= 0 else "trained",
             "diverged_update": diverged if diverged >= 0 else None,
-            **(scores if diverged < 0 else dict.fromkeys(scores)),
-            "score": objective if diverged < 0 else None,
+            **scores,
+            "score": self._score(scores),
             "objective": self.task.objective,
             "scores": list(scores),
             "chance": self.task.chance,
             "loss_bound": self.task.loss_bound(self.network.hidden_size),
             "loss_name": self.task.loss_name,
-            "train_losses": [
-                updates_lib.number(x)
-                for x in state.losses[lane][: min(CURVE, self.chunks)]
-            ],
+            "train_losses": [updates_lib.number(loss) for loss in losses],
         }
+
+    def _score(self, scores: Mapping[str, float | None]) -> float | None:
+        """What a search maximizes; None if the training diverged."""
+        value = scores[self.task.objective]
+        return value if value is None or self.task.maximize else -value
 
 
 def forward(
-    network: networks.Network, variables, task: Task, x: jax.Array
+    network: networks.Network, variables: Variables, task: Task, x: jax.Array
 ) -> jax.Array:
-    """What the task asks for, given inputs x `[T, B, ...]`, from the initial state.
+    """The network's answers to inputs x `[T, B, ...]`, from the initial state.
 
-    Outputs `[T + silence, B, O]` if it asks at every step, else those after the last, `[B, O]`.
+    `[T + blank_steps, B, O]` if the task has an answer at every step, else `[B, O]`,
+    those after the last step.
     """
     z = network.apply(variables, x, method="project")
     blank = None
@@ -171,75 +196,103 @@ def forward(
     return network.apply(variables, y if task.every_step else y[-1], method="read")
 
 
-def _begin(
-    seed, live, settings: Hyperparameters, *, network, task, optimizer, gains
-) -> Lane:
-    root = jax.random.fold_in(jax.random.key(ROOT, impl="threefry2x32"), seed)
-    weights, updates, drawn = (jax.random.fold_in(root, k) for k in range(3))
-    numbers = {name: getattr(settings, name) for name in gains}
+def _init(
+    seed: jax.Array,
+    valid: jax.Array,
+    hyperparameters: Hyperparameters,
+    *,
+    network: networks.Network,
+    task: Task,
+    optimizer: str,
+    gains: tuple[str, ...],
+) -> State:
+    """The state of a lane before its first update."""
+    root = jax.random.fold_in(jax.random.key(ROOT_SEED, impl="threefry2x32"), seed)
+    weights_key, updates_key, data_key = (jax.random.fold_in(root, k) for k in range(3))
+    options = {name: getattr(hyperparameters, name) for name in gains}
     variables = networks.initialize(
-        network.with_options(**numbers), weights, task.input_size
+        network.with_options(**options), weights_key, task.input_size
     )
-    data = task.make_data(drawn, settings.samples)
+    data = task.make_data(data_key, hyperparameters.samples)
     scores = jax.eval_shape(lambda: _scores(network, task, variables, data))
-    return Lane(
-        done=~live,
-        key=updates,
-        settings=settings,
+    transformation = _transformation(optimizer, hyperparameters)
+    return State(
+        done=~valid,
+        key=updates_key,
+        hyperparameters=hyperparameters,
         data=data,
         variables=variables,
-        opt_state=_optimizer(optimizer, settings).init(
-            flatten_util.ravel_pytree(variables)[0]
-        ),
-        losses=jnp.full(CURVE, jnp.nan),
+        opt_state=transformation.init(flatten_util.ravel_pytree(variables)[0]),
+        train_losses=jnp.full(CURVE, jnp.nan),
         scores={name: jnp.float32(jnp.nan) for name in scores},
         diverged=jnp.int32(updates_lib.NOT_DIVERGED),
     )
 
 
-def _train(lane: Lane, chunk, updates, place, *, network, task, optimizer) -> Lane:
-    lane = lax.cond(
-        lane.done,
-        lambda: lane,
-        lambda: _live_train(lane, chunk, updates, place, network, task, optimizer),
+def _train(
+    state: State,
+    chunk: jax.Array,
+    updates: jax.Array,
+    curve_index: jax.Array,
+    *,
+    network: networks.Network,
+    task: Task,
+    optimizer: str,
+) -> State:
+    """One chunk of updates of a lane, unless it is done."""
+    state = lax.cond(
+        state.done,
+        lambda: state,
+        lambda: _train_chunk(
+            state, chunk, updates, curve_index, network, task, optimizer
+        ),
     )
 
-    def scores():
+    def scores() -> dict[str, jax.Array]:
         return lax.cond(
-            lane.done,
-            lambda: lane.scores,
-            lambda: _scores(network, task, lane.variables, lane.data),
+            state.done,
+            lambda: state.scores,
+            lambda: _scores(network, task, state.variables, state.data),
         )
 
-    # Not within the lane's own branch: of lanes that advance together, every chunk would compute them.
-    return lane._replace(
-        scores=lax.cond((chunk + 1) * UPDATES >= updates, scores, lambda: lane.scores)
-    )
+    # This branch is outside the one above because it is the same for all lanes: inside,
+    # vmap would turn it into a selection and compute the scores after every chunk.
+    is_last = (chunk + 1) * UPDATES_PER_CHUNK >= updates
+    return state._replace(scores=lax.cond(is_last, scores, lambda: state.scores))
 
 
-def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> Lane:
-    first = chunk * UPDATES
-    count = jnp.minimum(UPDATES, updates - first)
-    settings = lane.settings
-
+def _train_chunk(
+    lane: State,
+    chunk: jax.Array,
+    updates: jax.Array,
+    curve_index: jax.Array,
+    network: networks.Network,
+    task: Task,
+    optimizer: str,
+) -> State:
+    first = chunk * UPDATES_PER_CHUNK
+    count = jnp.minimum(UPDATES_PER_CHUNK, updates - first)
+    numbers = lane.hyperparameters
     flat, unravel = flatten_util.ravel_pytree(lane.variables)
-    transformation = _optimizer(optimizer, settings)
+    transformation = _transformation(optimizer, numbers)
 
-    def step(state, k):
+    def step(
+        state: updates_lib.TrainState, k: jax.Array
+    ) -> tuple[updates_lib.TrainState, jax.Array]:
         batch = task.sample(lane.data, jax.random.fold_in(lane.key, first + k))
 
-        def loss(flat):
+        def loss(flat: jax.Array) -> jax.Array:
             return task.loss(forward(network, unravel(flat), task, batch.x), batch)
 
-        rate = settings.learning_rate * (1 - (first + k) / updates) ** settings.decay
+        rate = numbers.learning_rate * (1 - (first + k) / updates) ** numbers.decay
         return updates_lib.step(
             state,
             first + k,
             loss,
             transformation,
             rate,
-            clip=settings.clip,
-            weight_decay=settings.weight_decay,
+            clip=numbers.clip,
+            weight_decay=numbers.weight_decay,
         )
 
     state = updates_lib.TrainState(flat, lane.opt_state, lane.diverged)
@@ -248,19 +301,26 @@ def _live_train(lane: Lane, chunk, updates, place, network, task, optimizer) -> 
         variables=unravel(state.params),
         opt_state=state.opt_state,
         diverged=state.diverged,
-        losses=lane.losses.at[place].set(mean_loss),
+        train_losses=lane.train_losses.at[curve_index].set(mean_loss),
         done=state.diverged >= 0,
     )
 
 
-def _optimizer(name: str, settings: Hyperparameters) -> optax.GradientTransformation:
-    return OPTIMIZERS[name].make({"momentum": settings.momentum})
-
-
-def _scores(network, task, variables, data) -> dict[str, jax.Array]:
-    """What the trained network scores, float32."""
-    batch = task.test_batch(
-        data, jax.random.fold_in(jax.random.key(ROOT), 2**31 - 1), TEST_BATCH
+def _transformation(
+    name: str, hyperparameters: Hyperparameters
+) -> optax.GradientTransformation:
+    """The optimizer with those of its own hyperparameters that are given."""
+    optimizer, given = OPTIMIZERS[name], hyperparameters._asdict()
+    return optimizer.make(
+        {key: given.get(key, default) for key, default in optimizer.defaults.items()}
     )
+
+
+def _scores(
+    network: networks.Network, task: Task, variables: Variables, data: Data
+) -> dict[str, jax.Array]:
+    """The scores of a network on the test batch, float32."""
+    key = jax.random.fold_in(jax.random.key(ROOT_SEED), TEST_SEED)
+    batch = task.test_batch(data, key, TEST_BATCH)
     scores = task.score(forward(network, variables, task, batch.x), batch)
     return {name: jnp.float32(score) for name, score in scores.items()}

@@ -1,419 +1,240 @@
-"""Pictures and tables of capacity, from rows alone."""
+"""Pictures of capacity."""
 
-import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from etils import epath
 
 from rnnjax.capacity import search
-from rnnjax.capacity.study import OWN, score
+from rnnjax.capacity import summary as summary_lib
+from rnnjax.capacity.summary import Series, points, series, series_of, title, winner
 from rnnjax.figures import canvas
-from rnnjax.figures.memory_stability import title as cell_title
 from rnnjax.results import statistics
-from rnnjax.tasks.registry import TASKS
+from rnnjax.results.schema import Row
 
-NAMES = ("cell", "recurrent_init", "layers", "steps")
-
-
-def bound(units: int, size: int) -> float:
-    """The least mean squared error a number of a linear read-out: max(0, 1 - units / size)."""
-    return max(0.0, 1 - units / size)
+MAX_LEGEND = 12  # lines that a legend has space for
+CURVE_POINTS = 20  # of the expected best over numbers of trials
 
 
-def series(rows: list[dict]) -> list[tuple]:
-    """The (cell, recurrent_init, layers, steps) that occur, sorted: what a line in a picture is."""
-    return sorted({tuple(row[name] for name in NAMES) for row in rows})
+def draw(rows: Sequence[Row], folder: epath.PathLike) -> None:
+    """Draws all pictures that the rows allow.
 
-
-def title(line: tuple, of: list[tuple]) -> str:
-    """What a line is called among the lines `of` a picture."""
-    cell, recurrent_init, layers, steps = line
-    parts = [cell_title(cell, layers)]
-    parts += [recurrent_init] if len({other[1] for other in of}) > 1 else []
-    parts += (
-        [f"{steps} step{'s' * (steps > 1)}"]
-        if len({other[3] for other in of}) > 1
-        else []
-    )
-    return ", ".join(parts)
-
-
-def points(rows: list[dict]):
-    """Pairs of (line, budget) and the rows of all its trials."""
-
-    def key(row):
-        return tuple(row[name] for name in NAMES), row["budget"]
-
-    return [
-        (point, list(trials))
-        for point, trials in itertools.groupby(sorted(rows, key=key), key)
-    ]
-
-
-def winner(rows: list[dict]) -> tuple[list[dict], bool]:
-    """The rows of the best setting on the fresh draws, and whether both neighbours in number of samples were worse.
-
-    Empty before the search has come so far. Where fewer draws were asked for at first, those that all were asked for count.
+    There is none of results if every training of them diverged.
     """
-    draws: dict[tuple, list[dict]] = {}
-    for row in rows:
-        if row["stage"] == search.DRAWS:
-            draws.setdefault((row["trial"], row["step"]), []).append(row)
-    if not draws:
-        return [], False
-    trial, step = max(draws, key=lambda which: len(draws[which]))
-    task, scores = TASKS[rows[0]["task"]], {}
-    for row in rows:
-        if (row["stage"], row["trial"]) == (search.BRACKET, trial):
-            scores.setdefault(row["step"], []).append(score(task, row))
-    means = {
-        k: -np.inf if None in some else float(np.mean(some))
-        for k, some in scores.items()
-    }
-    bracketed = all(
-        side in means and means[side] < means[step] for side in (step - 1, step + 1)
-    )
-    return draws[trial, step], bracketed
-
-
-def summary(rows: list[dict]) -> list[dict]:
-    """One flat line for each cell, depth and budget."""
-    lines = []
-    for ((cell, recurrent_init, layers, steps), budget), trials in points(rows):
-        line = {"cell": cell, "depth": layers, "budget": budget}
-        line |= {
-            "parameters": trials[0]["parameters"],
-            "units": trials[0]["hidden_size"],
-        }
-        line |= {"recurrent_init": recurrent_init} if recurrent_init != OWN else {}
-        line |= {"steps": steps} if steps else {}
-        best, bracketed = winner(trials)
-        describe = _bits if trials[0]["task"] == "parameters" else _loss
-        line |= describe(trials, best, bracketed)
-        line |= {
-            "trials": len(trials),
-            "diverged": sum(row["status"] == "diverged" for row in trials),
-        }
-        lines.append(line | {"draws": len(best)})
-    return lines
-
-
-def _bits(trials: list[dict], best: list[dict], bracketed: bool) -> dict:
-    parameters = trials[0]["parameters"]
-    per = _mean_of_all([_divided(row["bits"], parameters) for row in best])
-    most = [row["bits"] / parameters for row in trials if row["bits"] is not None]
-    return {
-        "samples": best[0]["samples"] if best else None,
-        "bits": None if per.mean is None else per.mean * parameters,
-        "bits_per_parameter": per.mean,
-        "bits_per_parameter_low": per.low,
-        "bits_per_parameter_high": per.high,
-        "bracketed": bracketed,
-        "max_bits_per_parameter": max(most, default=None),
-    }
-
-
-def _divided(bits: float | None, parameters: int) -> float | None:
-    return None if bits is None else bits / parameters
-
-
-def _mean_of_all(values: list[float | None]) -> statistics.Mean:
-    """The mean of the fresh draws; none if one of them diverged."""
-    return statistics.mean([] if None in values else values)
-
-
-def _loss(trials: list[dict], best: list[dict], bracketed: bool) -> dict:
-    losses = [row["loss"] for row in trials if row["loss"] is not None]
-    mean = _mean_of_all([row["loss"] for row in best])
-    line = {
-        "loss": mean.mean,
-        "loss_sd": mean.sd,
-        "loss_low": mean.low,
-        "loss_high": mean.high,
-    }
-    line |= {"best_loss": min(losses, default=None)}
-    for name in ("accuracy", "exact", "bits"):
-        if name in trials[0]:
-            line[name] = _mean_of_all([row[name] for row in best]).mean
-    line |= {"chance": trials[0]["chance"], "measure": trials[0]["measure"]}
-    if trials[0]["task"] == "units":
-        line["bound"] = bound(trials[0]["hidden_size"], trials[0]["input_size"])
-    return line
-
-
-def draw(rows: list[dict], folder) -> None:
-    """All pictures that the rows allow; none of results where every training diverged."""
-    result = "bits_per_parameter" if rows[0]["task"] == "parameters" else "loss"
-    if all(line[result] is None for line in summary(rows)):
-        pass
-    elif rows[0]["task"] == "parameters":
-        _draw_bits(rows, folder)
-        _draw_bits_per_parameter(rows, folder)
-    else:
-        _draw_loss(rows, folder)
-    _draw_search(rows, folder)
+    bits = summary_lib.counts_bits(rows)
+    key = "bits_per_parameter" if bits else "loss"
+    if any(line[key] is not None for line in summary_lib.summary(rows)):
+        if bits:
+            bits_over_parameters(rows, folder)
+            bits_per_parameter(rows, folder)
+        else:
+            loss(rows, folder)
+    search_progress(rows, folder)
     if any(row["status"] == "diverged" for row in rows):
-        _draw_diverged(rows, folder)
+        diverged(rows, folder)
 
 
-def _results(
-    rows: list[dict], line: tuple, value
-) -> tuple[list[dict], list[list[float]]]:
-    """For one line of a picture: a row of each of its points, and the values of the fresh draws there."""
-    out = [
-        (best[0], [value(row) for row in best])
-        for (other, _), trials in points(rows)
-        if other == line and (best := winner(trials)[0])
-    ]
-    out = [(row, values) for row, values in out if None not in values]
-    return [row for row, _ in out], [values for _, values in out]
-
-
-def _spread(axis, x, values, **style):
-    """Means with 95 % intervals."""
-    means = [statistics.mean(some) for some in values]
-    low = [0 if m.low is None else m.mean - m.low for m in means]
-    high = [0 if m.high is None else m.high - m.mean for m in means]
-    return axis.errorbar(
-        x,
-        [m.mean for m in means],
-        [low, high],
-        marker="o",
-        ms=3,
-        lw=1,
-        capsize=2,
-        **style,
-    )
-
-
-def _name_lines(axis, lines: list[tuple]) -> None:
-    slanted = (
-        {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
-        if len(lines) > 3
-        else {}
-    )
-    axis.set_xticklabels([title(line, lines) for line in lines], **slanted)
-
-
-def _searched(rows: list[dict]) -> str:
-    draws = len({row["seed"] for row in rows if row["stage"] == search.DRAWS})
-    count = max(len(trials) for _, trials in points(rows))
-    return f"best setting of a search: mean of {draws} fresh draws, 95 % interval\nat most {count} trainings a point"
-
-
-def _draw_bits(rows: list[dict], folder) -> None:
-    """`bits.png`: bits against parameters, with the line through 0 that fits best."""
+def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
+    """`bits.png`: bits over parameters, with the best line through 0."""
     with canvas.figure(folder, "bits", 1, 1, (5.4, 3.6)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         for line in lines:
-            some, values = _results(rows, line, lambda row: row["bits"])
-            if not some:
+            draws = _fresh_draws(rows, line, lambda row: row["bits"])
+            if not draws:
                 continue
-            x, y = (
-                np.asarray([row["parameters"] for row in some], float),
-                np.asarray([np.mean(v) for v in values]),
-            )
-            slope = float(x @ y / (x @ x))
-            drawn = _spread(
-                axis,
-                x,
-                values,
-                label=f"{title(line, lines)}: {slope:.2f} bits a parameter",
-                ls="none",
-            )
-            axis.plot(
-                [0, x.max()], [0, slope * x.max()], color=drawn[0].get_color(), lw=0.8
-            )
+            x = np.asarray([row["parameters"] for row, _ in draws], float)
+            values = [bits for _, bits in draws]
+            means = np.asarray([np.mean(bits) for bits in values])
+            slope = summary_lib.slope_through_zero(x, means)
+            label = f"{title(line, lines)}: {slope:.2f} bits per parameter"
+            color = _errorbars(axis, x, values, label=label, ls="none")
+            axis.plot([0, x.max()], [0, slope * x.max()], color=color, lw=0.8)
         axis.set(
-            xlabel="parameters",
-            ylabel="bits learned by heart",
-            xlim=(0, None),
-            ylim=(0, None),
+            xlabel="parameters", ylabel="bits stored", xlim=(0, None), ylim=(0, None)
         )
         axis.legend(frameon=False, fontsize=8)
         fig.suptitle(_searched(rows), fontsize=8)
 
 
-def _draw_bits_per_parameter(rows: list[dict], folder) -> None:
-    """`bits_per_parameter.png`: by cell and depth; a dot a budget with its interval, a cross the best single training."""
-    with canvas.figure(
-        folder,
-        "bits_per_parameter",
-        1,
-        1,
-        (max(4.2, 0.8 * len(series(rows)) + 1.6), 3.6),
-    ) as (fig, axes):
-        axis, lines = axes[0][0], series(rows)
+def bits_per_parameter(rows: Sequence[Row], folder: epath.PathLike) -> None:
+    """`bits_per_parameter.png`: by series.
+
+    A dot for each budget, with its interval, and a cross for the best single training.
+    """
+    lines = series(rows)
+    size = (max(4.2, 0.8 * len(lines) + 1.6), 3.6)
+    with canvas.figure(folder, "bits_per_parameter", 1, 1, size) as (fig, axes):
+        axis = axes[0][0]
         budgets = sorted({row["budget"] for row in rows})
         for k, budget in enumerate(budgets):
-            at, values, most = [], [], []
-            for x, line in enumerate(lines):
-                trials = [
-                    row
-                    for row in rows
-                    if tuple(row[name] for name in NAMES) == line
-                    and row["budget"] == budget
-                ]
-                best = [row["bits"] for row in winner(trials)[0]] if trials else []
-                if best and None not in best:
-                    at.append(x + 0.5 * (k + 0.5) / len(budgets) - 0.25)
-                    values.append([bits / trials[0]["parameters"] for bits in best])
-                    most.append(
-                        max(row["bits"] or 0 for row in trials)
-                        / trials[0]["parameters"]
-                    )
-            if at:
-                drawn = _spread(
-                    axis, at, values, ls="none", label=f"{budget} parameters at most"
-                )
-                axis.plot(at, most, "x", ms=4, color=drawn[0].get_color())
-        axis.set(xticks=range(len(lines)), ylabel="bits a parameter", ylim=(0, None))
-        _name_lines(axis, lines)
+            x, values, best = [], [], []
+            for line, at, trials in points(rows):
+                bits = summary_lib.bits_per_parameter(winner(trials)[0])
+                if at == budget and bits and None not in bits:
+                    # The budgets stand side by side within 1/4 of the series' index.
+                    offset = 0.5 * (k + 0.5) / len(budgets) - 0.25
+                    x.append(lines.index(line) + offset)
+                    values.append(bits)
+                    every = summary_lib.bits_per_parameter(trials)
+                    best.append(max(value or 0 for value in every))
+            if x:
+                label = f"{budget} parameters at most"
+                color = _errorbars(axis, x, values, label=label, ls="none")
+                axis.plot(x, best, "x", ms=4, color=color)
+        axis.set(ylabel="bits per parameter", ylim=(0, None))
+        _name_series(axis, lines)
         axis.legend(frameon=False, fontsize=8)
-        fig.suptitle(
-            "dots: mean of fresh draws, 95 % interval\ncrosses: best single training",
-            fontsize=8,
-        )
+        note = "dots: mean of fresh draws, 95 % interval\ncrosses: best single training"
+        fig.suptitle(note, fontsize=8)
 
 
-def _draw_loss(rows: list[dict], folder) -> None:
-    """`loss.png`: the loss against units (task `units`, with 1 - units / size drawn in) or against parameters."""
-    units = rows[0]["task"] == "units"
-    key = "hidden_size" if units else "parameters"
+def loss(rows: Sequence[Row], folder: epath.PathLike) -> None:
+    """`loss.png`: over units with the bound of each, if it is known; or parameters."""
+    bounds = {row["hidden_size"]: row["loss_bound"] for row in rows}
+    bounded = None not in bounds.values()
+    key = "hidden_size" if bounded else "parameters"
     with canvas.figure(folder, "loss", 1, 1, (5.4, 3.6)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
-        if units:
-            n, size = (
-                sorted({row["hidden_size"] for row in rows}),
-                rows[0]["input_size"],
-            )
-            axis.plot(
-                n,
-                [bound(k, size) for k in n],
-                color="0.7",
-                lw=4,
-                label=f"1 - units/{size}",
-                zorder=0,
-            )
+        if bounded:
+            x, y = zip(*sorted(bounds.items()))
+            axis.plot(x, y, color="0.7", lw=4, label="bound, linear cells", zorder=0)
         for line in lines:
-            some, values = _results(rows, line, lambda row: row["loss"])
-            if some:
-                _spread(
-                    axis, [row[key] for row in some], values, label=title(line, lines)
-                )
-        axis.axhline(rows[0]["chance"], color="0.6", lw=0.8, ls=":")
+            draws = _fresh_draws(rows, line, lambda row: row["loss"])
+            if draws:
+                x = [row[key] for row, _ in draws]
+                losses = [values for _, values in draws]
+                _errorbars(axis, x, losses, label=title(line, lines))
+        chance = rows[0]["chance"]
+        axis.axhline(chance, color="0.6", lw=0.8, ls=":")
         axis.annotate(
             "chance",
-            (1, rows[0]["chance"]),
+            (1, chance),
             xycoords=("axes fraction", "data"),
             ha="right",
             va="top",
             fontsize=7,
         )
-        axis.set(
-            xlabel="units" if units else "parameters",
-            ylabel=rows[0]["measure"],
-            ylim=(0, None),
-        )
-        if not units:
+        xlabel = "units" if bounded else "parameters"
+        axis.set(xlabel=xlabel, ylabel=rows[0]["loss_name"], ylim=(0, None))
+        if not bounded:
             axis.set_xscale("log")
         axis.legend(frameon=False, fontsize=8)
         fig.suptitle(f"task {rows[0]['task']}: {_searched(rows)}", fontsize=8)
 
 
-def _draw_search(rows: list[dict], folder) -> None:
-    """`search.png`: how far the budget of the search binds: the best so far by updates, and what fewer trials would have found."""
-    task = TASKS[rows[0]["task"]]
-    per = task.objective == "bits"
+def search_progress(rows: Sequence[Row], folder: epath.PathLike) -> None:
+    """`search.png`: whether the size of the search limits the result.
+
+    Left, the best training of each rung over its updates; right, the expected best of
+    fewer trials of the first rung.
+    """
+    every = points(rows)
     with canvas.figure(folder, "search", 1, 2, (4.2, 3.4)) as (fig, axes):
-        left, right = axes[0]
-        for k, ((line, budget), trials) in enumerate(points(rows)):
-            searched = [row for row in trials if row["stage"].startswith("rung")]
-            scores = np.asarray(
-                [-np.inf if (s := score(task, row)) is None else s for row in searched]
+        by_updates, by_trials = axes[0]
+        for k, (line, budget, trials) in enumerate(every):
+            rungs = [row for row in trials if row["stage"].startswith(search.RUNG)]
+            scores = np.asarray([_score(row) for row in rungs])
+            updates = np.asarray([row["updates"] for row in rungs])
+            scale = summary_lib.score_scale(trials)
+            style = {"color": f"C{k % 10}", "lw": 1}
+            best = {u: scores[updates == u].max() for u in sorted(set(updates))}
+            best = {u: score / scale for u, score in best.items() if np.isfinite(score)}
+            label = f"{title(line, series(rows))}, {budget}"
+            by_updates.plot(
+                list(best), list(best.values()), "o-", ms=3, label=label, **style
             )
-            scale = trials[0]["parameters"] if per else -1.0
-            updates = np.asarray([row["updates"] for row in searched])
-            label, color = f"{title(line, series(rows))}, {budget}", f"C{k % 10}"
-            levels = [
-                u
-                for u in sorted(set(updates))
-                if np.isfinite(scores[updates == u]).any()
-            ]
-            left.plot(
-                levels,
-                [scores[updates == u].max() / scale for u in levels],
-                "o-",
-                ms=3,
-                lw=1,
-                color=color,
-                label=label,
-            )
-            first = np.sort(scores[[row["stage"] == "rung0" for row in searched]])[::-1]
+            first = scores[[row["stage"] == search.FIRST_RUNG for row in rungs]]
             if np.isfinite(first).any():
-                counts = np.unique(np.geomspace(1, len(first), 20).astype(int))
-                right.plot(
-                    counts,
-                    [_best_of(first, n) / scale for n in counts],
-                    lw=1,
-                    color=color,
-                )
-        what = "bits a parameter" if per else rows[0]["measure"]
-        left.set(
-            xlabel="updates of a training",
-            ylabel=what,
-            xscale="log",
-            title="best of a round",
-        )
-        right.set(
-            xlabel="trials", xscale="log", title="expected best of the first round"
-        )
-        if len(points(rows)) <= 12:
-            left.legend(frameon=False, fontsize=6)
+                spaced = np.geomspace(1, len(first), CURVE_POINTS)
+                counts = np.unique(spaced.astype(int))
+                expected = [summary_lib.expected_best(first, n) / scale for n in counts]
+                by_trials.plot(counts, expected, **style)
+        objective = rows[0]["objective"]
+        names = {"bits": "bits per parameter", "loss": rows[0]["loss_name"]}
+        ylabel = names.get(objective, objective)
+        by_updates.set(xlabel="updates of a training", ylabel=ylabel, xscale="log")
+        by_updates.set_title("best of a rung")
+        by_trials.set(xlabel="trials", xscale="log")
+        by_trials.set_title("expected best of the first rung")
+        if len(every) <= MAX_LEGEND:
+            by_updates.legend(frameon=False, fontsize=6)
         fig.suptitle("single trainings, before the fresh draws", fontsize=8)
 
 
-def _best_of(ordered: np.ndarray, n: int) -> float:
-    """The expected best of n different ones of `ordered` numbers, the best first; those that are -inf count as the worst other."""
-    known = np.where(np.isfinite(ordered), ordered, ordered[np.isfinite(ordered)].min())
-    total, share, expected = len(known), n / len(known), 0.0
-    for k, value in enumerate(known[: total - n + 1]):
-        expected += share * value
-        share *= (total - k - n) / (total - k - 1) if total - k > 1 else 0
-    return expected
+def diverged(rows: Sequence[Row], folder: epath.PathLike) -> None:
+    """`diverged.png`: fraction of the first rung's trainings that diverged, by series.
 
-
-def _draw_diverged(rows: list[dict], folder) -> None:
-    """`diverged.png`: the share of the first round's trainings, whose settings are not chosen, that diverged."""
-    with canvas.figure(
-        folder, "diverged", 1, 1, (max(3.6, 0.7 * len(series(rows)) + 1.6), 3.2)
-    ) as (fig, axes):
-        axis, lines = axes[0][0], series(rows)
-        first = [row for row in rows if row["stage"] == "rung0"]
-        groups = [
-            [row for row in first if tuple(row[name] for name in NAMES) == line]
-            for line in lines
-        ]
-        intervals = [
-            statistics.share(
-                sum(row["status"] == "diverged" for row in some), len(some)
-            )
-            for some in groups
-        ]
-        means = [interval.mean for interval in intervals]
-        errors = [
-            [i.mean - i.low for i in intervals],
-            [i.high - i.mean for i in intervals],
-        ]
+    Only the hyperparameters of the first rung are spread evenly over their ranges.
+    """
+    lines = series(rows)
+    size = (max(3.6, 0.7 * len(lines) + 1.6), 3.2)
+    with canvas.figure(folder, "diverged", 1, 1, size) as (fig, axes):
+        axis = axes[0][0]
+        first = [row for row in rows if row["stage"] == search.FIRST_RUNG]
+        groups = [[row for row in first if series_of(row) == line] for line in lines]
+        fractions = []
+        for group in groups:
+            count = sum(row["status"] == "diverged" for row in group)
+            fractions.append(statistics.fraction(count, len(group)))
+        means, errors = _means_and_errors(fractions)
         axis.bar(
             range(len(lines)), means, yerr=errors, width=0.6, color="0.7", capsize=2
         )
-        axis.set(
-            xticks=range(len(lines)),
-            ylabel="share of trainings that diverged",
-            ylim=(0, None),
-        )
-        _name_lines(axis, lines)
-        fig.suptitle(
-            f"settings as they were drawn, {min(map(len, groups))} or more a bar; 95 % interval",
-            fontsize=8,
-        )
+        axis.set(ylabel="fraction of trainings that diverged", ylim=(0, None))
+        _name_series(axis, lines)
+        fewest = min(map(len, groups))
+        note = f"trials of the first rung, {fewest} or more a bar; 95 % interval"
+        fig.suptitle(note, fontsize=8)
+
+
+def _fresh_draws(
+    rows: Sequence[Row], line: Series, value: Callable[[Row], float | None]
+) -> list[tuple[Row, list[float]]]:
+    """For each point of a series a row, and the values of its fresh draws.
+
+    Points where one of them diverged are left out.
+    """
+    draws = []
+    for of, _, trials in points(rows):
+        best = winner(trials)[0] if of == line else []
+        values = [number for row in best if (number := value(row)) is not None]
+        if best and len(values) == len(best):
+            draws.append((best[0], values))
+    return draws
+
+
+def _score(row: Row) -> float:
+    return -np.inf if row["score"] is None else row["score"]
+
+
+def _errorbars(axis: Any, x: Any, values: Sequence[Any], **style: Any) -> Any:
+    """Draws means with 95 % intervals; returns the color."""
+    means, errors = _means_and_errors([statistics.mean(group) for group in values])
+    style = {"marker": "o", "ms": 3, "lw": 1, "capsize": 2, **style}
+    return axis.errorbar(x, means, errors, **style)[0].get_color()
+
+
+def _means_and_errors(
+    means: Sequence[statistics.Mean],
+) -> tuple[list[float], list[list[float]]]:
+    """The means, and how far each interval reaches below and above its mean."""
+    below = [0 if m.low is None else m.mean - m.low for m in means]
+    above = [0 if m.high is None else m.high - m.mean for m in means]
+    return [m.mean for m in means], [below, above]
+
+
+def _name_series(axis: Any, lines: Sequence[Series]) -> None:
+    """Names the series below their indices, slanted if there are many."""
+    names = [title(line, lines) for line in lines]
+    slanted = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+    axis.set_xticks(range(len(lines)), names, **(slanted if len(lines) > 3 else {}))
+
+
+def _searched(rows: Sequence[Row]) -> str:
+    count = max(len(trials) for _, _, trials in points(rows))
+    draws = summary_lib.draws_count(rows)
+    return (
+        f"best of a search: mean of {draws} fresh draws, 95 % interval\n"
+        f"at most {count} trainings a point"
+    )
