@@ -300,7 +300,7 @@ def test_seeds_of_a_shape_are_split_only_if_there_are_more_processes(file):
     config = config_lib.configure(given)
     assert [part.seeds for part in parts.parts(config, 2)] == [(0, 1, 2, 3)] * 2
     pieces = parts.parts(config, 4)
-    assert [(part.shape.cell, part.seeds) for part in pieces] == [
+    assert [(part.shape[0], part.seeds) for part in pieces] == [
         ("gru", (0, 1)),
         ("gru", (2, 3)),
         ("lstm", (0, 1)),
@@ -309,7 +309,9 @@ def test_seeds_of_a_shape_are_split_only_if_there_are_more_processes(file):
     assert pieces[0].programs == pieces[1].programs
     known = {("gru", model.LETTERS, 4, 1, 0): {}}
     assert [part.lanes(known) for part in pieces] == [1, 2, 2, 2]
-    assert pieces[0].cost(known) == pieces[0].group((1,)).cost
+    group = pieces[0].group([1])
+    assert (group.name, group.seeds) == ("gru-h4-l1-s1-1", (1,))
+    assert pieces[0].cost(known) == group.cost
 
 
 def test_a_timed_chunk_advances(monkeypatch):
