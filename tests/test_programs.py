@@ -7,7 +7,8 @@ from jax.extend import core
 
 from benchmarks.timing_tools import jobs as _jobs
 from rnnjax import networks
-from rnnjax.autocomplete import experiment as autocomplete
+from rnnjax.autocomplete import data, model
+from rnnjax.autocomplete.experiment import Autocomplete
 from rnnjax.capacity import training
 from rnnjax.cells import registry
 from rnnjax.engine.mesh import Mesh
@@ -38,11 +39,9 @@ def naming():
     )
     letters = np.frombuffer(" ".join(words).encode(), np.uint8)
     text = windows.build(np.where(letters == 32, 0, letters - 96).astype(np.uint8), 40)
-    cell = networks.stack(lambda: registry.CELLS["lstm"](hidden_size=8), 2)
-    network = networks.Network(
-        cell, embedding=(autocomplete.LETTERS, 8), outputs=text.vocabulary.classes
-    )
-    return autocomplete.Autocomplete(network, text, 20, batch=8), "_train"
+    dataset = data.make_dataset(text)
+    network = model.build("lstm", 2, 8, dataset.classes)
+    return Autocomplete(network, dataset, 20, batch=8), "_train"
 
 
 # Products in the body of each loop that holds any, loops within it apart.
