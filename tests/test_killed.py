@@ -1,6 +1,8 @@
-"""Runs that are killed at random moments and started again end with the rows of a run that was left alone.
+"""Runs killed at random moments and started again end with the rows of an undisturbed
+run.
 
-RNNJAX_KILLS=200 python -m pytest tests/test_killed.py kills a run at work so often; unless told three times, once a binary.
+RNNJAX_KILLS=200 python -m pytest tests/test_killed.py kills running processes so often;
+the default is 3, one for each binary.
 """
 
 import os
@@ -17,28 +19,25 @@ import tiny
 KILLS = int(os.environ.get("RNNJAX_KILLS", "3"))
 WHOLE = {}  # seconds and rows of an undisturbed run, by benchmark
 START = """
-import importlib, sys
-from benchmarks.common import flags as _flags
+import sys
+from benchmarks import registry
+from benchmarks.common import main
 from rnnjax.engine import lanes
 lanes.SAVE_SECONDS = 0.0
 del sys.argv[0]
-main = importlib.import_module(sys.argv[0]).main
+benchmark = registry.BENCHMARKS[sys.argv[0]]
 print("ready", flush=True)
-_flags.start(main)
+main.start(benchmark)
 """
 
 
 def started(benchmark, folder):
-    """A run that keeps its states after every chunk, in a process that has just finished its imports."""
-    command = [
-        sys.executable,
-        "-c",
-        START,
-        f"benchmarks.{benchmark}",
-        *tiny.arguments(benchmark, folder),
-    ]
+    """A process that runs a benchmark, has just ended its imports, and saves its state
+    after every chunk.
+    """
+    arguments = tiny.arguments(benchmark, folder)
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-c", START, benchmark, *arguments],
         env=os.environ | {"PYTHONPATH": str(tiny.ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -48,7 +47,7 @@ def started(benchmark, folder):
 
 
 def killed_after(seconds, benchmark, folder):
-    """Whether the run was still at work after so many seconds, and was killed; else it has ended by itself."""
+    """Whether a run was killed after so many seconds, or had ended by itself."""
     process = started(benchmark, folder)
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
@@ -58,7 +57,7 @@ def killed_after(seconds, benchmark, folder):
 
 
 def lives():
-    """For each run folder the benchmark and how many kills it suffers, one to three, before its run is left to end."""
+    """For each run folder the benchmark and how often it is killed, 1 to 3 times."""
     left, out = KILLS, []
     while left > 0:
         kills = min(left, 1 + len(out) // len(tiny.BINARIES) % 3)
@@ -75,9 +74,8 @@ def test_killed_runs_end_with_the_same_rows(
 ):
     module, rng, run = tiny.BINARIES[benchmark], random.Random(number), tmp_path / "run"
     if benchmark not in WHOLE:
-        for _ in range(
-            2
-        ):  # the second time without a compiler, as the runs that are killed
+        # The second time without compiling, as the runs that are killed.
+        for _ in range(2):
             shutil.rmtree(run, ignore_errors=True)
             process, began = started(benchmark, run), time.monotonic()
             process.communicate()
