@@ -1,66 +1,88 @@
-"""rnnjax and PyTorch side by side, on the same cores.
+"""How many times faster is rnnjax than PyTorch, on the same cores?
+
+PyTorch runs in an interpreter of its own, as one process for each core with one thread.
+Both sides are timed alternately, and each round gives a ratio of their speeds. Memory
+stability takes minutes a round. PyTorch computes fewer steps of it, and its time is
+scaled to all of them.
 
     python -m benchmarks.peers --torch_python=/path/to/python
-
-PyTorch runs in its own interpreter, a process for each core, one thread each; rnnjax runs on the same cores. The two take turns,
-and each turn gives a ratio. Memory stability takes minutes a turn; PyTorch is timed for fewer steps there, and multiplied.
 """
 
 import contextlib
-import functools
+import dataclasses
 import itertools
 import json
-import math
-import os
+import pathlib
 import statistics
 import subprocess
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
-import optax
-from absl import flags
 
-from benchmarks.common import flags as _flags
-from benchmarks.common import runs as _runs
-from benchmarks.common import terminal as _terminal
+from benchmarks.common import command, devices, errors, terminal
 from rnnjax import networks
-from rnnjax.autocomplete import experiment as autocomplete
+from rnnjax.autocomplete import data, model
+from rnnjax.autocomplete.experiment import UPDATES_PER_CHUNK, Autocomplete
 from rnnjax.capacity import training
 from rnnjax.cells import cell as cell_lib
 from rnnjax.cells import registry
 from rnnjax.engine import lanes, unroll
 from rnnjax.engine.mesh import Mesh
-from rnnjax.memory_stability import experiment as stability
+from rnnjax.memory_stability.experiment import Stability
+from rnnjax.results.tables import Table
+from rnnjax.settings import setting
 from rnnjax.tasks.parameters import Parameters
+from rnnjax.text import vocabulary, windows
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(_flags)
-WORKER = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "timing_tools", "torch_worker.py"
-)
+WORKER = pathlib.Path(__file__).parent / "timing_tools" / "torch_worker.py"
+ALLOWED = "the path of a Python that has PyTorch"
+IMPORT_SECONDS = 120  # that importing PyTorch may take
 
+COMPARED = ("population", "memory_stability", "autocomplete")
+
+# Of memory stability: the published grid, as many pairs of sequences for each shape.
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-TORCH_STEPS = (
-    500  # that a pair is timed for in PyTorch, whose time is proportional to its steps
-)
+SEEDS = 10
+MIN_STEPS = 2_000  # more than the first, unshared ones
+TORCH_STEPS = 500  # of a pair in PyTorch, whose time is proportional to its steps
 
-flags.DEFINE_string("torch_python", None, "A Python interpreter that has PyTorch.")
-flags.DEFINE_string("rounds", "5", "Turns that each side takes.")
-flags.DEFINE_string(
-    "what",
-    "population,autocomplete,memory_stability",
-    "What is compared, a comma list.",
-)
+# Of the population: small trainings, and the updates of each.
+POPULATION = {"units": 8, "samples": 64, "inputs": 24, "steps": 5}
+TRAININGS = 256
+TRAINING_UPDATES = 4000
+TORCH_TRAINING_UPDATES = 500
+
+# Of autocomplete: the published network and batch.
+ARTICLE = {"units": 600, "layers": 2, "words": 16_386, "batch": 64, "steps": 200}
+ARTICLE_BATCHES = 40  # that the random text has, and a few more
+WORD_LETTERS = 4  # with its space, 5 characters: words fill a window of 200
+TORCH_ARTICLE_UPDATES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The flags of the binary."""
+
+    torch_python: str | None = setting(
+        None, "A Python interpreter that has PyTorch; must be given."
+    )
+    what: tuple[str, ...] = setting(COMPARED, "What is compared.", choices=COMPARED)
+    rounds: int = setting(5, "Times that each side is timed.")
+    steps: int = setting(
+        20_000, "Time steps of a sequence of memory stability.", low=MIN_STEPS
+    )
 
 
 class Torch:
-    """PyTorch in processes of its own, one a core."""
+    """PyTorch in processes of its own, one for each core."""
 
     def __init__(self, python: str, processes: int):
         self._processes = [
             subprocess.Popen(
-                [python, WORKER],
+                [python, str(WORKER)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -68,249 +90,224 @@ class Torch:
             for _ in range(processes)
         ]
 
-    def time(self, what: str, processes: int | None = None, **sizes) -> float:
-        """Seconds of `what` in every process at once, or in so many of them: the slowest."""
-        return max(answer["seconds"] for answer in self.ask(what, processes, **sizes))
+    def time(self, what: str, processes: int | None = None, **sizes: Any) -> float:
+        """Seconds of `what` in all processes, or in so many, at once: the slowest."""
+        return max(result["seconds"] for result in self.run(what, processes, **sizes))
 
-    def ask(self, what: str, processes: int | None = None, **sizes) -> list[dict]:
-        """What every process answers, or so many of them."""
-        for process in self._processes[:processes]:
+    def run(
+        self, what: str, processes: int | None = None, **sizes: Any
+    ) -> list[dict[str, Any]]:
+        """The results of all processes, or of so many of them, which run at once."""
+        running = self._processes[:processes]
+        for process in running:
+            assert process.stdin is not None
             process.stdin.write(json.dumps({"what": what, **sizes}) + "\n")
             process.stdin.flush()
-        return [
-            json.loads(process.stdout.readline())
-            for process in self._processes[:processes]
-        ]
+        results = []
+        for process in running:
+            assert process.stdout is not None
+            results.append(json.loads(process.stdout.readline()))
+        return results
 
     def close(self) -> None:
         for process in self._processes:
+            assert process.stdin is not None and process.stdout is not None
             with contextlib.suppress(OSError):
                 process.stdin.close()
             process.wait()
             process.stdout.close()
 
 
-def population(torch: Torch, mesh: Mesh, rounds: int) -> dict[str, list[float]]:
-    """Ratios of network-updates a second: 256 small trainings at once, against one after another in every process."""
-    sizes = {"units": 8, "samples": 64, "inputs": 24, "steps": 5}
+Ratios = dict[str, list[float]]  # what is compared: a ratio for each round
+
+
+def population(torch: Torch, mesh: Mesh, options: Options) -> Ratios:
+    """Updates of small networks a second, of all networks together.
+
+    rnnjax trains all networks at once; each PyTorch process trains one after another.
+    """
+    sizes = POPULATION
     task = Parameters(
         inputs=sizes["inputs"], steps=sizes["steps"], padded_samples=sizes["samples"]
     )
-    network = networks.Network(
-        registry.CELLS["rnn_tanh"](hidden_size=sizes["units"]), outputs=1
-    )
-    experiment = training.Training(
-        network, task, 4000, (training.Settings(samples=sizes["samples"]),)
-    )
-    group = lanes.Group("population", experiment, tuple(range(256)))
-    lanes.run_group(group, mesh)
+    cell = registry.CELLS["rnn_tanh"](hidden_size=sizes["units"])
+    network = networks.Network(cell, outputs=1)
+    values = training.Hyperparameters(samples=sizes["samples"])
+    experiment = training.Training(network, task, TRAINING_UPDATES, (values,))
+    group = lanes.Group("population", experiment, tuple(range(TRAININGS)))
+    lanes.run_group(group, mesh)  # compiles
     ratios = []
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         started = time.perf_counter()
         lanes.run_group(group, mesh)
-        ours = 256 * experiment.updates / (time.perf_counter() - started)
-        theirs = (
-            len(mesh.devices) * 500 / torch.time("population", updates=500, **sizes)
-        )
+        seconds = time.perf_counter() - started
+        ours = TRAININGS * TRAINING_UPDATES / seconds
+        updates = TORCH_TRAINING_UPDATES
+        torch_seconds = torch.time("population", updates=updates, **sizes)
+        theirs = len(mesh.devices) * updates / torch_seconds
         ratios.append(ours / theirs)
-    return {
-        "256 small trainings (rnn, 8 units, 64 samples, 5 steps), updates a second": ratios
-    }
-
-
-def autocomplete_step(torch: Torch, mesh: Mesh, rounds: int) -> dict[str, list[float]]:
-    """Ratios of seconds an update of the published LSTM, both with all cores: one network, random characters and words."""
-    sizes = {"units": 600, "layers": 2, "words": 16386, "batch": 64, "steps": 200}
-    lstm = networks.stack(
-        lambda: registry.CELLS["lstm"](hidden_size=sizes["units"]), sizes["layers"]
+    name = (
+        f"{TRAININGS} small trainings (rnn, {sizes['units']} units, {sizes['samples']} "
+        f"samples, {sizes['steps']} steps), updates a second"
     )
-    network = networks.Network(
-        lstm, embedding=(autocomplete.LETTERS, sizes["units"]), outputs=sizes["words"]
-    )
-    shape, rng, updates = (sizes["batch"], sizes["steps"]), np.random.default_rng(0), 3
-    source = rng.integers(1, autocomplete.LETTERS + 1, shape).astype(np.uint8)
-    target = rng.integers(2, sizes["words"], shape).astype(np.int32)
+    return {name: ratios}
 
-    @functools.partial(jax.jit, donate_argnums=(0, 1))
-    def train(variables, moments, target):
-        def update(_, state):
-            variables, moments = state
-            gradient = jax.grad(
-                lambda v: autocomplete.loss(
-                    network, v, source, target, np.ones(shape, np.float32)
-                )
-            )(variables)
-            direction, moments = optax.scale_by_adam().update(gradient, moments)
-            return jax.tree.map(
-                lambda v, d: v - 1e-3 * d, variables, direction
-            ), moments
 
-        return jax.lax.fori_loop(0, updates, update, (variables, moments))
+def autocomplete(torch: Torch, mesh: Mesh, options: Options) -> Ratios:
+    """Seconds of an update of the published LSTM, one network on all cores.
 
-    variables = jax.jit(lambda key: networks.initialize(network, key))(
-        jax.random.key(0)
-    )
-    state = jax.block_until_ready(
-        train(variables, optax.scale_by_adam().init(variables), target)
-    )
+    What is timed is a chunk of the experiment, on a random text.
+    """
+    sizes = ARTICLE
+    dataset = _random_dataset(sizes["words"], sizes["steps"], sizes["batch"])
+    network = model.build("lstm", sizes["layers"], sizes["units"], dataset.classes)
+    rounds, batch = options.rounds, sizes["batch"]
+    # Chunks 0 to `rounds` are run. There is one more, as the last is evaluated.
+    updates = (rounds + 2) * UPDATES_PER_CHUNK
+    experiment = Autocomplete(network, dataset, updates, batch, num_evals=1)
+    layout = lanes.lay_out(lanes.Group("article", experiment, (0,)), mesh, range(1))
+    state = layout.init(experiment, mesh)
+    state = jax.block_until_ready(experiment.advance(mesh, state, 0))  # compiles
     ratios = []
-    for _ in range(rounds):
+    for chunk in range(1, rounds + 1):
         started = time.perf_counter()
-        state = jax.block_until_ready(train(*state, target))
-        ours = time.perf_counter() - started
-        ratios.append(
-            torch.time(
-                "autocomplete", 1, updates=updates, threads=len(mesh.devices), **sizes
-            )
-            / ours
-        )
-    return {
-        "autocomplete (lstm, 2 x 600 units, 64 x 200 characters, 16,386 words), an update": ratios
-    }
+        state = jax.block_until_ready(experiment.advance(mesh, state, chunk))
+        ours = (time.perf_counter() - started) / UPDATES_PER_CHUNK
+        updates, threads = TORCH_ARTICLE_UPDATES, len(mesh.devices)
+        torch_sizes = sizes | {"updates": updates, "threads": threads}
+        seconds = torch.time("autocomplete", processes=1, **torch_sizes)
+        ratios.append(seconds / updates / ours)
+    name = (
+        f"autocomplete (lstm, {sizes['layers']} x {sizes['units']} units, {batch} x "
+        f"{sizes['steps']} characters, {sizes['words']:,} words), an update"
+    )
+    return {name: ratios}
 
 
-def memory_stability(torch: Torch, mesh: Mesh, rounds: int) -> dict[str, list[float]]:
-    """Ratios of seconds for ten pairs of sequences, over the published grid of shapes; nothing is stopped early."""
-    steps, ratios = _flags.whole("steps", 2_000), {}
-    processes, seeds = len(mesh.devices), 10
+def _random_dataset(classes: int, steps: int, batch: int) -> data.Dataset:
+    """A random text in which each of the words occurs about equally often.
+
+    Words are different and have `WORD_LETTERS` letters.
+    """
+    rng = np.random.default_rng(0)
+    count = classes - vocabulary.FIRST_WORD
+    spellings = rng.choice(26**WORD_LETTERS, count, replace=False)
+    digits = 26 ** np.arange(WORD_LETTERS)
+    letters = 1 + spellings[:, None] // digits % 26
+    words = np.pad(letters, ((0, 0), (0, 1))).astype(np.uint8)  # with a space
+    length = max(count, ARTICLE_BATCHES * batch * steps // (WORD_LETTERS + 1))
+    order = rng.permutation(np.arange(length) % count)
+    return data.make_dataset(windows.build(words[order].ravel()[:-1], steps))
+
+
+def memory_stability(torch: Torch, mesh: Mesh, options: Options) -> Ratios:
+    """Seconds for all pairs of sequences of each shape; no pair ends early."""
+    steps, ratios = options.steps, {}
+    # PyTorch runs a pair in each process at once, and all pairs one after another.
+    scale = steps / TORCH_STEPS * SEEDS / len(mesh.devices)
     for name in ("lstm", "gru"):
         means, totals = [], []
-        for _ in range(rounds):
+        for _ in range(options.rounds):
             ours, theirs = [], []
             for units, inputs in itertools.product(SIZES, SIZES):
                 cell = registry.CELLS[name](hidden_size=units)
-                experiment = stability.Stability(cell, inputs, steps, full=True)
-                (result,) = lanes.run(
-                    [lanes.Group("pairs", experiment, tuple(range(seeds)))], mesh
-                )
-                ours.append(result.timing["run_seconds"])
-                sizes = {
-                    "cell": name,
-                    "units": units,
-                    "inputs": inputs,
-                    "steps": TORCH_STEPS,
-                    "networks": 1,
-                }
-                theirs.append(
-                    _pair_seconds(torch, cell, sizes)
-                    * steps
-                    / TORCH_STEPS
-                    * seeds
-                    / processes
-                )
-            means.append(
-                math.exp(
-                    statistics.fmean(math.log(b / a) for a, b in zip(ours, theirs))
-                )
-            )
+                experiment = Stability(cell, inputs, steps, full=True)
+                group = lanes.Group("pairs", experiment, tuple(range(SEEDS)))
+                ours.append(lanes.run_group(group, mesh).timing["run_seconds"])
+                theirs.append(scale * _pair_seconds(torch, name, units, inputs))
+            by_shape = (b / a for a, b in zip(ours, theirs))
+            means.append(statistics.geometric_mean(by_shape))
             totals.append(sum(theirs) / sum(ours))
-        what = f"memory stability ({name}, 64 shapes, 10 seeds, {steps:,} steps)"
-        ratios |= {
-            f"{what}, geometric mean over shapes": means,
-            f"{what}, all shapes together": totals,
-        }
+        grid = f"{len(SIZES) ** 2} shapes, {SEEDS} seeds, {steps:,} steps"
+        what = f"memory stability ({name}, {grid})"
+        ratios[f"{what}, geometric mean over shapes"] = means
+        ratios[f"{what}, all shapes together"] = totals
     return ratios
 
 
-def _pair_seconds(torch: Torch, cell, sizes: dict) -> float:
-    """Seconds of a pair in PyTorch, every core busy with one, after a check that it computes what we compute."""
-    variables = cell_lib.initialize(cell, jax.random.key(0), sizes["inputs"])
+def _pair_seconds(torch: Torch, name: str, units: int, inputs: int) -> float:
+    """Seconds of a pair in PyTorch, while every process runs one.
+
+    Raises AssertionError if PyTorch and rnnjax give different outputs for equal weights
+    and inputs.
+    """
+    cell = registry.CELLS[name](hidden_size=units)
+    variables = cell_lib.initialize(cell, jax.random.key(0), inputs)
     parameters = variables["params"]
-    kernels = parameters["recurrent"]["kernel"]
     weights = [
         parameters["input"]["kernel"],
-        np.concatenate(kernels, axis=1),
+        np.concatenate(parameters["recurrent"]["kernel"], axis=1),
         parameters["input"]["bias"],
     ]
-    waves = np.sin(np.arange(100.0)[:, None] + np.arange(sizes["inputs"])).astype(
-        np.float32
-    )
+    waves = np.sin(np.arange(100.0)[:, None] + np.arange(inputs)).astype(np.float32)
     z = cell.apply(variables, waves, method="project")
-    expected = unroll.unroll(
-        lambda carry, row: cell.apply(variables, carry, row, method="step"),
-        cell.apply(variables, method="initial_carry"),
-        z,
-    )[1][-1]
-    answers = torch.ask(
+
+    def step(carry: Any, z: Any) -> Any:
+        return cell.apply(variables, carry, z, method="step")
+
+    carry = cell.apply(variables, method="initial_carry")
+    expected = unroll.unroll(step, carry, z)[1][-1]
+    results = torch.run(
         "pairs",
+        cell=name,
+        units=units,
+        inputs=inputs,
+        steps=TORCH_STEPS,
+        networks=1,
         weights=np.concatenate([np.ravel(w) for w in weights]).tolist(),
-        **sizes,
     )
-    for answer in answers:
-        np.testing.assert_allclose(answer["output"], expected, atol=1e-4)
-    return max(answer["seconds"] for answer in answers)
+    for result in results:
+        np.testing.assert_allclose(result["output"], expected, atol=1e-4)
+    return max(result["seconds"] for result in results)
 
 
-COMPARISONS = {
+COMPARISONS: Mapping[str, Callable[[Torch, Mesh, Options], Ratios]] = {
     "population": population,
     "memory_stability": memory_stability,
-    "autocomplete": autocomplete_step,
+    "autocomplete": autocomplete,
 }
 
 
-def main() -> int:
-    _flags.refuse(
-        *(
-            flag.name
-            for flag in FLAGS.flags_by_module_dict()[_flags.__name__]
-            if flag.name != "steps"
-        )
-    )
-    _flags.take({"steps": "20000"})
-    python = FLAGS.torch_python
-    names = _flags.words("what")
-    for name in names:
-        if name not in COMPARISONS:
-            raise _flags.UsageError(
-                "what",
-                FLAGS.what,
-                f"no such comparison {name!r}",
-                ", ".join(COMPARISONS),
-            )
+def _torch_version(python: str | None) -> str:
+    """The version of the interpreter's PyTorch. Raises UsageError if it has none."""
     if python is None:
-        raise _flags.UsageError(
-            "torch_python",
-            None,
-            "no interpreter",
-            "the path of a Python that has PyTorch",
-        )
+        raise errors.UsageError("torch_python", None, "no interpreter", ALLOWED)
+    program = "import torch; print(torch.__version__)"
     try:
-        version = subprocess.run(
-            [python, "-c", "import torch; print(torch.__version__)"],
+        result = subprocess.run(
+            [python, "-c", program],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=IMPORT_SECONDS,
         )
     except OSError as error:
-        raise _flags.UsageError(
-            "torch_python",
-            python,
-            error.strerror,
-            "the path of a Python that has PyTorch",
-        ) from None
-    if version.returncode:
-        raise _flags.UsageError(
-            "torch_python",
-            python,
-            "it cannot import torch",
-            "the path of a Python that has PyTorch",
-        )
-    rounds, mesh = _flags.whole("rounds"), _runs.local_mesh()
-    lines = []
-    with contextlib.closing(Torch(python, len(mesh.devices))) as torch:
-        for name in names:
-            for what, ratios in COMPARISONS[name](torch, mesh, rounds).items():
-                lines.append(
-                    [
-                        what,
-                        f"{statistics.median(ratios):.2f}",
-                        f"{min(ratios):.2f} to {max(ratios):.2f}",
-                    ]
-                )
-    title = f"how many times faster than PyTorch {version.stdout.strip()}: jax {jax.__version__}, {len(mesh.devices)} cores"
-    _terminal.table(title, ["what", "median", f"of {rounds} turns"], lines)
-    return 0
+        problem = error.strerror or str(error)
+        raise errors.UsageError("torch_python", python, problem, ALLOWED) from None
+    if result.returncode:
+        problem = "it cannot import torch"
+        raise errors.UsageError("torch_python", python, problem, ALLOWED)
+    return result.stdout.strip()
 
+
+def run(given: dict[str, Any]) -> None:
+    """Times both sides, and prints a table of the ratios."""
+    options = Options(**given)
+    version, mesh = _torch_version(options.torch_python), devices.local_mesh()
+    torch, lines = Torch(str(options.torch_python), len(mesh.devices)), []
+    with contextlib.closing(torch):
+        for name in options.what:
+            for what, ratios in COMPARISONS[name](torch, mesh, options).items():
+                spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+                lines.append([what, f"{statistics.median(ratios):.2f}", spread])
+    title = (
+        f"how many times faster than PyTorch {version}: jax {jax.__version__}, "
+        f"{len(mesh.devices)} cores"
+    )
+    columns = ("what", "median", f"of {options.rounds} rounds")
+    terminal.table(Table(title, columns, lines))
+
+
+COMMAND = command.Command("peers", __doc__ or "", {"Flags": Options}, run)
 
 if __name__ == "__main__":
-    _flags.start(main)
+    command.start(COMMAND)

@@ -1,131 +1,129 @@
 """How long every cell and every experiment takes to trace, lower, compile and run.
 
-    python -m benchmarks.timing --benchmark_filter=smoke --benchmark_repetitions=5 --benchmark_out=new.json
+The flags and the JSON are those of Google Benchmark. The time of a run includes all
+outputs of the call. Without --benchmark_filter, everything is timed.
 
-speaks Google Benchmark's language: its flags, and its JSON. All outputs are waited for.
+    python -m benchmarks.timing --benchmark_filter=smoke --benchmark_out=new.json
 """
 
+import dataclasses
 import functools
 import json
-import os
 import pathlib
 import re
-import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import google_benchmark
 import jax
-from absl import flags
 
-from benchmarks.common import flags as _flags
-from benchmarks.common import runs as _runs
-from benchmarks.common import terminal as _terminal
-from benchmarks.timing_tools import counters as _counters
-from benchmarks.timing_tools import jobs as _jobs
+from benchmarks import registry
+from benchmarks.common import command, devices, errors, terminal
+from benchmarks.timing_tools import counters
+from benchmarks.timing_tools import jobs as jobs_lib
+from rnnjax import settings
+from rnnjax.engine import compilations
+from rnnjax.engine.mesh import Mesh
+from rnnjax.settings import setting
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(_flags)
-BASELINE = pathlib.Path(__file__).with_name("timing_tools") / "baseline.json"
+BASELINE = pathlib.Path(__file__).parent / "timing_tools" / "baseline.json"
 SMOKE = "smoke/"
+STAGES = ("run", "trace", "lower", "compile")
+WARM_UP = 2  # calls: the first compiles, the second may find another layout of inputs
 FORMATS = ("console", "json", "csv")
-
-flags.DEFINE_bool("benchmark_list_tests", False, "List the names, and stop.")
-flags.DEFINE_string(
-    "benchmark_filter",
-    "",
-    "Only names that this regular expression matches; with - in front, only others.",
-)
-flags.DEFINE_string(
-    "benchmark_min_time",
-    "0.1s",
-    "Least time of a measurement, 0.5s, or its number of turns, 10x.",
-)
-flags.DEFINE_float(
-    "benchmark_min_warmup_time",
-    0.0,
-    "Seconds of turns before those that count.",
-    lower_bound=0,
-)
-flags.DEFINE_integer(
-    "benchmark_repetitions",
-    1,
-    "How often each measurement is made.",
-    lower_bound=1,
-    upper_bound=10**6,
-)
-flags.DEFINE_bool("benchmark_dry_run", False, "One turn of each.")
-flags.DEFINE_bool(
-    "benchmark_enable_random_interleaving",
-    False,
-    "Measurements in random order; so if they are repeated.",
-)
-flags.DEFINE_bool(
-    "benchmark_report_aggregates_only",
-    False,
-    "Only means, medians and deviations of repetitions.",
-)
-flags.DEFINE_bool(
-    "benchmark_display_aggregates_only",
-    False,
-    "The same, but --benchmark_out keeps all.",
-)
-flags.DEFINE_enum("benchmark_format", "console", FORMATS, "What is printed.")
-flags.DEFINE_string("benchmark_out", "", "A file for the results.")
-flags.DEFINE_enum("benchmark_out_format", "json", FORMATS, "What that file holds.")
-flags.DEFINE_enum("benchmark_color", "auto", ("auto", "true", "false"), "Colours.")
-flags.DEFINE_bool("benchmark_counters_tabular", False, "Counters as a table.")
-flags.DEFINE_string("benchmark_context", "", "key=value,... for the results.")
-flags.DEFINE_enum(
-    "benchmark_time_unit", "us", ("ns", "us", "ms", "s"), "Unit of times."
-)
-flags.DEFINE_bool(
-    "update_baseline",
-    False,
-    "Write this machine's counters of smoke entries to benchmarks/timing_tools/baseline.json, and stop.",
-)
+MIN_TIME = re.compile(r"[1-9]\d{0,8}x|\d+(\.\d*)?s")
 
 
-class Timed:
-    """The entries of a job, one a stage; what they share is made when the first of them runs."""
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The flags. Those that begin with `benchmark_` are Google Benchmark's."""
 
-    stages = ("run", "trace", "lower", "compile")
-    started = 0
+    benchmark_list_tests: bool = setting(False, "Print all names, and stop.")
+    benchmark_filter: str = setting(
+        "", "Only names with a match of this regular expression; after -, the others."
+    )
+    benchmark_min_time: str = setting(
+        "0.1s", "Minimum time of a measurement, 0.5s, or its number of iterations, 10x."
+    )
+    benchmark_min_warmup_time: float = setting(
+        0.0, "Seconds of iterations before the measured ones.", low=0
+    )
+    benchmark_repetitions: int = setting(1, "Number of measurements.", high=10**6)
+    benchmark_dry_run: bool = setting(False, "One iteration of each.")
+    benchmark_enable_random_interleaving: bool | None = setting(
+        None, "Measure in random order. Default: if there are several repetitions."
+    )
+    benchmark_report_aggregates_only: bool = setting(
+        False, "Report only means, medians and deviations of repetitions."
+    )
+    benchmark_display_aggregates_only: bool = setting(
+        False, "Print only these; --benchmark_out has everything."
+    )
+    benchmark_format: str = setting("console", "What is printed.", choices=FORMATS)
+    benchmark_out: str = setting("", "A file for the results.")
+    benchmark_out_format: str = setting("json", "Format of that file.", choices=FORMATS)
+    benchmark_color: str = setting(
+        "auto", "Colors on the terminal.", choices=("auto", "true", "false")
+    )
+    benchmark_counters_tabular: bool = setting(False, "Print counters as a table.")
+    benchmark_context: str = setting("", "key=value,... to be kept with the results.")
+    benchmark_time_unit: str = setting(
+        "us", "Unit of times.", choices=("ns", "us", "ms", "s")
+    )
+    update_baseline: bool = setting(
+        False,
+        "Write this machine's counters of the smoke entries to "
+        "benchmarks/timing_tools/baseline.json, and stop.",
+    )
 
-    def __init__(self, job: _jobs.Job):
+
+class Stages:
+    """The entries of a job, one for each stage.
+
+    They share the programs, which are made when the first entry runs. `state` is Google
+    Benchmark's: `while state` makes as many iterations as are measured.
+    """
+
+    def __init__(self, job: jobs_lib.Job):
         self.job = job
 
     @functools.cached_property
-    def made(self) -> tuple:
-        turn, programs = self.job.make()
-        return turn, programs, _counters.fixed(programs)
+    def calls(self) -> jobs_lib.Calls:
+        return self.job.make()
 
-    def run(self, state) -> None:
-        turn, _, fixed = self.made
-        for _ in range(2):
-            jax.block_until_ready(turn())
-        compilations, started = 0, time.perf_counter()
+    @functools.cached_property
+    def fixed(self) -> dict[str, int]:
+        return counters.fixed(self.calls.programs)
+
+    def run(self, state: Any) -> None:
+        call, fixed = self.calls.call, self.fixed
+        for _ in range(WARM_UP):
+            jax.block_until_ready(call())
+        compiled, started = 0, time.perf_counter()
         while state:
-            before = _counters.COMPILED[0]
-            jax.block_until_ready(turn())
-            compilations = max(compilations, _counters.COMPILED[0] - before)
+            before = compilations.count()
+            jax.block_until_ready(call())
+            compiled = max(compiled, compilations.count() - before)
         seconds = (time.perf_counter() - started) / state.iterations
-        peak = _counters.peak()
-        state.counters = {
-            **fixed,
-            "compilations": compilations,
-            "us_per_lane_step": 1e6 * seconds / self.job.lane_steps,
-            "share_of_product": fixed["flops"] / seconds / peak.flops,
-            "share_of_copy": fixed["bytes_in_out"] / seconds / peak.bytes,
+        peak = counters.peak()
+        measured = {
+            "compilations": compiled,
+            "fraction_of_peak_flops": fixed["flops"] / seconds / peak.flops,
+            "fraction_of_peak_bandwidth": fixed["bytes_in_out"] / seconds / peak.bytes,
         }
+        if self.job.lane_steps is not None:
+            measured["us_per_lane_step"] = 1e6 * seconds / self.job.lane_steps
+        state.counters = fixed | measured
 
-    def trace(self, state) -> None:
-        programs = self.made[1]
+    def trace(self, state: Any) -> None:
+        programs = self.calls.programs
         while state:
             for program in programs:
                 program.trace()
 
-    def lower(self, state) -> None:
-        programs = self.made[1]
+    def lower(self, state: Any) -> None:
+        programs = self.calls.programs
         while state:
             state.pause_timing()
             traced = [program.trace() for program in programs]
@@ -133,154 +131,166 @@ class Timed:
             for program in traced:
                 program.lower()
 
-    def compile(self, state) -> None:
-        programs = self.made[1]
+    def compile(self, state: Any) -> None:
+        programs, compiled = self.calls.programs, 0
         while state:
             state.pause_timing()
             lowered = [program.trace().lower() for program in programs]
-            compiled = _counters.COMPILED[0]
+            before = compilations.count()
             state.resume_timing()
             for program in lowered:
                 program.compile()
-        state.counters = {"compilations": _counters.COMPILED[0] - compiled}
+            compiled = compilations.count() - before
+        state.counters = {"compilations": compiled}
+
+
+@dataclasses.dataclass
+class Entries:
+    """The names of all entries, and how many of them have been started so far."""
+
+    names: list[str]
+    started: int = 0
 
 
 @functools.cache
-def register() -> list[str]:
-    """The names of all entries, which Google Benchmark knows from then on; names end as it ends them."""
-    jobs, names = _jobs.jobs(_runs.local_mesh()), []
-    for timed in map(Timed, jobs):
-        for stage in Timed.stages:
-            entry = google_benchmark.option.use_real_time()(
-                _counted(getattr(timed, stage))
-            )
-            google_benchmark.register(entry, name=timed.job.title(stage))
-            names.append(f"{timed.job.title(stage)}/real_time")
-    for key, value in _counters.machine().items():
+def register() -> Entries:
+    """Registers all entries with Google Benchmark, which keeps them for good."""
+    entries = Entries([])
+    for job in jobs_lib.jobs(devices.local_mesh(), registry.BENCHMARKS):
+        stages = Stages(job)
+        for stage in STAGES:
+            function = _entry(entries, job, getattr(stages, stage))
+            function = google_benchmark.option.use_real_time()(function)
+            google_benchmark.register(function, name=job.title(stage))
+            entries.names.append(f"{job.title(stage)}/real_time")
+    for key, value in counters.machine().items():
         google_benchmark.add_custom_context(key, value)
-    return names
+    return entries
 
 
-def _counted(stage):
-    def entry(state):
-        Timed.started += 1
-        stage(state)
+def _entry(
+    entries: Entries, job: jobs_lib.Job, stage: Callable[[Any], None]
+) -> Callable[[Any], None]:
+    def entry(state: Any) -> None:
+        entries.started += 1
+        with job.context():
+            stage(state)
 
     return entry
 
 
-def chosen(names: list[str]) -> list[str]:
-    """The names that `--benchmark_filter` matches."""
-    text = FLAGS.benchmark_filter
+def chosen(names: list[str], pattern: str) -> list[str]:
+    """The names that the pattern of `--benchmark_filter` matches.
+
+    Raises:
+      UsageError: it is no regular expression, or matches no name.
+    """
+    excluding = pattern.startswith("-")
     try:
-        pattern = re.compile("" if text == "all" else text.removeprefix("-"))
+        compiled = re.compile("" if pattern == "all" else pattern.removeprefix("-"))
     except re.error as error:
-        raise _flags.UsageError(
-            "benchmark_filter",
-            text,
-            f"no regular expression ({error})",
-            "one such as smoke",
+        problem = f"no regular expression ({error})"
+        raise errors.UsageError(
+            "benchmark_filter", pattern, problem, "one such as smoke"
         ) from None
-    found = [
-        name for name in names if (pattern.search(name) is None) == text.startswith("-")
-    ]
-    if not found:
-        raise _flags.UsageError(
-            "benchmark_filter",
-            text,
-            "matches no benchmark",
-            "what --benchmark_list_tests lists",
+    matched = [name for name in names if bool(compiled.search(name)) != excluding]
+    if not matched:
+        allowed = "what --benchmark_list_tests lists"
+        raise errors.UsageError(
+            "benchmark_filter", pattern, "matches no benchmark", allowed
         )
-    return found
+    return matched
 
 
-def check_output() -> None:
-    """Raises UsageError if `--benchmark_out` cannot be written: Google Benchmark would leave without a word about the flag."""
-    path = FLAGS.benchmark_out
-    if path:
-        try:
-            with open(path, "a"):
-                pass
-        except OSError as error:
-            raise _flags.UsageError(
-                "benchmark_out", path, error.strerror, "a file that can be written"
-            ) from None
-
-
-def google_flags() -> list[str]:
-    """The command line for Google Benchmark: its flags as they are set here."""
-    names = [
-        flag.name
-        for flag in FLAGS.get_key_flags_for_module(sys.modules[__name__])
-        if flag.name.startswith("benchmark_")
-    ]
-    values = {name: FLAGS[name].value for name in names if FLAGS[name].value != ""}
+def google_flags(options: Options) -> list[str]:
+    """The command line for Google Benchmark."""
+    if options.benchmark_enable_random_interleaving is None:
+        # One after another, repetitions would share the noise of one moment.
+        repeated = options.benchmark_repetitions > 1
+        options = dataclasses.replace(
+            options, benchmark_enable_random_interleaving=repeated
+        )
+    names = [field.name for field in settings.fields(Options)]
+    values = {name: getattr(options, name) for name in names}
     return [
         f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
         for name, value in values.items()
+        if name.startswith("benchmark_") and value != ""
     ]
 
 
-def smoke_counters(mesh) -> dict[str, dict[str, int]]:
-    """The counters of every smoke entry that do not depend on time."""
-    found = {}
-    for job in _jobs.jobs(mesh):
-        if job.name.startswith(SMOKE):
-            turn, programs = job.make()
-            fixed = _counters.fixed(programs)
-            jax.block_until_ready([turn(), turn()])
-            compiled = _counters.COMPILED[0]
-            jax.block_until_ready(turn())
-            found[job.title("run")] = fixed | {
-                "compilations": _counters.COMPILED[0] - compiled
-            }
-    return found
+def smoke_counters(mesh: Mesh) -> dict[str, dict[str, int]]:
+    """The deterministic counters of every smoke entry, by its name."""
+    counted = {}
+    for job in jobs_lib.jobs(mesh, registry.BENCHMARKS):
+        if not job.name.startswith(SMOKE):
+            continue
+        with job.context():
+            call, programs = job.make()
+            fixed = counters.fixed(programs)
+            for _ in range(WARM_UP):
+                jax.block_until_ready(call())
+            before = compilations.count()
+            jax.block_until_ready(call())
+            compiled = compilations.count() - before
+        counted[job.title("run")] = fixed | {"compilations": compiled}
+    return counted
 
 
 def update_baseline() -> None:
     """Writes this machine's counters beside those of others."""
     known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
-    known[_counters.key()] = smoke_counters(_runs.local_mesh())
+    known[counters.key()] = smoke_counters(devices.local_mesh())
     BASELINE.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
-    _terminal.say(f"{BASELINE} has the counters of {_counters.key()}")
+    terminal.say(f"{BASELINE} has the counters of {counters.key()}")
 
 
-def main() -> int:
-    _flags.refuse(
-        *(flag.name for flag in FLAGS.flags_by_module_dict()[_flags.__name__])
-    )
-    if not re.fullmatch(r"[1-9]\d{0,8}x|\d+(\.\d*)?s", FLAGS.benchmark_min_time):
-        raise _flags.UsageError(
-            "benchmark_min_time",
-            FLAGS.benchmark_min_time,
-            "no such time",
-            "seconds such as 0.5s, or 10x",
+def run(given: dict[str, Any]) -> int:
+    """Times what the flags choose; returns the exit status."""
+    options = Options(**given)
+    if not MIN_TIME.fullmatch(options.benchmark_min_time):
+        allowed = "seconds such as 0.5s, or 10x"
+        raise errors.UsageError(
+            "benchmark_min_time", options.benchmark_min_time, "no such time", allowed
         )
-    if FLAGS.update_baseline:
+    if options.update_baseline:
         update_baseline()
         return 0
-    if (
-        FLAGS.benchmark_repetitions > 1
-    ):  # in a row, all of them would share one moment's noise
-        _flags.take({"benchmark_enable_random_interleaving": True})
-    chosen(register())
-    check_output()
-    before = Timed.started
-    google_benchmark.initialize(["timing", *google_flags()])
-    kept = jax.config.jax_enable_compilation_cache
-    jax.config.update(
-        "jax_enable_compilation_cache", False
-    )  # what was compiled once would not be compiled again
+    entries = register()
+    chosen(entries.names, options.benchmark_filter)
+    _check_output(options.benchmark_out)
+    before = entries.started
+    google_benchmark.initialize(["timing", *google_flags(options)])
+    cached = jax.config.jax_enable_compilation_cache
+    # With the cache, only the first compilation of a program would compile it.
+    jax.config.update("jax_enable_compilation_cache", False)
     try:
         google_benchmark.run_benchmarks()
     except KeyboardInterrupt:
-        _terminal.say("timing: interrupted")
-        return 130
+        terminal.say("timing: interrupted")
+        return errors.INTERRUPTED
     finally:
-        jax.config.update("jax_enable_compilation_cache", kept)
-    return 0 if FLAGS.benchmark_list_tests or Timed.started > before else 2
+        jax.config.update("jax_enable_compilation_cache", cached)
+    return 0 if options.benchmark_list_tests or entries.started > before else 2
 
+
+def _check_output(path: str) -> None:
+    """Raises UsageError if the file cannot be written.
+
+    Google Benchmark would exit without naming the flag.
+    """
+    try:
+        if path:
+            with open(path, "a"):
+                pass
+    except OSError as error:
+        allowed = "a file that can be written"
+        raise errors.UsageError(
+            "benchmark_out", path, error.strerror or str(error), allowed
+        ) from None
+
+
+COMMAND = command.Command("timing", __doc__ or "", {"Flags": Options}, run)
 
 if __name__ == "__main__":
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _flags.start(main)
+    command.start(COMMAND)

@@ -6,7 +6,7 @@ Results go to standard output, everything else to standard error.
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import rich.console
 import rich.progress
@@ -16,6 +16,7 @@ from rnnjax.results.tables import Table
 
 LOG_SECONDS = 60
 FILE_WIDTH = 200  # columns of a table that is not printed on a terminal
+MARGIN = 3  # columns that a table takes beside the text of each column
 
 
 def say(text: str) -> None:
@@ -78,7 +79,7 @@ def table(content: Table) -> None:
     """Prints a table and its notes.
 
     On a narrow terminal the columns are printed in several parts, each with the first
-    column, so that nothing is cut.
+    column, and what is still too wide is folded: nothing is cut.
     """
     columns, lines = list(content.columns), [list(line) for line in content.lines]
     console = rich.console.Console(highlight=False)
@@ -87,24 +88,36 @@ def table(content: Table) -> None:
     if columns:
         console.print(content.title, style="bold")
     widths = [
-        max(len(line[k]) for line in [columns, *lines]) + 3 for k in range(len(columns))
+        max(len(line[k]) for line in [columns, *lines]) + MARGIN
+        for k in range(len(columns))
     ]
-    first = 1
-    while first < len(columns):
-        last = first + 1
-        while (
-            last < len(columns)
-            and widths[0] + sum(widths[first : last + 1]) <= console.width
-        ):
-            last += 1
+    if widths:
+        widths[0] = min(widths[0], console.width // 2)
+        widths[1:] = [min(width, console.width - widths[0]) for width in widths[1:]]
+    for indices in _parts(widths, console.width):
         part = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False)
-        for k in (0, *range(first, last)):
-            justify = "left" if k == 0 else "right"
-            part.add_column(columns[k], justify=justify, no_wrap=True)
+        for k in indices:
+            part.add_column(
+                columns[k],
+                justify="left" if k == 0 else "right",
+                overflow="fold",
+                max_width=widths[k] - MARGIN,
+            )
         for line in lines:
-            part.add_row(line[0], *line[first:last])
+            part.add_row(*(line[k] for k in indices))
         console.print(part)
         console.print()
-        first = last
     for note in content.notes:
         print(note)
+
+
+def _parts(widths: Sequence[int], width: int) -> Iterator[list[int]]:
+    """The indices of the columns of each part; index 0 is in all of them."""
+    indices = [0]
+    for k in range(1, len(widths)):
+        if len(indices) > 1 and sum(widths[i] for i in [*indices, k]) > width:
+            yield indices
+            indices = [0]
+        indices.append(k)
+    if len(indices) > 1:
+        yield indices

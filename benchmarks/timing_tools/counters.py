@@ -1,20 +1,21 @@
-"""What stands beside a time: numbers that a program fixes, how often JAX compiled, and what the machine can do at most."""
+"""Counters beside a time: numbers fixed by the program, and the machine's limits."""
 
 import functools
 import re
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import jaxlib
-from jax import monitoring
+import jaxlib.version
 
 from benchmarks.common import devices, processor
-from benchmarks.timing_tools import flops as _flops
-from benchmarks.timing_tools import jobs as _jobs
+from benchmarks.timing_tools import flops
+from benchmarks.timing_tools.jobs import Program
 
+# The same in every run on one machine with one version of JAX. All but the last are
+# counted by `fixed`; the last is counted while the program runs.
 DETERMINISTIC = (
     "flops",
     "bytes_in_out",
@@ -22,36 +23,38 @@ DETERMINISTIC = (
     "hlo_instructions",
     "compilations",
 )
+# These do not depend on the processor that the program is compiled for.
+PORTABLE = ("flops", "bytes_in_out", "compilations")
 MACHINE = ("jax", "jaxlib", "device_kind", "device_count", "cpu", "cores")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?[\w.-]+ = ", re.MULTILINE)
-COMPILED = [0]
+
+MATRIX = 1024  # rows and columns of the product that the peak of FLOP/s is timed with
+COPIED = 2**24  # float32 numbers, 64 MB: more than caches hold
+REPETITIONS = 10  # of which the fastest counts
 
 
-def _count_compilation(event: str, seconds: float, **_) -> None:
-    COMPILED[0] += event.endswith("/backend_compile_duration")
+def fixed(programs: Sequence[Program]) -> dict[str, int]:
+    """Counters that the programs fix, summed over them.
 
-
-monitoring.register_event_duration_secs_listener(_count_compilation)
-
-
-def fixed(programs: list[_jobs.Program]) -> dict[str, int]:
-    """Sums over the programs: floating-point operations, bytes of arguments and outputs, bytes of temporaries, instructions."""
+    These are floating-point operations, bytes of arguments and outputs, bytes of
+    temporaries, and instructions of the compiled program.
+    """
     total = dict.fromkeys(DETERMINISTIC[:-1], 0)
     for program in programs:
         traced = program.function.trace(*program.arguments)
         compiled = traced.lower().compile()
         memory = compiled.memory_analysis()
-        total["flops"] += _flops.count(traced, program.arguments, program.turns).total
-        total["bytes_in_out"] += (
-            memory.argument_size_in_bytes + memory.output_size_in_bytes
-        )
+        operations = flops.count(traced, program.arguments, program.iterations)
+        in_out = memory.argument_size_in_bytes + memory.output_size_in_bytes
+        total["flops"] += operations.total
+        total["bytes_in_out"] += in_out
         total["temp_bytes"] += memory.temp_size_in_bytes
         total["hlo_instructions"] += len(INSTRUCTION.findall(compiled.as_text()))
     return total
 
 
 class Peak(NamedTuple):
-    """The most that was seen of this machine: floating-point operations and bytes a second."""
+    """The most that was measured on this machine, a second."""
 
     flops: float
     bytes: float
@@ -59,24 +62,27 @@ class Peak(NamedTuple):
 
 @functools.cache
 def peak() -> Peak:
-    """A product of two matrices [1024, 1024]; a copy of 64 MB onto itself, negated, which spends no time on fresh pages."""
-    square, long = jnp.ones((1024, 1024)), [jnp.ones(2**24)]
+    """The peak of FLOP/s, by a product of two matrices, and of bytes/s, by a copy.
+
+    The copy is a negation of an array onto itself, so no time goes into fresh pages.
+    """
+    square, kept = jnp.ones((MATRIX, MATRIX)), [jnp.ones(COPIED)]
     product, negate = jax.jit(jnp.matmul), jax.jit(jnp.negative, donate_argnums=0)
 
-    def copy():
-        long.append(negate(long.pop()))
-        return long
+    def copy() -> list[jax.Array]:
+        kept.append(negate(kept.pop()))
+        return kept
 
-    return Peak(
-        2 * 1024**3 / _fastest(lambda: product(square, square)),
-        2 * long[0].nbytes / _fastest(copy),
-    )
+    operations, copied = 2 * MATRIX**3, 2 * kept[0].nbytes
+    seconds = _fastest(lambda: product(square, square))
+    return Peak(operations / seconds, copied / _fastest(copy))
 
 
-def _fastest(function: Callable, times: int = 10) -> float:
+def _fastest(function: Callable[[], Any]) -> float:
+    """Seconds of the fastest call, after one that may compile."""
     jax.block_until_ready(function())
     seconds = []
-    for _ in range(times):
+    for _ in range(REPETITIONS):
         started = time.perf_counter()
         jax.block_until_ready(function())
         seconds.append(time.perf_counter() - started)
@@ -84,11 +90,11 @@ def _fastest(function: Callable, times: int = 10) -> float:
 
 
 def machine() -> dict[str, str]:
-    """What two runs must have in common for their counters and times to mean the same."""
-    versions, device = (jax.__version__, jaxlib.__version__), jax.devices()[0]
+    """What two runs must have in common for counters and times to be comparable."""
     values = (
-        *versions,
-        device.device_kind,
+        jax.__version__,
+        jaxlib.version.__version__,
+        jax.devices()[0].device_kind,
         str(jax.device_count()),
         processor.vector_instructions(),
         str(devices.cores()),

@@ -1,14 +1,21 @@
-"""The PyTorch side of `benchmarks.peers`: run by an interpreter that has PyTorch, it imports nothing else of this project.
+"""The PyTorch side of `benchmarks.peers`, run by an interpreter that has PyTorch.
 
-It reads one JSON object a line, `{"what": name, ...}`, and answers each with `{"seconds": ...}`.
+It imports nothing else of this project. It reads one JSON object a line, `{"what":
+name, ...}`, and prints one for each: `{"seconds": ...}`.
 """
 
 import json
 import sys
 import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
+
+LETTERS = 27  # classes of characters: space, a to z
+FIRST_WORD = 2  # classes of words begin with padding and unknown words
+WARM_UP = 20  # updates of a small network before it is timed
+TEST_STEPS = 100  # of the sequence whose output is compared
 
 torch.set_num_threads(1)
 
@@ -16,31 +23,27 @@ torch.set_num_threads(1)
 def population(
     units: int, samples: int, inputs: int, steps: int, updates: int
 ) -> float:
-    """Seconds for `updates` updates of one small network that learns labels by heart, full batch, with Adam."""
+    """Seconds for `updates` updates of one small network that memorizes labels.
+
+    Full batch, Adam.
+    """
     torch.manual_seed(0)
     x = torch.zeros(steps, samples, inputs)
     x[0] = 2.0 * torch.randint(2, (samples, inputs)) - 1
     labels = torch.randint(2, (samples,)).float()
     cell, readout = nn.RNN(inputs, units), nn.Linear(units, 1)
     parameters = [*cell.parameters(), *readout.parameters()]
-    optimizer, loss_function = (
-        torch.optim.Adam(parameters, lr=3e-3),
-        nn.BCEWithLogitsLoss(),
-    )
+    optimizer = torch.optim.Adam(parameters, lr=3e-3)
+    loss_function = nn.BCEWithLogitsLoss()
 
-    def update():
+    def update() -> None:
         optimizer.zero_grad()
         loss = loss_function(readout(cell(x)[0][-1])[:, 0], labels)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
 
-    for _ in range(20):
-        update()
-    started = time.perf_counter()
-    for _ in range(updates):
-        update()
-    return time.perf_counter() - started
+    return _seconds(update, WARM_UP, updates)
 
 
 def autocomplete(
@@ -52,30 +55,33 @@ def autocomplete(
     updates: int,
     threads: int,
 ) -> float:
-    """Seconds for `updates` updates of an LSTM that names the word at every character, with Adam; `updates` 0 is a first one."""
+    """Seconds for `updates` updates of an LSTM that names the word at every character.
+
+    Adam; random characters and words.
+    """
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    embedding, cell, readout = (
-        nn.Embedding(27, units),
-        nn.LSTM(units, units, layers),
-        nn.Linear(units, words),
-    )
+    embedding = nn.Embedding(LETTERS, units)
+    cell, readout = nn.LSTM(units, units, layers), nn.Linear(units, words)
     parameters = [*embedding.parameters(), *cell.parameters(), *readout.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
-    source, target = (
-        torch.randint(27, (steps, batch)),
-        torch.randint(2, words, (steps, batch)),
-    )
+    source = torch.randint(LETTERS, (steps, batch))
+    target = torch.randint(FIRST_WORD, words, (steps, batch)).flatten()
 
-    def update():
+    def update() -> None:
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(
-            readout(cell(embedding(source))[0]).flatten(0, 1), target.flatten()
-        )
+        logits = readout(cell(embedding(source))[0]).flatten(0, 1)
+        loss = nn.functional.cross_entropy(logits, target)
         loss.backward()
         optimizer.step()
 
-    update()
+    return _seconds(update, 1, updates)
+
+
+def _seconds(update: Callable[[], None], warm_up: int, updates: int) -> float:
+    """Seconds for `updates` updates, after `warm_up` others."""
+    for _ in range(warm_up):
+        update()
     started = time.perf_counter()
     for _ in range(updates):
         update()
@@ -85,20 +91,20 @@ def autocomplete(
 def pairs(
     cell: str, units: int, inputs: int, steps: int, networks: int, weights: list[float]
 ) -> dict:
-    """Seconds for so many pairs of sequences of N(0, 1) inputs, one pair after another, each a batch of two; and an output.
+    """Seconds for `networks` pairs of sequences of N(0, 1) inputs, and an output.
 
-    `weights` are those of the input [inputs, G], of the state [units, G] and the biases [G], one row after another; the output is
-    that of the last of 100 steps with all inputs sin(t + k) at step t and input k.
+    The pairs run one after another, each as a batch of two. `weights` has the matrix of
+    the inputs [inputs, G], that of the state [units, G] and the biases [G], one row
+    after another. The output is that of the last of 100 steps whose input k at step t
+    is sin(t + k).
     """
     gates = {"lstm": 4, "gru": 3}[cell] * units
-    flat = torch.tensor(weights)
-    kernel, recurrent, bias = (
-        part.view(-1, gates)
-        for part in flat.split([inputs * gates, units * gates, gates])
-    )
+    parts = torch.tensor(weights).split([inputs * gates, units * gates, gates])
+    kernel, recurrent, bias = (part.view(-1, gates) for part in parts)
     run = (_lstm if cell == "lstm" else _gru)(kernel, recurrent, bias[0])
     with torch.no_grad():
-        waves = torch.sin(torch.arange(100.0)[:, None] + torch.arange(float(inputs)))
+        time_steps = torch.arange(float(TEST_STEPS))[:, None]
+        waves = torch.sin(time_steps + torch.arange(float(inputs)))
         output = run(waves[:, None].expand(-1, 2, -1))[-1, 0].tolist()
         x = torch.randn(steps, 2, inputs)
         run(x)  # PyTorch prepares a kernel for each shape
@@ -108,7 +114,9 @@ def pairs(
         return {"seconds": time.perf_counter() - started, "output": output}
 
 
-def _lstm(kernel, recurrent, bias):
+def _lstm(
+    kernel: torch.Tensor, recurrent: torch.Tensor, bias: torch.Tensor
+) -> Callable[[torch.Tensor], torch.Tensor]:
     lstm = nn.LSTM(*kernel.shape[:1], recurrent.shape[0])
     with torch.no_grad():
         lstm.weight_ih_l0.copy_(kernel.T)
@@ -118,15 +126,18 @@ def _lstm(kernel, recurrent, bias):
     return lambda x: lstm(x)[0]
 
 
-def _gru(kernel, recurrent, bias):
-    """Reset before the product, which `nn.GRU` does not offer; the inputs of all steps are projected as one product."""
-    units = recurrent.shape[0]
-    gates, candidate = (
-        recurrent[:, : 2 * units].contiguous(),
-        recurrent[:, 2 * units :].contiguous(),
-    )
+def _gru(
+    kernel: torch.Tensor, recurrent: torch.Tensor, bias: torch.Tensor
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A GRU whose reset gate acts before the product, which `nn.GRU` does not offer.
 
-    def run(x):
+    The inputs of all steps are projected as one product.
+    """
+    units = recurrent.shape[0]
+    gates = recurrent[:, : 2 * units].contiguous()
+    candidate = recurrent[:, 2 * units :].contiguous()
+
+    def run(x: torch.Tensor) -> torch.Tensor:
         h, outputs = torch.zeros(x.shape[1], units), []
         for z in x @ kernel + bias:
             u, r = torch.sigmoid(z[:, : 2 * units] + h @ gates).chunk(2, 1)
@@ -137,13 +148,11 @@ def _gru(kernel, recurrent, bias):
     return run
 
 
-WHAT = {"population": population, "autocomplete": autocomplete, "pairs": pairs}
+FUNCTIONS = {"population": population, "autocomplete": autocomplete, "pairs": pairs}
 
 if __name__ == "__main__":
     for line in sys.stdin:
         request = json.loads(line)
-        answer = WHAT[request.pop("what")](**request)
-        print(
-            json.dumps(answer if isinstance(answer, dict) else {"seconds": answer}),
-            flush=True,
-        )
+        result = FUNCTIONS[request.pop("what")](**request)
+        fields = result if isinstance(result, dict) else {"seconds": result}
+        print(json.dumps(fields), flush=True)
