@@ -251,7 +251,7 @@ def lowered(name, platform):
         z = cell.apply(variables, x, method="project")
         return unroll.unroll(bound(cell, variables), cell.initial_carry(), z)
 
-    many = jnp.tile(inputs(), (unroll.STRAIGHT, 1))
+    many = jnp.tile(inputs(), (unroll.MAX_WRITTEN_OUT, 1))
     return (
         jax.jit(run)
         .trace(variables, many)

@@ -1,6 +1,7 @@
 """Lanes: every device count and width gives what a plain loop gives."""
 
 import dataclasses
+import time
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from rnnjax.engine import lanes
+from rnnjax.engine import compilations, estimate, lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.results import states
 
@@ -23,7 +24,7 @@ def mesh(request):
     return Mesh(tuple(jax.devices()[:devices]), width)
 
 
-def test_each_equals_a_loop(mesh):
+def test_mapped_lanes_equal_a_loop(mesh):
     n = mesh.lanes_for(5)
     x, y = np.arange(n, dtype=np.float32), np.ones((n, 3), np.float32)
     z = mesh.map_lanes(scale, power=2)(mesh.place((x, y)), (np.float32(2),))["z"]
@@ -37,7 +38,10 @@ def test_programs_are_kept(mesh):
 
 @dataclasses.dataclass(frozen=True)
 class Countdown:
-    """Each lane counts down from its seed; a lane at 0 is done. Keeps a log of the chunks that were computed."""
+    """Each lane counts down from its seed, and is done at 0.
+
+    `log` gets the number of slots, then every chunk that is computed.
+    """
 
     chunks: int
     log: list
@@ -88,10 +92,7 @@ def test_an_experiment_ends_with_its_chunks(mesh):
 
 
 def test_width_is_recorded():
-    one, all_at_once = (
-        Mesh(tuple(jax.devices()), 1),
-        Mesh(tuple(jax.devices()[:1]), None),
-    )
+    one, all_at_once = Mesh((jax.devices()[0],), 1), Mesh((jax.devices()[0],), None)
     group = lanes.Group("g", Countdown(4, []), (9, 2, 1))
     assert {row["width"] for row in lanes.run_group(group, one).rows} == {1}
     assert {row["width"] for row in lanes.run_group(group, all_at_once).rows} == {3}
@@ -112,10 +113,65 @@ def test_groups_come_one_by_one_with_timings_and_reports():
 
 
 @dataclasses.dataclass(frozen=True)
-class Hungry(Countdown):
-    """Has memory for `most` lanes; its rows say which lane of the group they are."""
+class SlowToFinish(Countdown):
+    def finish(self, state, lane):
+        time.sleep(0.5)
+        return super().finish(state, lane)
 
-    most: int = 2
+
+def test_finishing_is_not_part_of_the_run_seconds():
+    group = lanes.Group("g", SlowToFinish(4, []), (9, 2))
+    lanes.run_group(group, Mesh.local())
+    started = time.perf_counter()
+    timing = lanes.run_group(group, Mesh.local()).timing
+    elapsed = time.perf_counter() - started
+    assert timing["run_seconds"] <= elapsed - 2 * 0.5 + 0.001
+
+
+def test_min_slots_pad_a_whole_group():
+    for min_slots, slots in ((None, 4), (1, 4), (9, 10)):
+        experiment = Countdown(4, [])
+        group = lanes.Group("g", experiment, (1, 2, 3), min_slots=min_slots)
+        lanes.run_group(group, Mesh(tuple(jax.devices()[:2]), None))
+        assert experiment.log[0] == slots
+
+
+def test_lanes_are_dealt_out_to_the_devices():
+    group = lanes.Group("g", Countdown(4, []), (7, 8, 9, 5, 6))
+    layout = lanes.lay_out(group, Mesh(tuple(jax.devices()[:2]), None), range(5))
+    assert layout.slots.tolist() == [0, 3, 1, 4, 2]
+    assert layout.lane_indices[layout.valid].tolist() == [0, 2, 4, 1, 3]
+    assert layout.seeds[layout.valid].tolist() == [7, 9, 6, 8, 5]
+
+
+def test_an_estimate_runs_the_first_chunk_twice():
+    experiment = Countdown(4, [])
+    mesh = Mesh((jax.devices()[0],), 1)
+    cost = estimate.estimate(lanes.Group("g", experiment, (9, 2)), mesh)
+    assert experiment.log == [2, 0, 0]
+    assert cost.state_bytes == 2 * (4 + jnp.zeros((), int).nbytes)
+    assert cost.lane_chunk_seconds > 0
+
+
+def test_compilations_are_counted_once_a_program():
+    def fresh(x):
+        return x * 3 + 1
+
+    x = jax.block_until_ready(jnp.ones(3))
+    count, seconds = compilations.count(), compilations.seconds()
+    program = jax.jit(fresh)
+    program(x)
+    assert compilations.count() == count + 1 and compilations.seconds() > seconds
+    seconds = compilations.seconds()
+    program(x)
+    assert compilations.count() == count + 1 and compilations.seconds() == seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Hungry(Countdown):
+    """Has memory for `max_lanes` lanes; rows have the lane's index in the group."""
+
+    max_lanes: int = 2
 
     def init(self, mesh, seeds, valid, lane_indices):
         keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
@@ -125,7 +181,7 @@ class Hungry(Countdown):
         }
 
     def advance(self, mesh, state, chunk):
-        if len(state["left"]) > self.most:
+        if len(state["left"]) > self.max_lanes:
             raise jax.errors.JaxRuntimeError(
                 "RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes."
             )
@@ -136,26 +192,24 @@ class Hungry(Countdown):
 
 
 def test_lanes_that_do_not_fit_into_memory_run_half_by_half():
-    one = Mesh(tuple(jax.devices()[:1]), None)
+    device = Mesh((jax.devices()[0],), None)
     group = lanes.Group("g", Hungry(9, []), (3, 0, 7, 2, 5), min_slots=8)
-    with pytest.warns(UserWarning, match="do not fit into memory") as told:
-        result = lanes.run_group(group, one)
-        rows, state = result.rows, result.state
-    assert str(told[0].message) == "g: 5 lanes do not fit into memory; 3 at a time now"
-    assert [row["steps"] for row in rows] == [3, 0, 7, 2, 5]
-    assert [row["lane"] for row in rows] == list(range(5))
-    assert [row["width"] for row in rows] == [2, 2, 1, 2, 2]
-    assert len(state["key"]) == 5
+    with pytest.warns(UserWarning, match="do not fit into memory") as warned:
+        result = lanes.run_group(group, device)
+    message = str(warned[0].message)
+    assert message == "g: 5 lanes do not fit into memory; 3 at a time now"
+    assert [row["steps"] for row in result.rows] == [3, 0, 7, 2, 5]
+    assert [row["lane"] for row in result.rows] == list(range(5))
+    assert [row["width"] for row in result.rows] == [2, 2, 1, 2, 2]
+    assert len(result.state["key"]) == 5
     with pytest.raises(jax.errors.JaxRuntimeError):
-        lanes.run_group(lanes.Group("g", Hungry(9, [], most=0), (3,)), one)
+        lanes.run_group(lanes.Group("g", Hungry(9, [], max_lanes=0), (3,)), device)
 
 
 def test_halves_that_are_done_are_not_done_again(tmp_path):
     """Stopped in the second half, the first is taken from the store."""
-    one, store = (
-        Mesh(tuple(jax.devices()[:1]), None),
-        states.States(epath.Path(tmp_path)),
-    )
+    device = Mesh((jax.devices()[0],), None)
+    store = states.States(epath.Path(tmp_path))
     calls = []
 
     def stop():
@@ -167,9 +221,9 @@ def test_halves_that_are_done_are_not_done_again(tmp_path):
         pytest.warns(UserWarning, match="do not fit into memory"),
         pytest.raises(lanes.Preempted),
     ):
-        lanes.run_group(group, one, store=store, stop=stop)
+        lanes.run_group(group, device, store=store, stop=stop)
     group.experiment.log.clear()
     with pytest.warns(UserWarning, match="do not fit into memory"):
-        rows = lanes.run_group(group, one, store=store).rows
+        rows = lanes.run_group(group, device, store=store).rows
     assert [row["steps"] for row in rows] == [6] * 4
     assert group.experiment.log == [4, 2, 2, 3, 4, 5]

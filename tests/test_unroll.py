@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
+import pytest
 
 from rnnjax.engine import unroll
 
@@ -91,68 +91,7 @@ def test_a_dead_tangent_stays_dead():
     assert np.isneginf(growth).all() and not np.any(tangent[0])
 
 
-BATCH, LONG = 5, 3 * unroll.STRAIGHT
-
-
-def products(jaxpr, inside=False):
-    """Shapes of the products within loops, however deep."""
-    found = []
-    for eqn in jaxpr.eqns:
-        if inside and eqn.primitive.name == "dot_general":
-            found.append(eqn.outvars[0].aval.shape)
-        for inner in core.jaxprs_in_params(eqn.params):
-            found += products(inner, inside or eqn.primitive.name in ("scan", "while"))
-    return found
-
-
-def weight_products(step, z, weights):
-    """How many products as large as `weights` the loops of a gradient hold."""
-    start = (jnp.zeros((BATCH, H)),)
-
-    def loss(weights):
-        return jnp.sum(
-            unroll.unroll(lambda carry, row: step(weights, carry, row), start, z)[1]
-        )
-
-    return products(jax.make_jaxpr(jax.grad(loss))(weights).jaxpr).count(weights.shape)
-
-
-def test_the_gradient_of_recurrent_weights_is_one_product_after_the_loop():
-    z = jax.random.normal(jax.random.key(1), (LONG, BATCH, H))
-
-    def plain(weights, carry, z):
-        h = jnp.tanh(carry[0] @ weights + z)
-        return (h,), h
-
-    def cut(weights, carry, z):
-        return plain(weights * 1.0, carry, z)
-
-    assert weight_products(plain, z, WEIGHTS) == 0
-    assert weight_products(cut, z, WEIGHTS) > 0
-
-
-def test_a_weight_that_is_used_twice_and_added_elsewhere():
-    z = jax.random.normal(jax.random.key(1), (LONG, BATCH, H))
-    start = (jnp.ones((BATCH, H)),)
-
-    def step(weights, carry, row):
-        h = jnp.tanh((carry[0] @ weights + row) @ weights + weights[0] + row)
-        return (h,), h + row
-
-    def loss(run, weights, z):
-        return jnp.sum(
-            jnp.sin(run(lambda carry, row: step(weights, carry, row), start, z)[1])
-        )
-
-    def plain(step, carry, z):
-        return jax.lax.scan(step, carry, z)
-
-    ours, theirs = (
-        jax.grad(lambda w, z: loss(run, w, z), (0, 1))(WEIGHTS, z)
-        for run in (unroll.unroll, plain)
-    )  # noqa: B023
-    for a, b in zip(ours, theirs):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+BATCH, LONG = 5, 3 * unroll.MAX_WRITTEN_OUT
 
 
 def test_from_a_state_that_the_batch_shares():
@@ -168,19 +107,15 @@ def test_from_a_state_that_the_batch_shares():
         )
 
 
-def test_repeat_differentiates_what_is_repeated():
+@pytest.mark.parametrize("steps", [3, LONG])
+def test_repeat_differentiates_what_is_repeated(steps):
     start, z = (jnp.ones((BATCH, H)),), jax.random.normal(jax.random.key(3), (BATCH, H))
 
-    def loss(run, z):
-        return jnp.sum(jnp.sin(run(z)[1]))
+    def scan(z):
+        return jax.lax.scan(lambda carry, _: step(carry, z), start, length=steps)
 
-    for n in (3, LONG):
-        ours = jax.grad(lambda z: loss(lambda z: unroll.repeat(step, start, z, n), z))(
-            z
-        )  # noqa: B023
-        theirs = jax.grad(
-            lambda z: loss(
-                lambda z: jax.lax.scan(lambda c, _: step(c, z), start, length=n), z
-            )
-        )(z)  # noqa: B023
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    def gradient(run):
+        return jax.grad(lambda z: jnp.sum(jnp.sin(run(z)[1])))(z)
+
+    actual = gradient(lambda z: unroll.repeat(step, start, z, steps))
+    np.testing.assert_allclose(actual, gradient(scan), rtol=1e-4, atol=1e-5)

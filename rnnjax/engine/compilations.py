@@ -32,9 +32,9 @@ def count() -> int:
     return _TOTALS.count
 
 
-def _listener(event: str, duration: float, **_) -> None:
+def _listener(event: str, duration_secs: float, **_: str | int) -> None:
     if event.startswith(STAGES):
-        _TOTALS.seconds += duration
+        _TOTALS.seconds += duration_secs
     if event.endswith(BACKEND):
         _TOTALS.count += 1
 

@@ -13,8 +13,8 @@ from rnnjax.engine.mesh import Mesh
 class Estimate:
     """The cost of a group, measured on its first chunk.
 
-    `lane_chunk_seconds` is the time of one chunk divided by the lanes of the group, once
-    compiled; `state_bytes` is the size of the state of all lanes.
+    `lane_chunk_seconds` is the time of one compiled chunk, divided by the lanes of the
+    group; `state_bytes` is the size of the state of all lanes.
     """
 
     lane_chunk_seconds: float
@@ -25,7 +25,7 @@ class Estimate:
 def estimate(group: lanes.Group, mesh: Mesh) -> Estimate:
     """Runs the first chunk of a group twice: to compile it, and to measure it."""
     before = compilations.seconds()
-    layout = lanes.layout(group, mesh, range(len(group.seeds)))
+    layout = lanes.lay_out(group, mesh, range(len(group.seeds)))
     experiment, state = group.experiment, layout.init(group.experiment, mesh)
     jax.block_until_ready(experiment.advance(mesh, state, 0))
     compile_seconds = compilations.seconds() - before

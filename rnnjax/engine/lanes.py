@@ -190,7 +190,7 @@ class _GroupRun:
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error) or len(part) < 2:
                 raise
-        # Outside the handler, because the exception keeps the arrays of the lanes alive.
+        # Outside the handler: the exception keeps the arrays of the lanes alive.
         half = (len(part) + 1) // 2
         warnings.warn(
             f"{name}: {len(part)} lanes do not fit into memory; {half} at a time now",
@@ -203,11 +203,12 @@ class _GroupRun:
 
     def _advance_together(self, part: range, name: str, report: Report) -> _Ended:
         experiment, mesh, store = self.group.experiment, self.mesh, self.store
-        slots = layout(self.group, mesh, part)
-        state, first = slots.init(experiment, mesh), 0
+        layout = lay_out(self.group, mesh, part)
+        state, first = layout.init(experiment, mesh), 0
         if store and (saved := store.load(name)):
-            state, first = _resumed(state, slots.index, *saved)
-        done, saved_at = np.False_, time.monotonic()
+            state, first = _resumed(state, layout.slots, *saved)
+        done: np.ndarray | jax.Array = np.zeros(1, bool)
+        saved_at = time.monotonic()
         for chunk in range(first, experiment.chunks):
             # The devices compute this chunk while the host waits for the previous one.
             next_state = experiment.advance(mesh, state, chunk)
@@ -217,25 +218,25 @@ class _GroupRun:
             report(chunk / experiment.chunks)
             stopping = self.stop()
             if store and (stopping or time.monotonic() - saved_at > SAVE_SECONDS):
-                _save(store, name, chunk + 1, state, slots.index)
+                _save(store, name, chunk + 1, state, layout.slots)
                 saved_at = time.monotonic()
             if stopping:
                 raise Preempted
         if store and len(part) < len(self.group.seeds):
             # A half that is done stays so if the run stops in the other half.
-            _save(store, name, experiment.chunks, state, slots.index)
-        state = jax.tree.map(lambda leaf: leaf[slots.index], jax.device_get(state))
-        width = mesh.width or len(slots.seeds) // len(mesh.devices)
+            _save(store, name, experiment.chunks, state, layout.slots)
+        state = jax.tree.map(lambda leaf: leaf[layout.slots], jax.device_get(state))
+        width = mesh.width or len(layout.seeds) // len(mesh.devices)
         return _Ended(state, [width] * len(part))
 
 
 class Layout(NamedTuple):
-    """Where the lanes of a part stand among the slots of a program, some of them padding.
+    """Where the lanes of a part stand among the slots of a program, padding included.
 
-    `index` is the slot of each lane; the others are what `Experiment.init` takes.
+    `slots` has the slot of each lane; the others are what `Experiment.init` takes.
     """
 
-    index: np.ndarray
+    slots: np.ndarray
     seeds: np.ndarray
     valid: np.ndarray
     lane_indices: np.ndarray
@@ -244,7 +245,7 @@ class Layout(NamedTuple):
         return experiment.init(mesh, self.seeds, self.valid, self.lane_indices)
 
 
-def layout(group: Group, mesh: Mesh, part: range) -> Layout:
+def lay_out(group: Group, mesh: Mesh, part: range) -> Layout:
     """Deals the lanes of a part out to the devices, one to each in turn.
 
     On two devices, five lanes take these slots (- is padding): 0 2 4 | 1 3 -.
@@ -252,22 +253,22 @@ def layout(group: Group, mesh: Mesh, part: range) -> Layout:
     count = len(part)
     whole = count == len(group.seeds)
     size = mesh.lanes_for(max(count, (whole and group.min_slots) or 0))
-    index = np.arange(size).reshape(len(mesh.devices), -1).T.ravel()[:count]
+    slots = np.arange(size).reshape(len(mesh.devices), -1).T.ravel()[:count]
     lane_indices, valid = np.zeros(size, int), np.zeros(size, bool)
-    lane_indices[index], valid[index] = part, True
+    lane_indices[slots], valid[slots] = part, True
     seeds = np.asarray(group.seeds, np.uint32)[lane_indices]
-    return Layout(index, seeds, valid, lane_indices)
+    return Layout(slots, seeds, valid, lane_indices)
 
 
 def _save(
-    store: StateStore, name: str, chunks: int, state: State, index: np.ndarray
+    store: StateStore, name: str, chunks: int, state: State, slots: np.ndarray
 ) -> None:
-    leaves = [_host_array(leaf)[index] for leaf in jax.tree.leaves(state)]
+    leaves = [_host_array(leaf)[slots] for leaf in jax.tree.leaves(state)]
     store.save(name, chunks, leaves)
 
 
 def _resumed(
-    state: State, index: np.ndarray, chunks: int, saved: list[np.ndarray]
+    state: State, slots: np.ndarray, chunks: int, saved: list[np.ndarray]
 ) -> tuple[State, int]:
     """The saved state, and its number of chunks.
 
@@ -276,21 +277,23 @@ def _resumed(
     number of lanes, as a group of the same name may have on other devices.
     """
     leaves, tree = jax.tree.flatten(state)
-    shapes = [(len(index), *_host_array(leaf).shape[1:]) for leaf in leaves]
+    shapes = [(len(slots), *_host_array(leaf).shape[1:]) for leaf in leaves]
     if [values.shape for values in saved] != shapes:
         return state, 0
-    filled = [_filled(leaf, index, values) for leaf, values in zip(leaves, saved)]
+    filled = [_filled(leaf, slots, values) for leaf, values in zip(leaves, saved)]
     return jax.tree.unflatten(tree, filled), chunks
 
 
-def _filled(leaf: Any, index: np.ndarray, values: np.ndarray) -> Any:
-    """A leaf of the same kind and place, with `values` at the slots `index`."""
+def _filled(leaf: Any, slots: np.ndarray, values: np.ndarray) -> Any:
+    """A leaf of the same kind and place, with `values` at `slots`."""
     array = np.array(_host_array(leaf))
-    array[index] = values
+    array[slots] = values
     if not isinstance(leaf, jax.Array):
         return array
     if _is_key(leaf):
-        key = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
+        key = jax.random.wrap_key_data(
+            jnp.asarray(array), impl=jax.random.key_impl(leaf)
+        )
         return jax.device_put(key, leaf.sharding)
     return jax.device_put(array, leaf.sharding)
 

@@ -52,8 +52,8 @@ class Mesh:
         """Copies a tree of host arrays `[L, ...]` to the devices, split along L."""
         return jax.device_put(lanes, NamedSharding(self._mesh, PartitionSpec(AXIS)))
 
-    def map_lanes(self, function: Callable[..., Any], **static) -> Callable[..., Any]:
-        """Maps a function of one lane, `function(*lane, *shared, **static)`, over lanes.
+    def map_lanes(self, function: Callable[..., Any], **static: Any) -> Callable:
+        """Maps `function(*lane, *shared, **static)` of one lane over lanes.
 
         The result takes `(lanes, shared)`: a tuple of arrays `[L, ...]`, and a tuple of
         values common to all lanes. It is compiled once for each combination of shapes.
@@ -68,8 +68,8 @@ class Mesh:
 
 @functools.lru_cache(maxsize=MAX_PROGRAMS)
 def _program(mesh: Mesh, function: Callable, static: tuple) -> Callable:
-    def shard(lanes, shared):
-        def lane_function(lane):
+    def shard(lanes: Any, shared: Any) -> Any:
+        def lane_function(lane: Any) -> Any:
             return function(*lane, *shared, **dict(static))
 
         if mesh.width == 1:

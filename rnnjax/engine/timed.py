@@ -10,7 +10,7 @@ from rnnjax.engine import lanes
 class Timed:
     """One chunk of a group, advanced again and again from where the last one ended.
 
-    `name` is the benchmark's name and what is timed of it, such as memory_stability/gru;
+    `name` is the benchmark's name and what is timed of it, as memory_stability/gru;
     `sizes` are the sizes that go into the name of the entry. A lane-step is one time
     step of one lane with its whole batch; a chunk makes `lane_steps` of them.
     `iterations` is the trip count of loops whose count depends on the data.

@@ -1,300 +1,189 @@
 """Every loop over time.
 
-A `step(carry, z) -> (carry, y)` is a cell's step with its parameters bound; z `[T, ...]` are inputs a cell has
-projected. On a CPU, XLA turns a loop into one kernel as long as its body holds nothing but products of a matrix with
-one vector and elementwise work; reductions and norms therefore stay outside the innermost loops.
+A `step(carry, z_t) -> (carry, y_t)` is a cell's step with its parameters bound; z
+`[T, ...]` are inputs that a cell has projected. On a CPU, XLA turns a loop into one
+kernel as long as its body holds nothing but products of a matrix with one vector and
+elementwise work; reductions and norms therefore stay outside the innermost loops.
 """
 
 import functools
-from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import flatten_util, lax
-from jax.extend import core
 
+from rnnjax.engine import weight_gradient
 from rnnjax.engine.updates import global_norm
+from rnnjax.engine.weight_gradient import Carry, Inputs, Step
 
-Step = Callable
-STRAIGHT = 12  # steps
-
-
-def _at(z, t):
-    return jax.tree.map(
-        lambda leaf: lax.dynamic_index_in_dim(leaf, t, keepdims=False), z
-    )
+MAX_WRITTEN_OUT = 12  # steps of a loop that is compiled as straight code
 
 
-def unroll(step: Step, carry, z):
-    """All steps of z `[T, ...]`: the last carry, and the outputs y `[T, H]`. A short loop is written out.
+def unroll(step: Step, carry: Carry, z: Inputs) -> tuple[Carry, jax.Array]:
+    """All steps of z `[T, ...]`: the last carry, and the outputs y `[T, ..., H]`.
 
-    Its gradient with respect to a matrix U of a product a_t U within `step` is found as one product after the loop,
-    sum_t a_t^T d_t, from the a_t that were kept and the gradients d_t of the products; in the loop, it would be a product and a
-    sum as large as U at every step. This holds for every matrix that `step` closes over and multiplies with as it is.
+    The gradient of a matrix that `step` closes over is computed after the loop; see
+    `weight_gradient`.
     """
-    return _scan(step, carry, z, jax.tree.leaves(z)[0].shape[0])
+    length = _length(z)
+    return weight_gradient.scan(step, carry, z, length, length <= MAX_WRITTEN_OUT)
 
 
-def from_start(step: Step, start, z):
-    """`unroll` of z `[T, B, ...]` from a state `start` `[H]` that the whole batch shares: the last carry [B, H], y `[T, B, H]`."""
+def from_start(step: Step, start: Carry, z: Inputs) -> tuple[Carry, jax.Array]:
+    """`unroll` of z `[T, B, ...]` from a state that the whole batch shares.
+
+    The state `start` has arrays `[H]`; the last carry has arrays `[B, H]`, and the
+    outputs y are `[T, B, H]`.
+    """
     first = jax.tree.map(lambda leaf: leaf[0], z)
-    if jax.tree.leaves(z)[0].shape[0] > STRAIGHT:
-        batch = jax.tree.leaves(first)[0].shape[0]
-        return unroll(
-            step,
-            jax.tree.map(
-                lambda leaf: jnp.broadcast_to(leaf, (batch, *leaf.shape)), start
-            ),
-            z,
+    if _length(z) > MAX_WRITTEN_OUT:
+        batch = _length(first)
+        carry = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (batch, *leaf.shape)), start
         )
-    carry, y = step(start, first)  # its products are of one row
-    carry, ys = unroll(step, carry, jax.tree.map(lambda leaf: leaf[1:], z))
-    return carry, jnp.concatenate([y[None], ys])
+        return unroll(step, carry, z)
+    # The first step of a short loop has products of one row, for the whole batch.
+    carry, y_first = step(start, first)
+    carry, y = unroll(step, carry, jax.tree.map(lambda leaf: leaf[1:], z))
+    return carry, jnp.concatenate([y_first[None], y])
 
 
-def repeat(step: Step, carry, z, steps: int):
-    """`steps` steps that all see the same z `[...]`: the last carry, and the outputs y `[steps, H]`; see `unroll`."""
-    return _scan(lambda carry, _: step(carry, z), carry, None, steps)
+def repeat(
+    step: Step, carry: Carry, z_t: Inputs, steps: int
+) -> tuple[Carry, jax.Array]:
+    """`unroll` of `steps` steps that all have the same input z_t `[...]`."""
 
+    def same_input(carry: Carry, _: None) -> tuple[Carry, jax.Array]:
+        return step(carry, z_t)
 
-def _scan(step: Step, carry, z, steps: int):
-    """`unroll`, or `repeat` where z is None.
-
-    Every product with a matrix that `step` closes over has a tap: zeros that count as added to it, whose gradient is the product's.
-    The matrix itself is held constant within the loop.
-    """
-    row = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), z)
-    closed, shapes = jax.make_jaxpr(step, return_shape=True)(carry, row)
-    jaxpr, tree = closed.jaxpr, jax.tree.structure(shapes)
-    if steps == 0:
-        return carry, jnp.zeros((0, *shapes[1].shape), shapes[1].dtype)
-    products = [eqn for eqn in jaxpr.eqns if _multiplies(eqn, jaxpr.constvars)]
-    inputs = jaxpr.invars[len(jax.tree.leaves(carry)) :]
-    sums = [_added_to(jaxpr, eqn, inputs) for eqn in products]
-
-    def loop(weights, carry, z, taps):
-        def body(carry, row):
-            row, taps = row
-            out, factors = _evaluate(
-                jaxpr,
-                weights,
-                jax.tree.leaves((carry, row)),
-                dict(zip(map(id, products), taps)),
-            )
-            carry, y = jax.tree.unflatten(tree, out)
-            return carry, (y, factors)
-
-        body = jax.checkpoint(
-            body, prevent_cse=False, policy=jax.checkpoint_policies.dots_saveable
-        )
-        carry, (y, factors) = lax.scan(
-            body, carry, (z, taps), length=steps, unroll=steps <= STRAIGHT
-        )
-        return (carry, y), factors
-
-    @jax.custom_vjp
-    def run(weights, carry, z):
-        return loop(weights, carry, z, [None] * len(products))[0]
-
-    def forward(weights, carry, z):
-        outs = [eqn.outvars[0].aval for eqn in products]
-        taps = [
-            jnp.zeros((steps, *(out.shape if k is None else ())), out.dtype)
-            for k, out in zip(sums, outs)
-        ]
-        out, back, factors = jax.vjp(loop, weights, carry, z, taps, has_aux=True)
-        return out, (back, factors)
-
-    def backward(kept, gradient):
-        back, factors = kept
-        weights, carry, z, taps = back(gradient)
-        for eqn, a, tap, k in zip(products, factors, taps, sums):
-            d = tap if k is None else jax.tree.leaves(z)[k]
-            which = jaxpr.constvars.index(eqn.invars[1])
-            rows = tuple(range(a.ndim - 1))
-            weights[which] = weights[which] + jnp.tensordot(a, d, (rows, rows)).astype(
-                weights[which].dtype
-            )
-        return weights, carry, z
-
-    run.defvjp(forward, backward)
-    return run(closed.consts, carry, z)
-
-
-def _added_to(jaxpr, product, inputs) -> int | None:
-    """Which of the inputs a product is added to, if both are used for that alone: the two then have one gradient."""
-    (out,) = product.outvars
-    users = [eqn for eqn in jaxpr.eqns if out in eqn.invars]
-    if len(users) != 1 or users[0].primitive is not lax.add_p or out in jaxpr.outvars:
-        return None
-    other = next((x for x in users[0].invars if x is not out), None)
-    for k, x in enumerate(inputs):
-        if (
-            x is other
-            and x.aval.shape == out.aval.shape
-            and sum(x in eqn.invars for eqn in jaxpr.eqns) == 1
-            and x not in jaxpr.outvars
-        ):
-            return k
-    return None
-
-
-def _multiplies(eqn, weights) -> bool:
-    """Whether an equation is a U, for rows a `[..., H]` and one of the weights, a matrix U."""
-    if (
-        eqn.primitive is not lax.dot_general_p
-        or eqn.invars[1] not in weights
-        or eqn.invars[0] in weights
-    ):
-        return False
-    last = eqn.invars[0].aval.ndim - 1
-    return eqn.invars[1].aval.ndim == 2 and eqn.params["dimension_numbers"] == (
-        ((last,), (0,)),
-        ((), ()),
+    return weight_gradient.scan(
+        same_input, carry, None, steps, unroll=steps <= MAX_WRITTEN_OUT
     )
 
 
-def _evaluate(jaxpr, weights, arguments, taps: dict):
-    """The outputs of `jaxpr`, and the left factors of the products that have a tap."""
-    known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*weights, *arguments]))
-    factors = []
-    for eqn in jaxpr.eqns:
-        values = [
-            x.val if isinstance(x, core.Literal) else known[x] for x in eqn.invars
-        ]
-        if taps.get(id(eqn)) is not None:
-            factors.append(values[0])
-            out = [
-                _tapped(
-                    functools.partial(lax.dot_general_p.bind, **eqn.params),
-                    *values,
-                    taps[id(eqn)],
-                )
-            ]
-        else:
-            bound = eqn.primitive.get_bind_params(eqn.params)
-            functions, parameters = (
-                bound if isinstance(bound, tuple) else ((), bound)
-            )  # a tuple before JAX 0.12
-            out = eqn.primitive.bind(*functions, *values, **parameters)
-            out = out if eqn.primitive.multiple_results else [out]
-        known.update(zip(eqn.outvars, out))
-    return [
-        x.val if isinstance(x, core.Literal) else known[x] for x in jaxpr.outvars
-    ], factors
+def affine_scan(a: jax.Array, b: jax.Array, h: jax.Array) -> jax.Array:
+    """h_t = a_t h_(t-1) + b_t for all t, in parallel.
 
+    a and b are `[T, H]`, h `[H]` is the state before the first step; returns `[T, H]`.
+    """
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _tapped(product: Callable, a, kernel, tap):
-    """a U, whose derivative with respect to U is left out, and with respect to `tap` is that of a sum with it."""
-    del tap
-    return product(a, kernel)
-
-
-@_tapped.defjvp
-def _tapped_derivative(product, values, tangents):
-    a, kernel, _ = values
-    value, tangent = product(a, kernel), product(tangents[0], kernel)
-    return value, tangent + tangents[2] if jnp.shape(tangents[2]) == jnp.shape(
-        tangent
-    ) else tangent
-
-
-def affine_scan(a, b, h):
-    """h_t = a_t h_(t-1) + b_t for all t at once: a, b `[T, H]`, h `[H]` the state before the first step; returns `[T, H]`."""
-
-    def compose(first, second):
+    def compose(first: Any, second: Any) -> Any:
         return first[0] * second[0], second[0] * first[1] + second[1]
 
     factors, offsets = lax.associative_scan(compose, (a, b))
     return factors * h + offsets
 
 
-def unroll_pair(step: Step, a, b, z, offset, length):
+def unroll_pair(
+    step: Step,
+    a: Carry,
+    b: Carry,
+    z: Inputs,
+    offset: int | jax.Array,
+    length: int | jax.Array,
+) -> tuple[Carry, Carry, jax.Array, jax.Array]:
     """Two trajectories through one loop body.
 
-    At time t trajectory a reads row t and trajectory b row `t + offset` of z `[C, ...]`: with `offset` 0 both see the
-    same inputs. `length` <= C - `offset` steps are made; both numbers may be traced, so one program serves every phase
-    of a run. Returns the two carries and the two outputs `[C, H]`, whose rows from `length` on are 0.
-    """
-    rows = jax.tree.leaves(z)[0].shape[0]
-    y = jax.eval_shape(step, a, _at(z, 0))[1]
-    outputs = jnp.zeros((rows, *y.shape), y.dtype)
+    At time t, trajectory a has the input z_t and trajectory b the input z_(t + offset),
+    of z `[C, ...]`; with `offset` 0 both have the same. `length` <= C - `offset` steps
+    are made; both numbers may be traced, so one program serves every phase of a run.
 
-    def body(t, state):
-        a, b, ya, yb = state
-        # Read apart from what follows: XLA then adds the products to them at once, 1.2 to 1.6 times faster on a CPU.
-        row_a, row_b = lax.optimization_barrier((_at(z, t), _at(z, t + offset)))
-        a, y_a = step(a, row_a)
-        b, y_b = step(b, row_b)
-        return (
-            a,
-            b,
-            lax.dynamic_update_index_in_dim(ya, y_a, t, 0),
-            lax.dynamic_update_index_in_dim(yb, y_b, t, 0),
-        )
+    Returns the two carries and the two outputs `[C, H]`, which are 0 from `length` on.
+    """
+    y = jax.eval_shape(step, a, _at(z, 0))[1]
+    outputs = jnp.zeros((_length(z), *y.shape), y.dtype)
+
+    def body(t: jax.Array, state: Any) -> Any:
+        a, b, y_a, y_b = state
+        # Read apart from the step: XLA then adds an input to a product within the
+        # kernel of the product, which is 1.2 to 1.6 times faster on a CPU.
+        z_a, z_b = lax.optimization_barrier((_at(z, t), _at(z, t + offset)))
+        a, y_a_t = step(a, z_a)
+        b, y_b_t = step(b, z_b)
+        y_a = lax.dynamic_update_index_in_dim(y_a, y_a_t, t, 0)
+        y_b = lax.dynamic_update_index_in_dim(y_b, y_b_t, t, 0)
+        return a, b, y_a, y_b
 
     return lax.fori_loop(0, length, body, (a, b, outputs, outputs))
 
 
-def unroll_tangent(step: Step, carry, tangent, z, every: int):
-    """A trajectory and a small disturbance of it, whose growth is noted every `every` steps.
+def unroll_tangent(
+    step: Step, carry: Carry, tangent: Carry, z: Inputs, every: int
+) -> tuple[Carry, Carry, jax.Array]:
+    """A trajectory and an infinitesimal disturbance of it, v_t = (dh_t / dh_(t-1)) v.
 
-    The disturbance `tangent` has the shape of `carry` and follows the derivative of `step`. After each `every` steps it
-    is scaled back to length 1. Returns the carry, the tangent and ln(length) before each scaling `[T // every]`; a
-    disturbance that has become exactly 0 stays 0 and is noted as -inf.
+    After every `every` steps, ln |v| is kept and v is scaled back to norm 1. Returns
+    the carry, the disturbance, and ln |v| before each scaling `[T // every]`. A
+    disturbance that has become exactly 0 stays 0, with ln |v| = -inf.
     """
 
-    def push(t, state):
+    def advance(t: jax.Array, state: Any) -> Any:
         carry, tangent = state
-        row = _at(z, t)
-        return jax.jvp(lambda c: step(c, row)[0], (carry,), (tangent,))
+        z_t = _at(z, t)
+        return jax.jvp(lambda c: step(c, z_t)[0], (carry,), (tangent,))
 
-    def interval(k, state):
+    def interval(k: jax.Array, state: Any) -> Any:
         carry, tangent, growth = state
         carry, tangent = lax.fori_loop(
-            k * every, (k + 1) * every, push, (carry, tangent)
+            k * every, (k + 1) * every, advance, (carry, tangent)
         )
         norm = global_norm(tangent)
         scale = jnp.where(norm > 0, 1 / norm, 0)
         tangent = jax.tree.map(lambda leaf: leaf * scale.astype(leaf.dtype), tangent)
         return carry, tangent, growth.at[k].set(jnp.log(norm))
 
-    intervals = jax.tree.leaves(z)[0].shape[0] // every
-    return lax.fori_loop(
-        0, intervals, interval, (carry, tangent, jnp.zeros(intervals, jnp.float32))
-    )
+    intervals = _length(z) // every
+    growth = jnp.zeros(intervals, jnp.float32)
+    return lax.fori_loop(0, intervals, interval, (carry, tangent, growth))
 
 
-def unroll_frame(step: Step, carry, frame, z, every: int):
-    """A trajectory and a frame of orthonormal disturbances `[S, S]` (a row each, over all S numbers of the state).
+def unroll_frame(
+    step: Step, carry: Carry, frame: jax.Array, z: Inputs, every: int
+) -> tuple[jax.Array, jax.Array]:
+    """A trajectory and a frame of S orthonormal disturbances of its S numbers.
 
-    The frame follows the derivative of `step` and is made orthonormal again by QR every `every` steps. Returns the frame and the
-    logarithms of what each direction grew by before each QR `[T // every, S]`, -inf where it became 0.
+    The rows of the frame `[S, S]` follow the derivative of `step`, and are made
+    orthonormal again by QR after every `every` steps (Benettin et al. 1980). Returns
+    the frame, and the logarithm of the growth of each direction before each QR
+    `[T // every, S]`, -inf where it is 0.
     """
-    flat, unflatten = flatten_util.ravel_pytree(carry)
+    flat, unravel = flatten_util.ravel_pytree(carry)
 
-    def advance(row, state):
-        return flatten_util.ravel_pytree(step(unflatten(state), row)[0])[0]
+    def flat_step(z_t: Inputs, point: jax.Array) -> jax.Array:
+        return flatten_util.ravel_pytree(step(unravel(point), z_t)[0])[0]
 
-    def push(t, state):
+    def advance(t: jax.Array, state: Any) -> Any:
         point, frame = state
-        follow = functools.partial(advance, _at(z, t))
-        frame = jax.vmap(lambda direction: jax.jvp(follow, (point,), (direction,))[1])(
-            frame
-        )
-        return follow(point), frame
+        step_t = functools.partial(flat_step, _at(z, t))
 
-    def interval(k, state):
+        def derivative(direction: jax.Array) -> jax.Array:
+            return jax.jvp(step_t, (point,), (direction,))[1]
+
+        frame = jax.vmap(derivative)(frame)
+        return step_t(point), frame
+
+    def interval(k: jax.Array, state: Any) -> Any:
         point, frame, growth = state
-        point, frame = lax.fori_loop(k * every, (k + 1) * every, push, (point, frame))
-        q, r = jnp.linalg.qr(frame.T)
-        return (
-            point,
-            q.T,
-            growth.at[k].set(jnp.log(jnp.abs(jnp.diagonal(r))).astype(jnp.float32)),
+        point, frame = lax.fori_loop(
+            k * every, (k + 1) * every, advance, (point, frame)
         )
+        q, r = jnp.linalg.qr(frame.T)
+        logarithms = jnp.log(jnp.abs(jnp.diagonal(r))).astype(jnp.float32)
+        return point, q.T, growth.at[k].set(logarithms)
 
-    intervals = jax.tree.leaves(z)[0].shape[0] // every
+    intervals = _length(z) // every
     growth = jnp.zeros((intervals, len(frame)), jnp.float32)
-    return lax.fori_loop(0, intervals, interval, (flat, frame, growth))[1:]
+    _, frame, growth = lax.fori_loop(0, intervals, interval, (flat, frame, growth))
+    return frame, growth
+
+
+def _length(z: Inputs) -> int:
+    """The size of the first axis."""
+    return jax.tree.leaves(z)[0].shape[0]
+
+
+def _at(z: Inputs, t: int | jax.Array) -> Any:
+    return jax.tree.map(
+        lambda leaf: lax.dynamic_index_in_dim(leaf, t, keepdims=False), z
+    )
