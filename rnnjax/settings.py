@@ -209,7 +209,9 @@ def element_type(field: Field) -> Any:
 
 def text(value: Any) -> str:
     """A value as it stands on the command line."""
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    if isinstance(value, tuple | list):
+        return ",".join(map(text, value))
+    return _shortest(value) if isinstance(value, float) else str(value)
 
 
 def _without_none(hint: Any) -> Any:

@@ -160,7 +160,7 @@ def test_another_setting_is_refused_unless_overwritten(binary, tmp_path):
     status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2")
     assert status == 2
     assert (
-        "keep_bias=None, not 2.0; allowed: the same settings, another --out_dir, or "
+        "keep_bias=None, not 2; allowed: the same settings, another --out_dir, or "
         "--overwrite" in err
     )
     assert (tmp_path / "a/rows.jsonl").read_bytes() == before

@@ -391,7 +391,7 @@ def test_lanes_that_advance_together_compute_the_exponent_where_it_is_needed_alo
     )
 
     def evolve(state, z, phase):
-        return experiment._evolve(mesh, state, z, phase)
+        return experiment._advance(mesh, state, z, phase)
 
     traced = jax.make_jaxpr(evolve)(
         state, experiment._inputs(mesh, state, 1), experiment.phase(1)

@@ -56,9 +56,9 @@ def _part(
 ) -> GridPart:
     cell, layers, hidden_size, input_size = shape
     network = (cell, layers, hidden_size)
-    kinds = ("draw", "weights", "project")  # depend on the input size as well
-    programs = {(kind, weights, *network, input_size) for kind in kinds}
-    programs |= {("keys",), ("init", *network), ("advance", *network)}
+    by_inputs = {(kind, *network, input_size) for kind in ("weights", "project")}
+    by_network = {(kind, *network) for kind in ("init", "advance")}
+    programs = {("keys",), ("draw", input_size)} | by_inputs | by_network
     label = cell if weights == FRESH else f"{cell}-{weights}"
     series = title(cell, layers, weights)
     return GridPart(
