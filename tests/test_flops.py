@@ -1,4 +1,4 @@
-"""Counted operations against closed forms."""
+"""Counted operations are equal to closed forms."""
 
 import jax
 import jax.numpy as jnp
@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 from jax import lax
 
-from benchmarks.timing_tools import flops as _flops
-from benchmarks.timing_tools import jobs as _jobs
+from benchmarks.timing_tools import flops, jobs
 from rnnjax import networks
 from rnnjax.cells import registry
 from rnnjax.engine.mesh import Mesh
+from rnnjax.memory_stability import timed as memory_stability
 
 B, H, I, T = 3, 8, 5, 40
+N = 4  # rows and columns of the matrices that are multiplied
+PRODUCT = 2 * N**3
 
 
-def count(function, *arguments, turns=None):
-    return _flops.count(jax.jit(function).trace(*arguments), arguments, turns)
+def count(function, *arguments, iterations=None):
+    traced = jax.jit(function).trace(*arguments)
+    return flops.count(traced, arguments, iterations)
 
 
 def unroll(cell, backward):
@@ -24,9 +27,8 @@ def unroll(cell, backward):
     variables = networks.initialize(network, jax.random.key(0), I)
 
     def forward(variables, x):
-        return networks.outputs(
-            network, variables, network.apply(variables, x, method="project")
-        )
+        z = network.apply(variables, x, method="project")
+        return networks.unroll_layers(network, variables, z)
 
     def gradient(variables, x):
         return jax.grad(lambda v: jnp.sum(forward(v, x) ** 2))(variables)
@@ -38,7 +40,7 @@ def unroll(cell, backward):
     "cell, gates", [("rnn_tanh", 1), ("mgu", 2), ("gru", 3), ("lstm", 4)]
 )
 def test_products_of_an_unroll_and_its_gradient(cell, gates):
-    """Forward W x and U h; backward d U^T, and the gradients of U and W. Nothing is asked of x."""
+    """Forward W x and U h; backward d U^T and the gradients of U and W, none of x."""
     inputs, recurrent = 2 * B * I * gates * H * T, 2 * B * H * gates * H * T
     assert unroll(cell, False).products == inputs + recurrent
     assert unroll(cell, True).products == 2 * inputs + 3 * recurrent
@@ -49,19 +51,19 @@ def test_elementwise_operations_of_a_plain_network():
     assert unroll("rnn_tanh", False).others == 3 * B * H * T
 
 
-def test_loops_whose_number_of_turns_the_host_knows():
+def test_loops_whose_trip_count_is_known_on_the_host():
     def body(x):
         return lambda k, y: y @ x
 
-    x = jnp.ones((4, 4))
-    assert (
-        count(lambda x, n: lax.fori_loop(0, 7, body(x), x), x, np.int32(9)).products
-        == 7 * 2 * 4**3
-    )
-    assert count(lambda x, n: lax.fori_loop(n - 7, n, body(x), x), x, np.int32(9)) == (
-        7 * 2 * 4**3,
-        0,
-    )
+    def constant(x, n):
+        return lax.fori_loop(0, 7, body(x), x)
+
+    def shifted(x, n):
+        return lax.fori_loop(n - 7, n, body(x), x)
+
+    x = jnp.ones((N, N))
+    assert count(constant, x, np.int32(9)).products == 7 * PRODUCT
+    assert count(shifted, x, np.int32(9)) == (7 * PRODUCT, 0)
 
     def nested(x, n):
         def outer(k, y):
@@ -69,55 +71,52 @@ def test_loops_whose_number_of_turns_the_host_knows():
 
         return lax.fori_loop(0, jnp.minimum(n, 5), outer, x)
 
-    assert count(nested, x, np.int32(100)) == (5 * 3 * 2 * 4**3, 0)
-    assert count(nested, x, np.int32(2)) == (2 * 3 * 2 * 4**3, 0)
+    assert count(nested, x, np.int32(100)) == (5 * 3 * PRODUCT, 0)
+    assert count(nested, x, np.int32(2)) == (2 * 3 * PRODUCT, 0)
 
 
-def test_a_loop_that_the_data_decide_about_is_not_guessed():
+def test_a_trip_count_that_depends_on_the_data_is_not_guessed():
     def loop(x):
         return lax.fori_loop(0, jnp.sum(x).astype(int), lambda k, y: y @ x, x)
 
-    x = jnp.ones((4, 4))
-    with pytest.raises(ValueError, match="number of turns depends on what is computed"):
+    x = jnp.ones((N, N))
+    with pytest.raises(ValueError, match="trip count of a loop depends on computed"):
         count(loop, x)
-    assert count(loop, x, turns=6).products == 6 * 2 * 4**3
+    assert count(loop, x, iterations=6).products == 6 * PRODUCT
 
 
-def test_the_branch_that_is_taken_or_the_dearest():
+def test_the_branch_that_is_taken_counts_or_the_most_expensive_one():
     def branch(x, which):
         return lax.cond(which, lambda: x @ x, lambda: x)
 
-    x = jnp.ones((4, 4))
-    assert count(branch, x, np.bool_(True)).products == 2 * 4**3
+    x = jnp.ones((N, N))
+    assert count(branch, x, np.bool_(True)).products == PRODUCT
     assert count(branch, x, np.bool_(False)).products == 0
-    assert count(branch, x, jnp.bool_(False)).products == 2 * 4**3
+    assert count(branch, x, jnp.bool_(False)).products == PRODUCT
 
 
-def test_work_that_nobody_asks_for_does_not_count():
-    assert count(lambda x: (x @ x, jnp.tanh(x))[1], jnp.ones((4, 4))) == (0, 16)
+def test_operations_without_a_use_do_not_count():
+    assert count(lambda x: (x @ x, jnp.tanh(x))[1], jnp.ones((N, N))) == (0, N * N)
 
 
 @pytest.mark.parametrize("width", [1, None])
 def test_all_lanes_of_all_devices_count(width):
-    """A chunk of memory stability: two trajectories of 1,000 steps in each lane, and their inputs projected once.
+    """A chunk of memory stability: two trajectories of 1,000 steps in each lane, and
+    their inputs projected once.
 
-    Lanes that advance together may take both sides of a branch: that of the exponent, as much again as the trajectories.
+    Lanes that advance together may compute both sides of a branch: that of the
+    exponent, as much again as the trajectories.
     """
-    job = _jobs.memory_stability(
-        "x", Mesh(tuple(jax.devices()), width), "gru", units=3, inputs=2
-    )
-    programs = job.make()[1]
+    mesh = Mesh(tuple(jax.devices()), width)
+    job = jobs.chunk(memory_stability.timed(mesh)[0], mesh)
     products = sum(
-        _flops.count(p.function.trace(*p.arguments), p.arguments, p.turns).products
-        for p in programs
+        flops.count(p.function.trace(*p.arguments), p.arguments, p.iterations).products
+        for p in job.make().programs
     )
-    lane_steps, trajectories, inputs = (
-        job.sizes["lanes"] * 1000,
-        2 * 2 * 3 * 9,
-        2 * 2 * 9,
-    )
-    assert job.lane_steps == lane_steps
+    units, inputs = job.sizes["units"], job.sizes["inputs"]
+    trajectories, projected = 2 * 2 * units * 3 * units, 2 * inputs * 3 * units
+    assert job.lane_steps == job.sizes["lanes"] * 1000
     assert products in [
-        lane_steps * (times * trajectories + inputs)
+        job.lane_steps * (times * trajectories + projected)
         for times in ([1] if width else [1, 2])
     ]

@@ -11,7 +11,6 @@ from rnnjax.autocomplete import data, model
 from rnnjax.autocomplete.experiment import Autocomplete
 from rnnjax.capacity import training
 from rnnjax.cells import registry
-from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.tasks.units import Units
 from rnnjax.text import windows
@@ -81,7 +80,7 @@ def loops(jaxpr):
 def program(request):
     make, expected = PROGRAMS[request.param]
     experiment, name = make()
-    mesh = _jobs.Recorder(Mesh(tuple(jax.devices()[:1]), None))
+    mesh = _jobs.Recorder(tuple(jax.devices()[:1]), None)
     state = experiment.init(mesh, SEEDS, LIVE, ORDER)
     experiment.advance(mesh, state, 0)
     ((function, arguments),) = [
