@@ -21,7 +21,6 @@ import jax.numpy as jnp
 from flax import core, traverse_util
 from flax import linen as nn
 
-from rnnjax.cells.activations import Activation as Activation
 from rnnjax.cells.initializers import INITIALIZERS, Initializer
 
 # The state: a tuple of arrays [H]; for a stack, the tuple of its layers' carries.

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Activation, Carry, Cell, Projected, Scalar, Vector
+from rnnjax.cells.activations import Activation
+from rnnjax.cells.cell import Carry, Cell, Projected, Scalar, Vector
 
 
 class GRU(Cell):

@@ -10,16 +10,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.activations import identity
-from rnnjax.cells.cell import (
-    Activation,
-    Carry,
-    Cell,
-    Projected,
-    Projection,
-    Scalar,
-    Vector,
-)
+from rnnjax.cells.activations import Activation, identity
+from rnnjax.cells.cell import Carry, Cell, Projected, Projection, Scalar, Vector
 from rnnjax.cells.initializers import Initializer
 from rnnjax.engine import unroll
 

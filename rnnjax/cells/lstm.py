@@ -7,15 +7,8 @@ Hochreiter and Schmidhuber 1997; the forget gate is from Gers, Schmidhuber and C
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import (
-    Activation,
-    Carry,
-    Cell,
-    Kernel,
-    Projected,
-    Scalar,
-    Vector,
-)
+from rnnjax.cells.activations import Activation
+from rnnjax.cells.cell import Carry, Cell, Kernel, Projected, Scalar, Vector
 
 
 class LSTM(Cell):
