@@ -1,29 +1,51 @@
-"""Makes the pictures of README from five runs (about half an hour on two cores):
+r"""Makes the pictures of README and docs from six runs, half an hour on two cores.
 
-python -m benchmarks.memory_stability --cell=lstm
-python -m benchmarks.memory_stability --cell=gru
-python -m benchmarks.memory_stability --cell=lstm --input_sizes=1 --dtype=float64 --out_dir=results/memory_stability/lstm-float64
-python -m benchmarks.memory_stability --cell=all --hidden_sizes=32 --input_sizes=16 --steps=5000 --out_dir=results/cells
-python -m benchmarks.capacity --preset=long --budgets=200 --cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity \\
-    --out_dir=results/bits
+Run these first; numbers of `docs/results.md` come from the same commands:
 
-python -m docs.pictures
+    python -m benchmarks.memory_stability --cell=lstm
+    python -m benchmarks.memory_stability --cell=gru
+    python -m benchmarks.memory_stability --cell=lstm --input_sizes=1 \
+        --dtype=float64 --out_dir=results/memory_stability/lstm-float64
+    python -m benchmarks.memory_stability --cell=all --hidden_sizes=32 \
+        --input_sizes=16 --steps=5000 --out_dir=results/cells
+    python -m benchmarks.capacity --cell=rnn_tanh,rnn_relu \
+        --recurrent_init=orthogonal,identity --budgets=200 --out_dir=results/bits
+    python -m benchmarks.autocomplete --cell=gru --out_dir=results/english
+
+    python -m docs.pictures
 """
 
 import pathlib
 import shutil
 
-from rnnjax.figures import memory_stability as stability
-from rnnjax.results import records
+from rnnjax.figures import memory_stability as figures
+from rnnjax.results import rows
 
-RUNS = pathlib.Path("results/memory_stability")
+RUNS = pathlib.Path("results")
 DOCS = pathlib.Path(__file__).parent
 
-for cell in ("lstm", "gru"):
-    shutil.copy(RUNS / cell / "heatmap.png", DOCS / f"heatmap-{cell}.png")
-shutil.copy("results/cells/cells.png", DOCS / "cells.png")
-shutil.copy("results/bits/bits_per_parameter.png", DOCS / "bits.png")
-single = [row for row in records.read_rows(RUNS / "lstm") if row["input_size"] == 1]
-double = records.read_rows(RUNS / "lstm-float64")
-stability.precision({"float32": single, "float64": double}, ["identical", "1e-4"], DOCS)
-(DOCS / "precision.svg").unlink()
+# Each picture of a run, and its name in docs/.
+COPIED = {
+    "memory_stability/lstm/heatmap.png": "heatmap-lstm.png",
+    "memory_stability/gru/heatmap.png": "heatmap-gru.png",
+    "cells/cells.png": "cells.png",
+    "bits/bits_per_parameter.png": "bits.png",
+    "english/connectivity.png": "connectivity.png",
+}
+
+
+def main() -> None:
+    """Copies the pictures of the runs, and draws `precision.png` from two of them."""
+    for source, target in COPIED.items():
+        shutil.copy(RUNS / source, DOCS / target)
+    all_inputs = rows.read_rows(RUNS / "memory_stability/lstm")
+    arithmetics = {
+        "float32": [row for row in all_inputs if row["input_size"] == 1],
+        "float64": rows.read_rows(RUNS / "memory_stability/lstm-float64"),
+    }
+    figures.precision(arithmetics, ["identical", "1e-4"], DOCS)
+    (DOCS / "precision.svg").unlink()
+
+
+if __name__ == "__main__":
+    main()
