@@ -1,20 +1,20 @@
-"""Comparing two timed runs: what is found, what is let pass, and every file that is of no use."""
+"""Comparing two timed runs: what is bad, what passes, and every unusable file."""
 
 import functools
 import json
 import pathlib
 import re
-import sys
 
 import pytest
 import yaml
-from absl import flags
 
 from benchmarks import compare, timing
-from benchmarks.timing_tools import counters as _counters
+from benchmarks.common import terminal
+from benchmarks.timing_tools import counters as counters_lib
+from rnnjax import settings
 
-WORKFLOW = pathlib.Path(__file__).parent.parent / "docs/ci/timing.yml"
-MACHINE = dict.fromkeys(_counters.MACHINE, "1")
+WORKFLOWS = pathlib.Path(__file__).parent.parent / ".github/workflows"
+MACHINE = dict.fromkeys(counters_lib.MACHINE, "1")
 COUNTERS = {
     "flops": 1000.0,
     "bytes_in_out": 400.0,
@@ -32,7 +32,10 @@ def binary(command):
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes a run: for each name the times of its repetitions, and what differs from the usual counters and machine."""
+    """Writes a run: for each name the times of its repetitions.
+
+    `counters` and `machine` are what differs from the usual ones.
+    """
 
     def write(path, times, machine=None, **counters):
         rows = []
@@ -77,7 +80,7 @@ def test_two_runs_of_the_same_code_pass(binary, write):
     assert out.count("same") == 2
 
 
-def test_a_slow_down_is_found(binary, write):
+def test_a_slowdown_is_reported(binary, write):
     write("old.json", {"a": STEADY, "b": STEADY, "c": [1.0]})
     write("new.json", {"a": STEADY, "b": times(1.6), "c": [9.0]})
     status, out, _ = binary("old.json", "new.json")
@@ -103,7 +106,9 @@ def test_a_long_time_that_may_be_chance_passes(binary, write):
     "count, status, word",
     [(1, 0, "too few repetitions"), (3, 0, "too few repetitions"), (4, 1, "slower")],
 )
-def test_too_few_repetitions_to_tell_are_said_to_be(binary, write, count, status, word):
+def test_too_few_repetitions_for_significance_are_reported(
+    binary, write, count, status, word
+):
     write("old.json", {"a": STEADY[:count]})
     write("new.json", {"a": times(9)[:count]})
     found, out, _ = binary("old.json", "new.json")
@@ -111,8 +116,8 @@ def test_too_few_repetitions_to_tell_are_said_to_be(binary, write, count, status
     assert word in out
 
 
-@pytest.mark.parametrize("counter", _counters.DETERMINISTIC)
-def test_a_counter_that_changed_is_found(binary, write, counter):
+@pytest.mark.parametrize("counter", counters_lib.DETERMINISTIC)
+def test_a_counter_that_changed_is_reported(binary, write, counter):
     """An extra compilation is one; so is work that is done no more."""
     write("old.json", {"a": STEADY})
     before = COUNTERS[counter]
@@ -148,6 +153,22 @@ def test_entries_of_one_file_alone_are_listed(binary, write):
         status, out, _ = binary("old.json", "new.json", *markdown)
         assert status == 0
         assert "only in old.json: gone" in out and "only in new.json: fresh" in out
+
+
+def test_nothing_is_cut_on_a_narrow_terminal(binary, write, monkeypatch):
+    monkeypatch.setattr(terminal, "FILE_WIDTH", 80)
+    name = "/".join(["smoke", "autocomplete", "gru", *["units:16"] * 8])
+    write("old.json", {name: STEADY})
+    write("new.json", {name: times(2)}, flops=2000, temp_bytes=70, compilations=1)
+    status, out, _ = binary("old.json", "new.json")
+    assert status == 1
+    assert all(len(line) <= 80 for line in out.splitlines()[1:])
+    assert "…" not in out
+    changes = "slower,flops1,000to2,000,temp_bytes0to70,compilations0to1"
+    columns = [(line[:40], line[40:]) for line in out.splitlines()]
+    first, second = ("".join("".join(part).split()) for part in zip(*columns))
+    assert name in first
+    assert changes in second
 
 
 def test_markdown_shows_what_is_worse_first(binary, write):
@@ -207,7 +228,7 @@ BAD = {
     "three files": (["old.json", "old.json", "third.json"], "'third.json' is no flag"),
     "ratio": (
         ["old.json", "old.json", "--max_ratio=0.5"],
-        "--max_ratio=0.5: too small; allowed: a number from 1",
+        "--max_ratio=0.5: not such a number; allowed: a number from 1",
     ),
     "tolerance": (
         ["old.json", "old.json", "--tolerance=x"],
@@ -215,7 +236,7 @@ BAD = {
     ),
     "a flag of others": (
         ["old.json", "old.json", "--seeds=3"],
-        "--seeds=3: not a flag of this benchmark",
+        "Unknown command line flag 'seeds'",
     ),
 }
 
@@ -246,26 +267,33 @@ def test_bad_input_is_one_clear_line(binary, write, tmp_path, arguments, message
     assert message in err
 
 
-def test_the_workflow_runs_what_exists():
-    """It parses, every flag it gives is one of the binary's, and it times both sides in turn before it compares."""
-    (job,) = yaml.safe_load(WORKFLOW.read_text())["jobs"].values()
-    script = "\n".join(step.get("run", "") for step in job["steps"]).replace(
-        "\\\n", " "
-    )
+def test_the_timing_workflow_times_both_sides_alternately_before_it_compares():
+    """It parses, and every flag it gives is one of the binary's."""
+    (job,) = yaml.safe_load((WORKFLOWS / "timing.yml").read_text())["jobs"].values()
+    script = "\n".join(step.get("run", "") for step in job["steps"])
+    script = script.replace("\\\n", " ")
     commands = re.findall(r"-m (benchmarks\.\w+)([^\n]*)", script)
     assert [name for name, _ in commands] == ["benchmarks.timing", "benchmarks.compare"]
-    for name, line in commands:
-        known = {
-            flag.name
-            for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[name])
-        }
+    for module, (_, line) in zip((timing, compare), commands):
+        known = {field.name for field in settings.fields(module.Options)}
         assert set(re.findall(r"--(\w+)", line)) <= known
-    assert sys.modules["benchmarks.timing"] is timing
-    assert script.index("for round in") < script.index(
-        "for side in base change; do\n    (cd"
+    rounds, sides = "for round in", "for side in base change; do\n    (cd"
+    assert script.index(rounds) < script.index(sides)
+    words = ["--markdown", '"$RUNNER_TEMP/base"', '"$RUNNER_TEMP/change"']
+    assert commands[1][1].split()[:3] == words
+
+
+def test_the_tests_workflow_has_the_pinned_and_the_oldest_packages():
+    jobs = yaml.safe_load((WORKFLOWS / "tests.yml").read_text())["jobs"]
+    scripts = {
+        name: "\n".join(step.get("run", "") for step in job["steps"])
+        for name, job in jobs.items()
+    }
+    assert "-r requirements.txt" in scripts["tests"]
+    assert "-m pytest" in scripts["tests"] and "-m pytest" in scripts["oldest"]
+    assert all(
+        tool in scripts["lint"] for tool in ("ruff check", "ruff format", "mypy")
     )
-    assert commands[1][1].split()[:3] == [
-        "--markdown",
-        '"$RUNNER_TEMP/base"',
-        '"$RUNNER_TEMP/change"',
-    ]
+    setup = (WORKFLOWS.parent.parent / "setup.cfg").read_text()
+    (oldest,) = re.findall(r"jax >=([\d.]+)", setup)
+    assert f'"jax=={oldest}"' in scripts["oldest"]
