@@ -57,7 +57,7 @@ def _heat(
 ) -> None:
     from matplotlib import colormaps, colors, patches
 
-    times = {}
+    times: dict[tuple[int, int], Any] = {}
     for (_, _, input_size, hidden_size, _), lanes in summary.shapes(rows):
         index = inputs.index(input_size), units.index(hidden_size)
         times[index] = summary.times(lanes, key)
@@ -76,7 +76,7 @@ def _heat(
         else:
             bound = f"≥{summary.number(t.restricted.mean)}" if t.n else ""
             text = f"{bound}\n{round(t.fraction * t.n)}/{t.n}" if t.n else "div."
-            hatch = {"hatch": "///", "edgecolor": "0.6", "lw": 0}
+            hatch: Any = {"hatch": "///", "edgecolor": "0.6", "lw": 0}
             box = patches.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, **hatch)
             axis.add_patch(box)
         red, green, blue, _ = colormaps["viridis"](norm(values[i, j]) if t.n else 1.0)
@@ -165,7 +165,7 @@ def _units_legend(fig: Any, axes: Any) -> None:
     for axis in axes.flat:
         handles |= {name: h for h, name in zip(*axis.get_legend_handles_labels())}
     handles = dict(sorted(handles.items(), key=lambda item: int(item[0])))
-    place = {"loc": "outside right center", "frameon": False}
+    place: Any = {"loc": "outside right center", "frameon": False}
     fig.legend(handles.values(), handles.keys(), title="units", **place)
 
 
@@ -198,8 +198,8 @@ def cells(rows: list[Row], folder: Any) -> None:
             offset = 0.5 * ((k + 0.5) / len(names) - 0.5)
             label = summary.criterion_title(name)
             for line, one in enumerate(order):
-                _time(left, times[one, name], line + offset, color, label)
-                label = None
+                first = label if line == 0 else None
+                _time(left, times[one, name], line + offset, color, first)
         for y, one in enumerate(order):
             _exponent(right, groups[one], y)
         left.set_yticks(range(len(order)), [summary.title(*one) for one in order])
@@ -211,28 +211,28 @@ def cells(rows: list[Row], folder: Any) -> None:
         sizes = f"inputs {', '.join(map(str, inputs))}; "
         fig.suptitle(f"{sizes}units {', '.join(map(str, units))}", fontsize=9)
         handles, labels = left.get_legend_handles_labels()
-        place = {"loc": "outside right center", "frameon": False, "fontsize": 8}
+        place: Any = {"loc": "outside right center", "frameon": False, "fontsize": 8}
         fig.legend(handles, labels, **place)
 
 
 def _time(
     axis: Any, t: statistics.Times, y: float, color: Any, label: str | None
 ) -> None:
-    if not t.n:
-        return
     mean, marker = t.restricted, "o" if t.fraction == 1 else ">"
+    if mean.mean is None:
+        return
     axis.plot([mean.mean + 1], [y], marker, color=color, ms=5, label=label)
-    if mean.low is not None:
+    if mean.low is not None and mean.high is not None:
         axis.plot([mean.low + 1, mean.high + 1], [y, y], color=color, lw=1)
 
 
 def _exponent(axis: Any, lanes: list[Row], y: float) -> None:
     exponent = statistics.mean(row["lyapunov"] for row in lanes)
-    if exponent.sd is None:
+    if exponent.mean is None or exponent.high is None:
         axis.text(0, y, lanes[0]["lyapunov_status"], va="center", fontsize=7)
         return
     half = exponent.high - exponent.mean
-    style = {"fmt": "o", "color": "0.2", "ms": 4, "lw": 1}
+    style: Any = {"fmt": "o", "color": "0.2", "ms": 4, "lw": 1}
     axis.errorbar([exponent.mean], [y], xerr=[[half]], **style)
 
 

@@ -129,7 +129,7 @@ class Stability:
         may_stop = shared and start + chunk_steps >= exponent_end and not self.full
         return pair.Phase(
             shared=np.bool_(shared),
-            index=np.int32(index),
+            chunk=np.int32(index),
             offset=np.int32(0 if shared else chunk_steps),
             length=np.int32(min(chunk_steps, end - start)),
             start=np.int32(start),
@@ -149,6 +149,7 @@ class Stability:
         scale = np.full(len(seeds), self.input_scale, np.float32)
         keys = mesh.map_lanes(pair.make_keys)((mesh.place(seeds),), ())
         to_project, to_step = self._weights(mesh, seeds, keys)
+        placed_scale: Any = mesh.place(scale)
         init_pair = mesh.map_lanes(
             pair.init_pair,
             cell=self.cell,
@@ -158,7 +159,7 @@ class Stability:
             spectrum=self.spectrum,
         )
         start = init_pair((mesh.place(valid), keys.disturbance, to_step), ())
-        source = pair.Source(keys, mesh.place(scale), to_project)
+        source = pair.Source(keys, placed_scale, to_project)
         state = State(source, to_step, start)
         self._check(mesh, state)
         return state

@@ -38,6 +38,7 @@ TAIL = 1000  # last shared steps whose distances are kept
 ROOT = 20190402
 
 Inputs = Callable[[jax.Array, int], jax.Array]
+Scalar = Any  # of NumPy on the host, traced on devices
 
 
 class Keys(NamedTuple):
@@ -86,14 +87,14 @@ class Phase(NamedTuple):
     These values are common to all lanes, and traced, so one program serves all chunks.
     """
 
-    shared: jax.Array  # bool, the two sequences read the same inputs
-    index: jax.Array  # of the chunk within its phase
-    offset: jax.Array  # row of the first step of sequence b
-    length: jax.Array  # steps of this chunk
-    start: jax.Array  # index of its first step within its phase
-    step: jax.Array  # index of its first step within the whole sequence
-    exponent: jax.Array  # bool, the exponents need this chunk
-    may_stop: jax.Array  # bool, a pair with equal states is done after this chunk
+    shared: Scalar  # bool, the two sequences read the same inputs
+    chunk: Scalar  # index of the chunk within its phase
+    offset: Scalar  # row of the first step of sequence b
+    length: Scalar  # steps of this chunk
+    start: Scalar  # index of its first step within its phase
+    step: Scalar  # index of its first step within the whole sequence
+    exponent: Scalar  # bool, the exponents need this chunk
+    may_stop: Scalar  # bool, a pair with equal states is done after this chunk
 
 
 def make_keys(seed: jax.Array) -> Keys:
@@ -161,10 +162,14 @@ def init_pair(
             "exponents are taken over all"
         )
     carry = _cast(start, dtype)
-    leaves, tree = jax.tree.flatten(carry)
+    leaves, structure = jax.tree.flatten(carry)
     keys = jax.random.split(disturbance, len(leaves))
-    tangent = tree.unflatten(
-        [jax.random.normal(k, leaf.shape, jnp.float32) for k, leaf in zip(keys, leaves)]
+    tangent = jax.tree.unflatten(
+        structure,
+        [
+            jax.random.normal(k, leaf.shape, jnp.float32)
+            for k, leaf in zip(keys, leaves)
+        ],
     )
     wide = jnp.promote_types(dtype, jnp.float32)
     steps = math.ceil((lyapunov.BURN_IN + lyapunov.STEPS) / CHUNK) * CHUNK
@@ -197,8 +202,8 @@ def draw_inputs(
     """The inputs x `[CHUNK, I]` of a chunk: two blocks of CHUNK // 2 steps."""
 
     def block(unique: jax.Array, k: int) -> jax.Array:
-        shared = jax.random.fold_in(keys.shared, 2 * phase.index + k)
-        own = jax.random.fold_in(unique, phase.index)
+        shared = jax.random.fold_in(keys.shared, 2 * phase.chunk + k)
+        own = jax.random.fold_in(unique, phase.chunk)
         key = jnp.where(phase.shared, shared, own)
         if inputs is not None:
             return inputs(key, CHUNK // 2)
@@ -246,8 +251,10 @@ def advance_pair(
     `samples` are the shared steps at which the distance is kept.
     """
 
+    apply: Callable[..., Any] = cell.apply
+
     def step(carry: Carry, row: Projected) -> tuple[Carry, jax.Array]:
-        return cell.apply(parameters, carry, row, method="step")
+        return apply(parameters, carry, row, method="step")
 
     def with_exponents() -> Pair:
         return _unless(pair.done, lambda: _advance_tangents(step, pair, z, phase), pair)

@@ -85,13 +85,14 @@ def _shapes(config: Config) -> Iterator[Shape]:
     """Every shape of the grid."""
     for cell, layers in itertools.product(config.cells, config.layers):
         if config.budget is None:
-            sizes = itertools.product(config.hidden_sizes or SIZES, config.input_sizes)
+            hidden_sizes = config.hidden_sizes or SIZES
+            sizes = list(itertools.product(hidden_sizes, config.input_sizes))
         else:
             units = [
                 _units(config, cell, layers, input_size)
                 for input_size in config.input_sizes
             ]
-            sizes = zip(units, config.input_sizes)
+            sizes = list(zip(units, config.input_sizes))
         yield from ((cell, layers, units, inputs) for units, inputs in sizes)
 
 

@@ -5,17 +5,18 @@ from typing import Any
 import numpy as np
 
 from rnnjax.memory_stability import criteria as criteria_lib
-from rnnjax.memory_stability import lyapunov, pair
+from rnnjax.memory_stability import lyapunov
 from rnnjax.memory_stability.summary import sample_steps
 from rnnjax.results.schema import Row
 
 BFLOAT16_EPSILON = 2.0**-8
 
 
-def measurements(experiment: Any, lane: pair.Pair) -> Row:
+def measurements(experiment: Any, lane: Any) -> Row:
     """What was measured of one lane: status, times, exponents, and distances.
 
-    `experiment` is the `Stability` of the lane, whose arrays are NumPy's.
+    `experiment` is the `Stability` of the lane; `lane` is a `pair.Pair` of NumPy
+    arrays.
     """
     shared = experiment.shared_steps
     step = int(lane.diverged)
@@ -40,9 +41,8 @@ def measurements(experiment: Any, lane: pair.Pair) -> Row:
     }
 
 
-def _times(experiment: Any, lane: pair.Pair, diverged: bool) -> Row:
-    """For each criterion the first time, and the time from which it is met to the end.
-    """
+def _times(experiment: Any, lane: Any, diverged: bool) -> Row:
+    """For each criterion the first time, and the time from which it is met to the end."""
     times = {}
     for k, name in enumerate(experiment.criteria):
         first, settled = int(lane.first[k]), int(lane.last_unmet[k]) + 1
@@ -53,7 +53,7 @@ def _times(experiment: Any, lane: pair.Pair, diverged: bool) -> Row:
     return times
 
 
-def _spectrum(experiment: Any, lane: pair.Pair) -> Row:
+def _spectrum(experiment: Any, lane: Any) -> Row:
     """All exponents; the directions that die out, and those of them that are gauge."""
     growth = lane.growth_all[: experiment.shared_steps // lyapunov.EVERY_QR]
     keys = ("lyapunov_spectrum", "lyapunov_dead", "lyapunov_gauge")
