@@ -122,6 +122,23 @@ def test_every_command_line_parses(line):
         main.configure(benchmark, given)
 
 
+def test_command_lines_that_share_a_folder_have_the_same_settings():
+    """Otherwise the second one would be refused."""
+    by_folder: dict = {}
+    for name, *arguments in shown_commands().values():
+        benchmark = registry.BENCHMARKS.get(name)
+        if benchmark is None or "--help" in arguments or "--smoke" in arguments:
+            continue
+        options = main.command_of(benchmark).options.values()
+        given = flags_lib.parse([name, *arguments], (), *options)
+        if not any(flag in given for flag in UNAVAILABLE):
+            config = main.configure(benchmark, given)
+            folder = given.get("out_dir", f"results/{name}/{config.name}")
+            settings = by_folder.setdefault(folder, config.settings)
+            assert settings == config.settings, folder
+    assert len(by_folder) > 10
+
+
 def test_a_wrong_command_line_would_be_found():
     (line,) = command_lines(
         "python -m benchmarks.memory_stability \\\n  --cell=gruu  # x"
