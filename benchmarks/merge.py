@@ -22,11 +22,11 @@ def run(given: dict[str, Any]) -> int:
     benchmark, folder = merged.benchmark, merged.folder
     mesh, config = devices.local_mesh(), None
     for config in merged.configs:
-        if missing := main.missing_parts(benchmark, config, merged.known, mesh):
-            line = (
-                f"merge: {missing} missing in {path}; the commands in its config.json"
-            )
-            print(f"{line} go on from there", file=sys.stderr)
+        with benchmark.context(config):
+            missing = main.missing_parts(benchmark, config, merged.known, mesh)
+        if missing:
+            goes_on = "the commands in its config.json go on from there"
+            print(f"merge: {missing} missing in {path}; {goes_on}", file=sys.stderr)
             return 1
     try:
         with lock.held(folder.path):

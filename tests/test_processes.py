@@ -1,4 +1,4 @@
-"""Several processes on one machine share a run: its rows are those of one process, whoever dies."""
+"""Several processes share a run: its rows are those of one process, whoever dies."""
 
 import contextlib
 import os
@@ -12,16 +12,14 @@ import pytest
 import tiny
 
 from benchmarks import memory_stability, merge
-from benchmarks.common import processes as _processes
+from benchmarks.common import processes
 
 
 def start(arguments, environment):
-    command = [sys.executable, "-m", "benchmarks.memory_stability", *arguments]
-    environment = os.environ | environment
     return subprocess.Popen(
-        command,
+        [sys.executable, "-m", "benchmarks.memory_stability", *arguments],
         cwd=tiny.ROOT,
-        env=environment,
+        env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -30,69 +28,71 @@ def start(arguments, environment):
 
 @pytest.mark.parametrize("benchmark", tiny.BINARIES)
 def test_slices_make_the_rows_of_one_process(command, tmp_path, benchmark):
-    """Out of order, with one slice that has nothing to do; the last one shows the results, and so does a merge."""
+    """Out of order, with one slice that has nothing to do; the last one shows the
+    results, and so does a merge.
+    """
     module, arguments = tiny.BINARIES[benchmark], tiny.arguments(benchmark, "shared")
     assert command(module, *tiny.arguments(benchmark, "whole"))[0] == 0
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
     for index in (2, 3):
         status, out, err = command(module, *arguments, f"--shard={index}/3")
         assert (status, "summary" in out, err.count("\n")) == (0, False, 1)
-        assert (
-            f"Slice {index} of 3 is done; " in err
-            and "of others missing in shared." in err
-        )
+        assert f"Slice {index} of 3 is done; " in err
+        assert "missing in shared. The last process shows the results" in err
+    assert f"; {MISSING[benchmark]} missing in shared. " in err
     status, out, err = command(merge, "shared")
     assert (status, out, err.count("\n")) == (1, "", 1)
-    assert "missing in shared; the commands in its config.json go on from there" in err
+    assert err.startswith(f"merge: {MISSING[benchmark]} missing in shared; ")
+    assert "the commands in its config.json go on from there" in err
     status, shown, err = command(module, *arguments, "--shard=1/3")
     assert (status, err) == (0, "")
-    whole = (tmp_path / "whole/rows.jsonl").read_bytes()
-    assert (tmp_path / "shared/rows.jsonl").read_bytes() == whole
+    assert (shared / "rows.jsonl").read_bytes() == (whole / "rows.jsonl").read_bytes()
     for name in ("rows.jsonl", "summary.csv", "timings.jsonl"):
-        (tmp_path / "shared" / name).unlink()
+        (shared / name).unlink()
     status, out, err = command(merge, "shared")
     assert (status, err) == (0, "") and shown.endswith(out) and "summary" in out
-    assert (tmp_path / "shared/rows.jsonl").read_bytes() == whole
-    assert (tmp_path / "shared/summary.csv").read_bytes() == (
-        tmp_path / "whole/summary.csv"
-    ).read_bytes()
-    assert len(list((tmp_path / "shared/processes").iterdir())) == 3
+    for name in ("rows.jsonl", "summary.csv"):
+        assert (shared / name).read_bytes() == (whole / name).read_bytes()
+    assert len(list((shared / "processes").iterdir())) == 3
     assert "Nothing to do" in command(module, *arguments)[2]
 
 
-def test_seeds_are_split_where_there_are_more_processes_than_shapes():
-    pieces = [_processes.Share(k, 4).pieces(["a", "b"], range(5)) for k in range(4)]
-    assert pieces == [
-        [("a", (0, 1, 2))],
-        [("a", (3, 4))],
-        [("b", (0, 1, 2))],
-        [("b", (3, 4))],
-    ]
-    assert _processes.Share(1, 2).pieces(["a", "b", "c"], [7]) == [("b", (7,))]
-    assert sum(
-        (_processes.Share(k, 9).pieces(["a"], [1, 2]) for k in range(9)), []
-    ) == [("a", (1,)), ("a", (2,))]
+# Of the runs of `tiny` without slice 1 of 3: of the shapes one seed each is missing.
+MISSING = {
+    "memory_stability": "2 of 2 shapes",
+    "capacity": "1 of 2 searches",
+    "autocomplete": "1 of 1 shape",
+}
+
+
+def test_a_merge_counts_what_is_missing_of_a_run_in_float64(command, tmp_path):
+    arguments = tiny.arguments("memory_stability", "run", FLOAT64)
+    assert command(memory_stability, *arguments, "--shard=1/2")[0] == 0
+    status, out, err = command(merge, "run")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("merge: 1 of 2 shapes missing in run; ")
+
+
+FLOAT64 = {
+    "memory_stability": "--cell=gru --input_sizes=1,2 --budget=40 --seeds=1 "
+    "--steps=1300 --unique_steps=300 --dtype=float64"
+}
 
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_that_jax_tells_apart(command, tmp_path, count):
-    """All at once; one is killed, the others end by themselves, and the job that is started again as one of Slurm's completes."""
-    arguments = [
-        f"--out_dir={tmp_path}/shared",
-        *tiny.RUNS["memory_stability"].split(),
-        "--steps=20000",
-    ]
-    arguments.remove("--steps=2600")
-    alone = [word for word in arguments if "out_dir" not in word]
-    assert command(memory_stability, *alone, "--out_dir=whole")[0] == 0
-    flags = [
-        *arguments,
-        f"--coordinator=localhost:{free_port()}",
-        f"--num_processes={count}",
-    ]
-    told = [start([*flags, f"--process_id={k}"], {}) for k in range(count)]
+    """One of them is killed and the others end by themselves; the job, started again
+    as one of Slurm, completes the run.
+    """
+    run = tiny.RUNS["memory_stability"].replace("--steps=2600", "--steps=20000")
+    assert command(memory_stability, *run.split(), "--out_dir=whole")[0] == 0
+    arguments = [*run.split(), f"--out_dir={tmp_path}/shared"]
+    coordinator = f"--coordinator=localhost:{free_port()}"
+    flags = [*arguments, coordinator, f"--num_processes={count}"]
+    started = [start([*flags, f"--process_id={k}"], {}) for k in range(count)]
     wait_for(tmp_path / f"shared/processes/1-of-{count}.json")
-    told[0].send_signal(signal.SIGKILL)
-    assert ends(told) == [-signal.SIGKILL] + [0] * (count - 1)
+    started[0].send_signal(signal.SIGKILL)
+    assert ends(started) == [-signal.SIGKILL] + [0] * (count - 1)
     job = {
         "SLURM_JOB_ID": str(free_port()),
         "SLURM_STEP_NODELIST": "localhost",
@@ -101,20 +101,17 @@ def test_processes_that_jax_tells_apart(command, tmp_path, count):
     tasks = [
         job | {"SLURM_PROCID": str(k), "SLURM_LOCALID": str(k)} for k in range(count)
     ]
-    assert (
-        ends([start([*arguments, "--coordinator=auto"], task) for task in tasks])
-        == [0] * count
-    )
-    assert (tmp_path / "shared/rows.jsonl").read_bytes() == (
-        tmp_path / "whole/rows.jsonl"
-    ).read_bytes()
+    started = [start([*arguments, "--coordinator=auto"], task) for task in tasks]
+    assert ends(started) == [0] * count
+    whole = (tmp_path / "whole/rows.jsonl").read_bytes()
+    assert (tmp_path / "shared/rows.jsonl").read_bytes() == whole
 
 
-def ends(processes):
+def ends(started):
     """The exit statuses of processes that end by themselves."""
-    said = [process.communicate(timeout=120) for process in processes]
-    print(said)
-    return [process.returncode for process in processes]
+    printed = [process.communicate(timeout=120) for process in started]
+    print(printed)
+    return [process.returncode for process in started]
 
 
 def free_port():
@@ -149,9 +146,14 @@ WRONG = {
         ["--coordinator=localhost:9", "--num_processes=2", "--process_id=-1"],
         "--process_id=-1: '-1' is no such",
     ),
+    "no processes": (
+        ["--coordinator=localhost:9", "--num_processes=0", "--process_id=0"],
+        "--num_processes=0: '0' is no such number; allowed: whole numbers from 1 to ",
+    ),
     "an id alone": (
         ["--process_id=1"],
-        "--process_id=1: given without --coordinator; allowed: with it, or --shard=i/n instead",
+        "--process_id=1: given without --coordinator; allowed: with it, or --shard=i/n "
+        "instead",
     ),
     "no port": (
         ["--coordinator=localhost"],
@@ -171,11 +173,13 @@ WRONG = {
     ),
     "no cluster": (
         ["--coordinator=auto"],
-        "--coordinator=auto: JAX finds no cluster here; allowed: host:port of process 0; a job",
+        "--coordinator=auto: JAX finds no cluster here; allowed: host:port of process "
+        "0; a job",
     ),
     "nobody there": (
         MEET,
-        "--coordinator=localhost:9: not all processes met there within 1 s; allowed: an address that",
+        "--coordinator=localhost:9: not all processes met there within 1 s; allowed: "
+        "an address that",
     ),
     "nobody comes": (
         ["--coordinator=localhost:45971", "--num_processes=2", "--process_id=0"],
@@ -188,10 +192,9 @@ WRONG = {
 def test_a_wrong_command_line_is_one_clear_line(
     command, tmp_path, monkeypatch, arguments, message
 ):
-    monkeypatch.setattr(_processes, "WAIT_SECONDS", 1)
-    status, out, err = command(
-        memory_stability, *tiny.RUNS["memory_stability"].split(), *arguments
-    )
+    monkeypatch.setattr(processes, "WAIT_SECONDS", 1)
+    run = tiny.RUNS["memory_stability"].split()
+    status, out, err = command(memory_stability, *run, *arguments)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert message in err
     assert not list(tmp_path.iterdir())
