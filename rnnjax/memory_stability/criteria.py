@@ -1,9 +1,9 @@
 """When two outputs agree: functions of outputs a and b `[T, H]`, to bool `[T]`.
 
-    identical   all numbers are equal cosine      the cosine similarity, in float32,
-    reaches 1: a.b >= sqrt((a.a)(b.b)); or
-                all numbers are equal. If the right-hand side is 0 (a zero vector, or an
-                underflow), only equality counts.
+    identical   all numbers are equal
+    cosine      the cosine similarity, in float32, reaches 1: a.b >= sqrt((a.a)(b.b));
+                or all numbers are equal. If the right-hand side is 0 (a zero vector, or
+                an underflow), only equality counts.
     1e-4        or any tolerance: the largest absolute difference is at most that
 
 Only the first time of `cosine` means something: later, rounding decides its last bit.
