@@ -54,6 +54,12 @@ def run(trained, seeds=(0, 1), mesh=None, store=None):
     return result.rows, result.state
 
 
+def begin(trained, count):
+    """The state before the first chunk, of seeds 0 to `count` - 1."""
+    seeds, valid = np.arange(count, dtype=np.uint32), np.ones(count, bool)
+    return trained.init(Mesh.local(), seeds, valid, np.arange(count))
+
+
 def plain_loss(network, variables, batch):
     """All logits at once, embeddings looked up one by one, weights 0 left out."""
 
@@ -101,9 +107,8 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_goes_through_the_windows_in_the_order_of_the_seed(dataset, name):
     trained = experiment(dataset, updates=12, optimizer=name)
-    seeds, valid = np.arange(2, dtype=np.uint32), np.ones(2, bool)
-    start = trained.init(Mesh.local(), seeds, valid, np.arange(2))
-    variables = lane_state(jax.device_get(start), 1).training.params
+    start = jax.device_get(begin(trained, 2))
+    variables = lane_state(start, 1).training.params
     optimizer = OPTIMIZERS[name]
     opt_state = optimizer.init(variables)
     gradient = jax.jit(jax.grad(lambda v, b: plain_loss(trained.network, v, b)))
@@ -176,18 +181,16 @@ def test_rows_report_what_the_logits_of_every_test_window_say(dataset):
 
 def test_a_diverged_lane_says_when_and_leaves_its_neighbours_alone(dataset):
     trained = experiment(dataset, optimizer="sgd", connectivity_windows=2)
-    mesh = Mesh.local()
-    seeds, valid = np.arange(2, dtype=np.uint32), np.ones(2, bool)
     rows = []
     for broken in (False, True):
-        state = trained.init(mesh, seeds, valid, np.arange(2))
+        state = begin(trained, 2)
         if broken:
             training = state.lanes.training
             params = jax.tree.map(lambda leaf: leaf.at[0].set(jnp.inf), training.params)
             training = training._replace(params=params)
             state = state._replace(lanes=state.lanes._replace(training=training))
         for chunk in range(trained.chunks):
-            state = trained.advance(mesh, state, chunk)
+            state = trained.advance(Mesh.local(), state, chunk)
         rows.append([trained.finish(jax.device_get(state), lane) for lane in range(2)])
     (_, sound), (diverged, neighbour) = rows
     assert neighbour == sound
@@ -314,17 +317,15 @@ def test_seeds_of_a_shape_are_split_only_if_there_are_more_processes(file):
     assert pieces[0].cost(known) == group.cost
 
 
-def test_a_timed_chunk_advances(monkeypatch):
+def test_a_timed_chunk_advances():
     mesh = Mesh.local()
     entry = timed.timed(mesh)[0]
     assert entry.name == "smoke/autocomplete/gru"
     group = entry.group()
-    layout = lanes.layout(group, mesh, range(len(group.seeds)))
-    state = group.experiment.advance(
-        mesh, layout.init(group.experiment, mesh), entry.chunk
-    )
-    assert not np.any(group.experiment.done(state))
-    assert entry.lane_steps == len(group.seeds) * entry.sizes["updates"] * 30
+    trained, count = group.experiment, len(group.seeds)
+    state = trained.advance(mesh, begin(trained, count), entry.chunk)
+    assert not np.any(trained.done(state))
+    assert entry.lane_steps == count * entry.sizes["updates"] * entry.sizes["steps"]
 
 
 def test_published_models_begin_at_the_logarithm_of_their_classes():
