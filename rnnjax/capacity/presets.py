@@ -185,11 +185,11 @@ def preset_help() -> dict[str, str]:
 
 
 def _by_task(table: Mapping[str, Mapping[str, Value]], name: str) -> str:
-    """The first task's value, and those of tasks that have another."""
+    """The value of `parameters`, and those of tasks that have another."""
     found = {
         task: settings.text(values[name])
         for task, entry in table.items()
-        if name in (values := DEFAULTS | entry)
+        if name in (values := {**DEFAULTS, **entry})
     }
     if "parameters" not in found:
         return ", ".join(f"{task} {value}" for task, value in found.items())

@@ -26,10 +26,12 @@ def save(config: Config, folder: epath.Path, result: lanes.Result) -> None:
         return
     for lane, row in enumerate(result.rows):
         if row["stage"] == search.DRAWS and row["status"] == "trained":
-            leaves, tree = jax.tree.flatten(result.state.variables)
-            variables = tree.unflatten([leaf[lane] for leaf in leaves])
             path = folder / "networks" / _name(row)
-            networks.save(path, describe(config, row), variables)
+            networks.save(path, describe(config, row), _variables(result, lane))
+
+
+def _variables(result: lanes.Result, lane: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[lane], result.state.variables)
 
 
 def _name(row: Row) -> str:

@@ -52,11 +52,15 @@ def _loss_columns(rows: list[Row]) -> dict[str, Column]:
     if rows[0]["loss_bound"] is not None:
         columns["bound"] = lambda line: _text(line["loss_bound"], ".3f")
     for name in summary.other_scores(rows):
-        columns[name] = lambda line, name=name: _text(line[name], ".3f")
+        columns[name] = _score_column(name)
     return columns | {
         "best trial": lambda line: _text(line["best_loss"], ".4f"),
         "trials": lambda line: str(line["trials"]),
     }
+
+
+def _score_column(name: str) -> Column:
+    return lambda line: _text(line[name], ".3f")
 
 
 def _text(value: float | None, form: str) -> str:

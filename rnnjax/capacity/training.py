@@ -12,7 +12,7 @@ them. A lane whose loss or gradient is not finite has diverged and trains no fur
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -139,8 +139,8 @@ class Training:
     def finish(self, state: State, lane: int) -> Row:
         """The row of a lane; see `schema.KEYS`."""
         scores = {
-            name: updates_lib.number(score[lane])
-            for name, score in state.scores.items()
+            name: updates_lib.number(state.scores[name][lane])
+            for name in self.task.scores
         }
         diverged = int(state.diverged[lane])
         if diverged < 0 and None in scores.values():
@@ -188,12 +188,13 @@ def forward(
     `[T + blank_steps, B, O]` if the task has an answer at every step, else `[B, O]`,
     those after the last step.
     """
-    z = network.apply(variables, x, method="project")
+    apply: Callable[..., Any] = network.apply
+    z = apply(variables, x, method="project")
     blank = None
     if task.blank_steps:
-        blank = network.apply(variables, jnp.zeros_like(x[0, 0]), method="project")
+        blank = apply(variables, jnp.zeros_like(x[0, 0]), method="project")
     y = networks.unroll_layers(network, variables, z, blank, task.blank_steps)
-    return network.apply(variables, y if task.every_step else y[-1], method="read")
+    return apply(variables, y if task.every_step else y[-1], method="read")
 
 
 def _init(

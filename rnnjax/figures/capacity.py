@@ -97,8 +97,9 @@ def loss(rows: Sequence[Row], folder: epath.PathLike) -> None:
     with canvas.figure(folder, "loss", 1, 1, (5.4, 3.6)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         if bounded:
-            x, y = zip(*sorted(bounds.items()))
-            axis.plot(x, y, color="0.7", lw=4, label="bound, linear cells", zorder=0)
+            style = {"color": "0.7", "lw": 4, "zorder": 0}
+            label = "bound, linear cells"
+            axis.plot(*zip(*sorted(bounds.items())), label=label, **style)
         for line in lines:
             draws = _fresh_draws(rows, line, lambda row: row["loss"])
             if draws:
@@ -217,11 +218,13 @@ def _errorbars(axis: Any, x: Any, values: Sequence[Any], **style: Any) -> Any:
 
 def _means_and_errors(
     means: Sequence[statistics.Mean],
-) -> tuple[list[float], list[list[float]]]:
-    """The means, and how far each interval reaches below and above its mean."""
-    below = [0 if m.low is None else m.mean - m.low for m in means]
-    above = [0 if m.high is None else m.high - m.mean for m in means]
-    return [m.mean for m in means], [below, above]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The means `[N]`, and how far each interval reaches to either side, `[2, N]`."""
+    mean, low, high = (
+        np.asarray([getattr(m, name) for m in means], float)
+        for name in ("mean", "low", "high")
+    )
+    return mean, np.nan_to_num([mean - low, high - mean])
 
 
 def _name_series(axis: Any, lines: Sequence[Series]) -> None:
