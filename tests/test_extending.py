@@ -19,7 +19,8 @@ def copy(tmp_path_factory):
     """A copy of the project with everything that the document adds."""
     root = tmp_path_factory.mktemp("extended")
     for name in ("rnnjax", "tests", "benchmarks"):
-        ignore = shutil.ignore_patterns("__pycache__", "test_extending.py")
+        skipped = ("__pycache__", "test_extending.py", "test_docs.py")
+        ignore = shutil.ignore_patterns(*skipped)
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
     for name in ("setup.cfg", "ruff.toml"):
         shutil.copy(ROOT / name, root)
@@ -59,7 +60,7 @@ def run(copy, text):
 
 
 def test_a_cell_passes_every_test_of_cells(copy):
-    out = run(copy, "pytest -q -n 0 -k 'leaky or oracle or library' tests")
+    out = run(copy, "pytest -q -n 0 -k 'leaky or oracle' tests")
     assert int(re.search(r"(\d+) passed", out).group(1)) >= 30
 
 
@@ -98,3 +99,4 @@ def test_an_experiment_has_all_that_others_have(copy):
     assert "4 lanes in 2 shapes" in run(copy, f"{smoke} --out_dir=dry --dry_run")
     names = run(copy, "benchmarks.timing --benchmark_list_tests")
     assert "smoke/relaxation" in names
+    run(copy, "pytest -q -n 0 -k relaxation tests/test_layout.py")

@@ -37,10 +37,15 @@ def show(
         measured.lane_chunk_seconds * len(group.seeds) * group.experiment.chunks
     )
     seconds = sum(part.cost(known) for part in todo) / group.cost * group_seconds
-    programs = len(frozenset[object]().union(*(part.programs for part in todo)))
-    compiling = programs * measured.compile_seconds / len(largest.programs)
+    programs = len(frozenset[object]().union(*(_programs(part) for part in todo)))
+    compiling = programs * measured.compile_seconds / len(_programs(largest))
     print(f"{programs} programs, about {compiling:.0f} s of compiling")
     print(f"about {seconds:.0f} s of running, scaled from a chunk of {largest.name}")
     print(
         f"state of the lanes that advance together: {measured.state_bytes / 1e6:.1f} MB"
     )
+
+
+def _programs(part: Part) -> frozenset[object]:
+    """The programs of a part; one of its own if it names none."""
+    return part.programs or frozenset([part.name])

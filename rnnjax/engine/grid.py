@@ -20,7 +20,8 @@ class GridPart:
       seeds: its seeds; each is a lane.
       make: makes the experiment, once its lanes are run.
       group_cost: how long a group of so many lanes takes, in a unit of the benchmark.
-      programs: what is compiled; parts that share a program have an equal entry.
+      programs: what is compiled; parts that share a program have an equal entry. By
+        default a part shares none.
       file_name: begins the names of its files; by default made of the shape.
     """
 

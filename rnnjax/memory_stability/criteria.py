@@ -38,7 +38,10 @@ def cosine(a: jax.Array, b: jax.Array) -> jax.Array:
     return identical(a, b) | (reached & (norms > 0))
 
 
-CRITERIA: dict[str, Criterion] = {"identical": identical, "cosine": cosine}
+CRITERIA: dict[str, Criterion] = {
+    "identical": identical,
+    "cosine": cosine,
+}
 
 
 def get(name: str) -> Criterion:
