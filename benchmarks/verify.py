@@ -118,9 +118,9 @@ def _again(
     """
     alone = run.known[row_id]["width"] == 1
     together = {row_id} if alone else _same_group(run, row_id)
-    rest = {other: row for other, row in run.known.items() if other not in together}
+    others = {k: row for k, row in run.known.items() if k not in together}
     keys = run.benchmark.row_id
-    recomputer = _Recomputer(keys, mesh, rest, report=report)
+    recomputer = _Recomputer(keys, mesh, others, report=report)
     try:
         for part in run.benchmark.parts(config, 1):
             part.run(recomputer)
@@ -161,12 +161,12 @@ def _name(run: Run, row: Row) -> str:
 
 def _same_device(run: Run) -> bool:
     """Whether all of the run was computed by these versions on this kind of device."""
-    paths = run.folder.path.glob("processes/*.json")
-    places = run.folder.config["invocations"]
-    places = places + [json.loads(path.read_text()) for path in paths]
-    here = provenance()
+    invocations = list(run.folder.config["invocations"])
+    for path in run.folder.path.glob("processes/*.json"):
+        invocations.append(json.loads(path.read_text()))
+    current = provenance()
     keys = ("versions", "device")
-    return all(place[key] == here[key] for place in places for key in keys)
+    return all(made[key] == current[key] for made in invocations for key in keys)
 
 
 COMMAND = command.Command(
