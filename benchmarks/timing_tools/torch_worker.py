@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -148,7 +149,11 @@ def _gru(
     return run
 
 
-FUNCTIONS = {"population": population, "autocomplete": autocomplete, "pairs": pairs}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "population": population,
+    "autocomplete": autocomplete,
+    "pairs": pairs,
+}
 
 if __name__ == "__main__":
     for line in sys.stdin:
