@@ -1,4 +1,4 @@
-"""Two CPU devices, one BLAS thread, and an empty compile cache; set before JAX starts."""
+"""Two CPU devices, one BLAS thread, an empty compile cache; set before JAX starts."""
 
 import os
 import tempfile

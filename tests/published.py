@@ -23,7 +23,7 @@ LSTM_RUNS = 5
 
 # Largest Lyapunov exponents (nats a step) from an independent NumPy float64 calculation
 # by finite differences, 5 draws, N(0, 1) inputs, weights over the fused gate matrix:
-# cell, recurrent initialiser, keep bias, input size, hidden size, mean, standard
+# cell, recurrent initializer, keep bias, input size, hidden size, mean, standard
 # deviation.
 EXPONENTS = [
     ("lstm", "orthogonal", 1.0, 1, 16, -0.177, 0.013),

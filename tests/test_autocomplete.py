@@ -179,7 +179,7 @@ def test_rows_report_what_the_logits_of_every_test_window_say(dataset):
     assert rows[0]["valid_updates"] == [20, 40]
 
 
-def test_a_diverged_lane_says_when_and_leaves_its_neighbours_alone(dataset):
+def test_a_diverged_lane_says_when_and_leaves_its_neighbors_alone(dataset):
     trained = experiment(dataset, optimizer="sgd", connectivity_windows=2)
     rows = []
     for broken in (False, True):
@@ -192,8 +192,8 @@ def test_a_diverged_lane_says_when_and_leaves_its_neighbours_alone(dataset):
         for chunk in range(trained.chunks):
             state = trained.advance(Mesh.local(), state, chunk)
         rows.append([trained.finish(jax.device_get(state), lane) for lane in range(2)])
-    (_, sound), (diverged, neighbour) = rows
-    assert neighbour == sound
+    (_, sound), (diverged, neighbor) = rows
+    assert neighbor == sound
     assert (diverged["status"], diverged["diverged_update"]) == ("diverged", 0)
     assert diverged["test_loss"] is None
     assert "context_fraction" in sound

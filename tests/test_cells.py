@@ -228,7 +228,7 @@ def test_a_learned_state_starts_at_zero_and_has_a_gradient(name):
         carry = cell.apply(variables, method="initial_carry")
         return jnp.sum(unroll.unroll(bound(cell, variables), carry, z)[1] ** 2)
 
-    if name == "slstm":  # a random normaliser may be negative
+    if name == "slstm":  # a random normalizer may be negative
         variables = cell_lib.initialize(cell, jax.random.key(0), I)
     gradients = jax.grad(loss)(variables)["params"]
     learned = [key for key in gradients if key.startswith("carry")]
@@ -325,7 +325,7 @@ def test_values_of_options_are_named():
     assert values["activation"] == "identity"
 
 
-def test_every_initialiser_and_activation_is_found_by_its_name():
+def test_every_initializer_and_activation_is_found_by_its_name():
     for table in registry.NAMED_OPTIONS.values():
         for name, value in table.items():
             assert registry.name_of(table, value) == name

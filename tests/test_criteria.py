@@ -35,7 +35,9 @@ def test_cosine(a, b, expected):
 
 
 def test_cosine_equals_the_quotient_at_the_last_bit():
-    """Random nearly parallel vectors: comparing a.b with the square root decides as the published quotient does."""
+    """Random nearly parallel vectors: comparing a.b with the square root decides as the
+    published quotient does.
+    """
     generator = np.random.default_rng(0)
     a = generator.normal(size=(2000, 1)).astype(np.float32)
     b = (a * (1 + 1e-7 * generator.integers(-3, 4, size=a.shape))).astype(np.float32)

@@ -184,7 +184,7 @@ def test_the_page_of_rows_is_what_the_schemas_say():
     assert TEXTS["docs/rows.md"] == rows_page.page()
 
 
-def test_every_cell_initialiser_nonlinearity_and_option_is_named():
+def test_every_cell_initializer_nonlinearity_and_option_is_named():
     page = TEXTS["docs/cells.md"]
     assert {*CELLS, *INITIALIZERS, *ACTIVATIONS} <= set(NAME.findall(page))
     assert [name for name in CELL_OPTIONS if f"`--{name}`" not in page] == []

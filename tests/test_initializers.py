@@ -1,4 +1,4 @@
-"""Initialisers: what "fused" and "per gate" mean, and the sizes of the draws."""
+"""Initializers: what "fused" and "per gate" mean, and the sizes of the draws."""
 
 import jax
 import numpy as np

@@ -30,7 +30,7 @@ WRONG = {
     ),
     "negative tolerance": (["--criteria=-1"], "--criteria=-1: no such criterion"),
     "a tolerance twice": (["--criteria=1e-2,0.01"], "a tolerance is repeated"),
-    "unknown initialiser": (
+    "unknown initializer": (
         ["--kernel_init=magic"],
         "--kernel_init=magic: no such kernel_init; allowed: glorot_uniform,",
     ),

@@ -194,7 +194,7 @@ def browse(folder, address="", code=""):
 
 
 def rows(document):
-    """The rows of the page: each character's class and colour, and the guesses.
+    """The rows of the page: each character's class and color, and the guesses.
 
     The first is the box to type into, if there is one; then a row for each network.
     """

@@ -1,4 +1,6 @@
-"""The main programs are lowered for every platform, and their loops hold the products they must and no more."""
+"""The main programs are lowered for every platform, and their loops hold the products
+they must and no more.
+"""
 
 import jax
 import numpy as np
@@ -47,17 +49,21 @@ def naming():
 PROGRAMS = {
     # A pair of steps; a step and its derivative.
     "memory_stability": (memory_stability, [2, 2]),
-    # Forward, backward, and forward for the scores. With the scores: input, silence, first step, read-out. In the loop of updates:
-    # these four, the gradients of their matrices and of the read-out's input, and of the recurrent matrix for all steps at once.
+    # Forward, backward, and forward for the scores. With the scores: input, silence,
+    # first step, read-out. In the loop of updates: these four, the gradients of their
+    # matrices and of the read-out's input, and of the recurrent matrix for all steps at
+    # once.
     "capacity": (capacity, [1, 1, 1, 4, 10]),
-    # Two layers forward and backward; the chunks of the softmax. In the loop over updates: the table of letters, what is read of
-    # it, the second layer's inputs, the gradients of both factors of these but for the letters, and of two recurrent matrices.
+    # Two layers forward and backward; the chunks of the softmax. In the loop over
+    # updates: the table of letters, what is read of it, the second layer's inputs, the
+    # gradients of both factors of these but for the letters, and of two recurrent
+    # matrices.
     "autocomplete": (naming, [1, 1, 1, 1, 3, 10]),
 }
 
 
 def loops(jaxpr):
-    """The number of products in each loop of a program, those in loops within it apart."""
+    """The number of products in each loop, without those in loops within it."""
 
     def count(jaxpr, found):
         own = 0

@@ -23,7 +23,9 @@ def test_largest_lyapunov_exponent(cell, init, keep_bias, input_size, units, mea
 
 
 def compare(means, variances):
-    """Mean difference, and mean z^2 under the sampling error of both sides; variances pooled over neighbouring shapes."""
+    """Mean difference, and mean z^2 under the sampling error of both sides; variances
+    pooled over neighboring shapes.
+    """
     pooled = np.array(
         [
             [

@@ -1,5 +1,5 @@
 """The experiment against a NumPy float64 re-run of it, and its promises: repeatable,
-extendable, undisturbed by neighbours.
+extendable, undisturbed by neighbors.
 """
 
 import dataclasses
@@ -81,7 +81,7 @@ def test_equals_numpy(name, x64):
         np.asarray(row["distance"])[early], expected[early], rtol=1e-3
     )
     cosine = [oracles.cosine_reaches_one(x, y) for x, y in zip(a, b)]
-    # The last bit of a float32 sum decides the exact step, so only the neighbourhood is
+    # The last bit of a float32 sum decides the exact step, so only the neighborhood is
     # the same in NumPy.
     assert abs(row["first_cosine"] - cosine.index(True)) <= 6
     x, y = a[row["first_cosine"]], b[row["first_cosine"]]
@@ -173,7 +173,7 @@ class Poisoned(stability.Stability):
         )
 
 
-def test_a_lane_that_turns_nan_leaves_its_neighbours_alone():
+def test_a_lane_that_turns_nan_leaves_its_neighbors_alone():
     run = {"cell": lstm(), "input_size": 2, "steps": 1700, "unique_steps": 300}
     group = functools.partial(lanes.Group, "g", seeds=(0, 1, 2, 3))
     clean = lanes.run_group(group(stability.Stability(**run)), Mesh.local()).rows

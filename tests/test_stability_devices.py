@@ -7,6 +7,7 @@ import sys
 import jax
 import pytest
 
+from rnnjax.cells import registry
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import experiment as stability
 
@@ -16,6 +17,7 @@ SMALL = {"steps": 1700, "unique_steps": 300, "seeds": 3}
 SAME_ROWS = """
 import jax
 from rnnjax.engine import lanes
+from rnnjax.cells import registry
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.cells import registry
@@ -54,6 +56,7 @@ def test_neither_devices_nor_other_seeds_change_a_row(cell):
 COUNTED = """
 import jax
 from rnnjax.engine import lanes
+from rnnjax.cells import registry
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import pair as pair_lib
 from rnnjax.memory_stability import summary

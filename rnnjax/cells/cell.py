@@ -98,7 +98,7 @@ class Vector(nn.Module):
 
 
 class Cell(nn.RNNCellBase):
-    """Base of all cells: the number of units, initialisers, and the initial state.
+    """Base of all cells: the number of units, initializers, and the initial state.
 
     `kernel_init` and `kernel_gain` are of the input weights, `recurrent_init` and
     `recurrent_gain` of the recurrent weights. With `learn_carry` the initial state is a

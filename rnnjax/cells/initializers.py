@@ -1,11 +1,11 @@
-"""Weight initialisers by name.
+"""Weight initializers by name.
 
-An initialiser is `f(key, rows, gates, size) -> float32 [rows, gates * size]`. A gated
+An initializer is `f(key, rows, gates, size) -> float32 [rows, gates * size]`. A gated
 cell keeps the kernels of all its gates side by side in one matrix, and it matters
 whether the draw is over that whole matrix (`orthogonal`: its rows are orthonormal) or
 over each gate's block `[rows, size]` by itself (`orthogonal_per_gate`): for an LSTM the
 two differ sevenfold in the largest Lyapunov exponent. They are therefore two
-initialisers.
+initializers.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 Initializer = Callable[[jax.Array, int, int, int], jax.Array]
-# An initialiser of `jax.nn.initializers`: f(key, shape, dtype).
+# An initializer of `jax.nn.initializers`: f(key, shape, dtype).
 JaxInitializer = Callable[..., jax.Array]
 
 

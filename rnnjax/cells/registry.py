@@ -59,9 +59,9 @@ CELLS: dict[str, Callable[..., Cell]] = {
 
 # What each option of a cell means.
 OPTIONS: dict[str, str] = {
-    "kernel_init": "Initialiser of the input weights.",
+    "kernel_init": "Initializer of the input weights.",
     "kernel_gain": "Factor on the initial input weights.",
-    "recurrent_init": "Initialiser of the recurrent weights.",
+    "recurrent_init": "Initializer of the recurrent weights.",
     "recurrent_gain": "Factor on the initial recurrent weights.",
     "learn_carry": "Learn the initial state, which starts at 0.",
     "keep_bias": "Initial bias of the gate that keeps the state; positive keeps more.",

@@ -8,7 +8,7 @@ from rnnjax.cells.cell import Carry, Cell, Projected, Scalar
 
 
 class SLSTM(Cell):
-    """The sLSTM, an LSTM with exponential gates and a normaliser, with one head.
+    """The sLSTM, an LSTM with exponential gates and a normalizer, with one head.
 
         i, f, g, o = W x + U h + b
         m'         = max(ln s(f) + m, i)          keeps the exponentials in range
@@ -21,7 +21,7 @@ class SLSTM(Cell):
     factor and subtracting its logarithm from m changes no output: one gauge direction
     for each unit.
 
-    The convolution and the normalisation layers around the cell are left out. The
+    The convolution and the normalization layers around the cell are left out. The
     source spreads the forget biases over 3 to 6; ours are all `keep_bias`. It allows a
     logistic or an exponential for f; ours is logistic, as in the authors' code.
     """

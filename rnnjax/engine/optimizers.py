@@ -1,6 +1,6 @@
-"""The optimisers that networks are trained with.
+"""The optimizers that networks are trained with.
 
-An optimiser turns a gradient into a direction; `updates` multiplies it by the learning
+An optimizer turns a gradient into a direction; `updates` multiplies it by the learning
 rate and adds weight decay. Its hyperparameters may be traced, so one program trains
 lanes with different values.
 """
@@ -18,7 +18,7 @@ RMS_DECAY = 0.99  # fraction of the old mean square that RMSProp keeps, as in Py
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparameter:
-    """What a number of an optimiser means, and its default."""
+    """What a number of an optimizer means, and its default."""
 
     meaning: str
     default: float

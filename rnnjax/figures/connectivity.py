@@ -23,7 +23,7 @@ OUTLINE = "#0b57d0"
 LEGEND = (
     "connectivity: norm of the gradient of the right word's logit with respect to each "
     "character, as a fraction of the largest",
-    "outlined: the last character read; grey: not read yet",
+    "outlined: the last character read; gray: not read yet",
 )
 LAG_LABELS = {
     "context_fraction": "fraction of connectivity before the word",
@@ -36,12 +36,12 @@ def heatmap(
     examples: list[Example],
     outputs: list[int] | None = None,
 ) -> None:
-    """Draws `connectivity.png`: the text of the first example on coloured backgrounds.
+    """Draws `connectivity.png`: the text of the first example on colored backgrounds.
 
     There is a column for each network that read this text, and a row for each output, a
     position in the text. The background of each character shows its connectivity at the
     output, as a fraction of the panel's largest; the output's character is outlined,
-    and the characters after it are grey. Above each panel are the most likely words
+    and the characters after it are gray. Above each panel are the most likely words
     with their probabilities, the right one ticked.
 
     Args:

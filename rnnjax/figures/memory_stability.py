@@ -28,7 +28,7 @@ def draw(rows: list[Row], folder: Any) -> None:
 def heatmap(rows: list[Row], folder: Any) -> None:
     """`heatmap.png`: mean merge time by input size and units.
 
-    A panel for each series and criterion; every panel has its own colours. Censored
+    A panel for each series and criterion; every panel has its own colors. Censored
     shapes are hatched and show a lower bound with the number of lanes that met the
     criterion.
     """

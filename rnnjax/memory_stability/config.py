@@ -95,7 +95,7 @@ class Config:
         "largest", "Lyapunov exponents.", choices=("largest", "spectrum")
     )
     preset: str = setting(
-        "article", "Initialisers and biases; single flags override.", choices=PRESETS
+        "article", "Initializers and biases; single flags override.", choices=PRESETS
     )
     kernel_init: str | None = setting(
         None, registry.OPTIONS["kernel_init"], choices=INITIALIZERS

@@ -42,7 +42,7 @@ def measurements(experiment: Any, lane: Any) -> Row:
 
 
 def _times(experiment: Any, lane: Any, diverged: bool) -> Row:
-    """For each criterion the first time, and the time from which it is met to the end."""
+    """First times, and for most criteria the time from which they are met."""
     times = {}
     for k, name in enumerate(experiment.criteria):
         first, settled = int(lane.first[k]), int(lane.last_unmet[k]) + 1

@@ -12,7 +12,7 @@ from rnnjax.results.schema import Row
 SHAPE = ("cell", "weights", "input_size", "hidden_size", "layers")
 SERIES = ("cell", "layers", "weights")
 STATUSES = ("merged", "apart", "diverged")
-SAMPLE_RATIO = 1.08  # between neighbouring sample steps
+SAMPLE_RATIO = 1.08  # between neighboring sample steps
 MAX_SAMPLES = 400
 
 Series = tuple[str, int, str]

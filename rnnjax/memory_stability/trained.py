@@ -17,7 +17,7 @@ from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.task import Task
 
 ALLOWED = "a run folder of benchmarks.capacity"
-OWN = "own"  # the cell's own initialiser of the recurrent weights
+OWN = "own"  # the cell's own initializer of the recurrent weights
 
 
 @dataclasses.dataclass(frozen=True)

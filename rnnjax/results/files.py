@@ -33,8 +33,7 @@ def write(path: epath.Path, text: str) -> None:
 
 
 def is_remote(path: os.PathLike | str) -> bool:
-    """Whether a path lies in an object store, which cannot rename files or lock them.
-    """
+    """Whether a path lies in an object store, without renames and locks."""
     return "://" in os.fspath(path)
 
 

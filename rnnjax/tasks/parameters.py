@@ -25,7 +25,7 @@ class Parameters(Task):
     With 3 inputs and 2 samples: x = (1, -1, -1), (-1, 1, -1), labels 1, 0. The inputs
     are shown at the first of `steps` steps, and the answer is read after the last. The
     loss is the cross-entropy in nats a label over all samples, which are the batch of
-    every update. For b samples, of which a fraction p >= 1/2 is labelled right,
+    every update. For b samples, of which a fraction p >= 1/2 is labeled right,
 
         bits = b + b (p log2 p + (1 - p) log2(1 - p))
 

@@ -156,7 +156,7 @@ def split(count: int) -> Split:
     """Splits the windows 0 to `count` - 1 into training, validation and test windows.
 
     They are 90 %, 5 % and 5 % of a random permutation, that of the published work: a
-    text with as many windows is split as it was there. The neighbours of a test window
+    text with as many windows is split as it was there. The neighbors of a test window
     are mostly training windows: the test set has other sentences, not other articles.
     Raises ValueError for fewer than 20 windows.
     """
