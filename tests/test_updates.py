@@ -106,10 +106,6 @@ def test_parameters_stay_from_the_diverged_step_on(where, bad, clip):
     before, after = train(2), train(5)
     assert before.diverged == updates.NOT_DIVERGED and after.diverged == 12
     assert_equal(after.params, before.params)
-    if clip is None:
-        assert_equal(after.opt_state, before.opt_state)
-    # With clipping, the optimizer goes on with gradients of 0.
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after.opt_state))
 
 
 def test_the_loss_of_a_chunk_is_the_mean_of_its_steps():

@@ -189,10 +189,11 @@ def forward(
     those after the last step.
     """
     apply: Callable[..., Any] = network.apply
-    z = apply(variables, x, method="project")
+    # The order of the two projections decides the last bits of their gradient.
     blank = None
     if task.blank_steps:
         blank = apply(variables, jnp.zeros_like(x[0, 0]), method="project")
+    z = apply(variables, x, method="project")
     y = networks.unroll_layers(network, variables, z, blank, task.blank_steps)
     return apply(variables, y if task.every_step else y[-1], method="read")
 

@@ -53,7 +53,8 @@ def step(
     """One training step, see the equations above; returns the loss before it.
 
     `index` is the number of the step in the whole training, from 0. `clip` and
-    `weight_decay` of None add no operation.
+    `weight_decay` of None add no operation. The state of the optimizer means nothing
+    after a divergence: no later step uses it.
     """
     params, opt_state, diverged = state
     value, gradient = jax.value_and_grad(loss)(params)
@@ -63,22 +64,14 @@ def step(
     if clip is not None:
         factor = jnp.minimum(1.0, clip / jnp.maximum(norm, MIN_NORM))
         gradient = jax.tree.map(lambda g: jnp.where(valid, g * factor, 0), gradient)
-    direction, new_opt_state = optimizer.update(gradient, opt_state)
+    direction, opt_state = optimizer.update(gradient, opt_state)
     if weight_decay is not None:
         direction = jax.tree.map(lambda d, v: d + weight_decay * v, direction, params)
-    new_params = jax.tree.map(lambda v, d: v - learning_rate * d, params, direction)
-    # A clipped gradient was replaced by 0 already. To select its state as well would
-    # change how XLA fuses the optimizer, and so the last bits of trained weights.
-    if clip is None:
-        new_opt_state = _select(valid, new_opt_state, opt_state)
-    params, opt_state = _select(valid, new_params, params), new_opt_state
+    params = jax.tree.map(
+        lambda v, d: jnp.where(valid, v - learning_rate * d, v), params, direction
+    )
     diverged = jnp.where(finite | (diverged >= 0), diverged, index)
     return TrainState(params, opt_state, diverged), value
-
-
-def _select[T](condition: jax.Array, new: T, old: T) -> T:
-    """`new` where the condition holds, else `old`, for each leaf of a tree."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
 def chunk(
