@@ -23,7 +23,7 @@ SEEDS, LIVE, ORDER = np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(
 def memory_stability():
     return stability.Stability(
         registry.CELLS["lstm"](hidden_size=8), 2, steps=1600, unique_steps=300
-    ), "evolve"
+    ), "advance_pair"
 
 
 def capacity():
