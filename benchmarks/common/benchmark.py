@@ -95,7 +95,8 @@ class RunOptions:
 
     out_dir: str | None = settings.setting(
         None,
-        "Run folder. Default: results/<benchmark>/<name>, of --smoke results/smoke.",
+        "Run folder. Default: results/<benchmark>/<name>; with --smoke, "
+        "results/smoke/<benchmark>/<name>.",
     )
     smoke: bool = settings.setting(False, "A tiny run that shows everything works.")
     dry_run: bool = settings.setting(

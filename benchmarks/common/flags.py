@@ -136,9 +136,11 @@ def help_text(
 
 
 def _description(about: str) -> list[str]:
-    """A text in lines of the width of --help; what is indented stays as it is."""
+    """A text in lines of the width of --help; those of indented commands stay."""
     paragraphs = [
-        text if text.startswith(" ") else textwrap.fill(text, WIDTH)
+        textwrap.indent(textwrap.dedent(text), "  ")
+        if text.startswith(" ")
+        else textwrap.fill(text, WIDTH)
         for text in about.strip().split("\n\n")
     ]
     return "\n\n".join(paragraphs).split("\n")
