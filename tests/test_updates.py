@@ -115,7 +115,7 @@ def test_the_loss_of_a_chunk_is_the_mean_of_its_steps():
     assert updates.chunk(updates.init(ZEROS, SGD), 4, step)[1] == 1.5
 
 
-def test_a_curve_has_room_for_every_chunk_or_is_shared_by_neighbours():
+def test_a_curve_has_room_for_every_chunk_or_is_shared_by_neighbors():
     def places(chunks, size):
         return [updates.curve_index(chunk, chunks, size) for chunk in range(chunks)]
 

@@ -1,1 +1,1 @@
-"""The machinery that runs lanes on devices; it knows no experiment."""
+"""What runs lanes on devices, and loops over time. It imports no cell or experiment."""

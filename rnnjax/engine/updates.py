@@ -94,7 +94,7 @@ def curve_index(chunk: int, chunks: int, size: int) -> int:
     """Where the loss of a chunk is kept in a curve of `size` numbers.
 
     Each chunk has a number of its own if there are no more chunks than that. Otherwise
-    neighbours share one, and the last of them is kept:
+    neighbors share one, and the last of them is kept:
 
         >>> [curve_index(chunk, chunks=6, size=4) for chunk in range(6)]
         [0, 0, 1, 2, 2, 3]

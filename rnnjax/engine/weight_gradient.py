@@ -85,7 +85,7 @@ def scan(
         return loop(constants, carry, z, None)[0]
 
     def forward(constants: Any, carry: Carry, z: Inputs) -> Any:
-        taps = [product.zeros(length) for product in traced.products]
+        taps = [product.taps(length) for product in traced.products]
         output, pullback, factors = jax.vjp(
             loop, constants, carry, z, taps, has_aux=True
         )
@@ -120,7 +120,7 @@ class _Product:
     addend: int | None
     output: jax.ShapeDtypeStruct
 
-    def zeros(self, length: int) -> jax.Array | None:
+    def taps(self, length: int) -> jax.Array | None:
         """The taps of all steps `[T, ...]`; None where an input serves as tap."""
         if self.addend is not None:
             return None
