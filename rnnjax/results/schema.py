@@ -6,6 +6,7 @@ is made from these declarations.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,9 +89,10 @@ def _fits(value: Any, key: Key) -> bool:
 
 
 def _is(value: Any, kind: str) -> bool:
-    return isinstance(value, TYPES[kind]) and (kind == "bool") == isinstance(
-        value, bool
-    )
+    if isinstance(value, float) and not math.isfinite(value):
+        return False  # JSON has no such number; it is null
+    is_bool = isinstance(value, bool)
+    return isinstance(value, TYPES[kind]) and is_bool == (kind == "bool")
 
 
 def markdown(schema: Schema) -> str:
