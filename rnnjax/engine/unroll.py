@@ -169,8 +169,9 @@ def unroll_frame(
             k * every, (k + 1) * every, advance, (point, frame)
         )
         q, r = jnp.linalg.qr(frame.T)
-        logarithms = jnp.log(jnp.abs(jnp.diagonal(r))).astype(jnp.float32)
-        return point, q.T, growth.at[k].set(logarithms)
+        frame, lengths = q.T, jnp.abs(jnp.diagonal(r))
+        logarithms = jnp.log(lengths).astype(jnp.float32)
+        return point, frame, growth.at[k].set(logarithms)
 
     intervals = _length(z) // every
     growth = jnp.zeros((intervals, len(frame)), jnp.float32)
