@@ -41,11 +41,11 @@ class Benchmark:
     """What a benchmark is made of.
 
     Attributes:
-      name: name of the binary and of the benchmark in rows. about: what the binary
-      measures; `--help` begins with it. options: dataclass whose settings are the
-      benchmark's flags. configure: makes the config from the flags that stand on the
-      command line, by name;
-        among them is `smoke`. Raises `settings.SettingError`.
+      name: name of the binary and of the benchmark in rows.
+      about: what the binary measures; `--help` begins with it.
+      options: dataclass whose settings are the benchmark's flags.
+      configure: makes the config from the flags on the command line, by name, among
+        them `smoke`. Raises `settings.SettingError`.
       parts: the independent parts of a run, cut for so many processes.
       part: what a part is called, such as "shape".
       row_id: the keys that tell a row from all others of a run.

@@ -5,6 +5,7 @@ the value, and what is allowed, with exit status 2, before anything is written.
 """
 
 import dataclasses
+import os
 import signal
 import sys
 import warnings
@@ -55,7 +56,10 @@ def start(command: Command, argv: Sequence[str] | None = None) -> NoReturn:
     """
     argv = sys.argv if argv is None else argv
     if {"--help", "-help", "-h"} & set(argv[1:]):
-        print(command.help)
+        try:
+            print(command.help, flush=True)
+        except BrokenPipeError:  # the reader, such as head, has left
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(_checked(command, argv) or 0)
 

@@ -54,7 +54,7 @@ def _loss_columns(rows: list[Row]) -> dict[str, Column]:
     for name in summary.other_scores(rows):
         columns[name] = _score_column(name)
     return columns | {
-        "best trial": lambda line: _text(line["best_loss"], ".4f"),
+        "best loss": lambda line: _text(line["best_loss"], ".4f"),
         "trials": lambda line: str(line["trials"]),
     }
 

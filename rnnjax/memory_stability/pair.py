@@ -140,18 +140,12 @@ def init_pair(
 ) -> Pair:
     """The pair before its first step: equal states, a random tangent, no times.
 
-    Args:
-      valid: bool, whether this is a lane rather than padding, which is done at once.
-      disturbance: key of the tangent.
-      parameters: weights of the step, which hold a learned initial state.
-      cell: the cell.
-      criteria: how many criteria there are beside `identical`.
-      samples: at how many steps the distance is kept.
-      dtype: arithmetic of the states.
-      spectrum: whether all exponents are computed.
+    Slots that are not `valid` are padding, and done at once. `disturbance` is the key
+    of the tangent; `parameters` are the weights of the step, which hold a learned
+    initial state; `criteria` counts the criteria beside `identical`, `samples` the
+    steps at which the distance is kept.
 
-    Raises:
-      ValueError: if the state has an array that is not of floating point.
+    Raises ValueError if an array of the state is not of floating point.
     """
     start = cell.apply(parameters, method="initial_carry")
     if not all(
