@@ -22,7 +22,7 @@ from benchmarks.common.recorded import Run
 from rnnjax import settings
 from rnnjax.engine import lanes, runner
 from rnnjax.engine.mesh import Mesh
-from rnnjax.results import rows
+from rnnjax.results import files, rows
 from rnnjax.results.provenance import provenance
 from rnnjax.results.schema import Row
 
@@ -64,11 +64,11 @@ def run(given: dict[str, Any]) -> int:
     mesh = devices.local_mesh()
     read = rows.read_rows(run.folder.path)
     problems = [*_repeated(run, read), *_not_joined(run, read)]
+    same = _same_device(run)
     count = min(sample, len(run.known))
     chosen = random.sample(sorted(run.known, key=str), count)
     pairs, missing = _recompute(run, chosen, mesh)
     problems += missing
-    same = _same_device(run)
     exact = [same and old["width"] == new["width"] for old, new in pairs]
     for (old, new), is_exact in zip(pairs, exact):
         compare = agreement.exactly if is_exact else agreement.closely
@@ -160,13 +160,23 @@ def _name(run: Run, row: Row) -> str:
 
 
 def _same_device(run: Run) -> bool:
-    """Whether all of the run was computed by these versions on this kind of device."""
-    invocations = list(run.folder.config["invocations"])
-    for path in run.folder.path.glob("processes/*.json"):
-        invocations.append(json.loads(path.read_text()))
-    current = provenance()
+    """Whether all of the run was computed by these versions on this kind of device.
+
+    Raises `files.FolderError` for a damaged file of a process.
+    """
     keys = ("versions", "device")
-    return all(made[key] == current[key] for made in invocations for key in keys)
+    computed = [
+        tuple(made[key] for key in keys) for made in run.folder.config["invocations"]
+    ]
+    for path in run.folder.path.glob("processes/*.json"):
+        try:
+            made = json.loads(path.read_text())
+            computed.append(tuple(made[key] for key in keys))
+        except (ValueError, KeyError, TypeError):
+            allowed = "to run that slice again, which writes it anew"
+            raise files.FolderError(f"{path} is damaged", allowed) from None
+    current = provenance()
+    return all(made == tuple(current[key] for key in keys) for made in computed)
 
 
 COMMAND = command.Command(

@@ -77,6 +77,15 @@ def test_lanes_that_are_lost_or_doubled_are_named(command, stability):
     assert "rows.jsonl differs from the files in run/rows" in out
 
 
+def test_a_damaged_file_of_a_process_is_one_line(command, stability):
+    (stability / "processes").mkdir()
+    for text in ("{", "[]", "{}"):
+        (stability / "processes/1-of-2.json").write_text(text)
+        status, out, err = command(verify, "run")
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert "verify: run/processes/1-of-2.json is damaged; allowed: to run" in err
+
+
 def test_elsewhere_rows_need_not_be_the_same(command, stability):
     """Another version is noted in the run folder: rounding passes, more does not."""
     config = rows.read_config(stability)
