@@ -38,7 +38,9 @@ def show(
     )
     seconds = sum(part.cost(known) for part in todo) / group.cost * group_seconds
     programs = len(frozenset[object]().union(*(_programs(part) for part in todo)))
-    compiling = programs * measured.compile_seconds / len(_programs(largest))
+    # A group may need only some of its part's programs, and small ones of JAX beside.
+    compiled = max(1, min(measured.programs, len(_programs(largest))))
+    compiling = programs * measured.compile_seconds / compiled
     print(f"{programs} programs, about {compiling:.0f} s of compiling")
     print(f"about {seconds:.0f} s of running, scaled from a chunk of {largest.name}")
     print(

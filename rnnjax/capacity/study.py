@@ -47,9 +47,10 @@ class PointSearch:
 
     @property
     def programs(self) -> frozenset[Hashable]:
-        """One for each optimizer and each padded size of the range of samples."""
+        """Two for each optimizer and each padded size of the range of samples."""
         return frozenset(
-            (self.point.network, task, optimizer)
+            (program, self.point.network, task, optimizer)
+            for program in ("init", "train")
             for task in _padded(self.point)
             for optimizer in self.optimizers
         )
@@ -119,14 +120,12 @@ def describe(config: Config) -> list[str]:
     plan = config.plan
     rungs = [plan.rung(r) for r in range(plan.rungs)]
     rounds = [f"{trials} x {updates:,} updates" for trials, updates in rungs]
-    if plan.finalists > 1:
-        rounds.append(f"{plan.finalists} finalists x {plan.selection_seeds} seeds")
+    later = [f"the best on {len(plan.result_seeds)} fresh draws"]
     if config.task.searches_samples:
-        rounds.append(f"at most {plan.max_moves} moves of the number of samples")
-    return [
-        f"each search: {', '.join(rounds)},",
-        f"then the best on {len(plan.result_seeds)} fresh draws",
-    ]
+        later.insert(0, f"at most {plan.max_moves} moves of the number of samples")
+    if plan.finalists > 1:
+        later.insert(0, f"{plan.finalists} finalists x {plan.selection_seeds} seeds")
+    return [f"each search: {', '.join(rounds)},", f"then {', '.join(later)}"]
 
 
 def measure(

@@ -14,21 +14,25 @@ class Estimate:
     """The cost of a group, measured on its first chunk.
 
     `lane_chunk_seconds` is the time of one compiled chunk, divided by the lanes of the
-    group; `state_bytes` is the size of the state of all lanes.
+    group; `programs` is how many were compiled, small ones included, and
+    `compile_seconds` what they took; `state_bytes` is the size of the state of all
+    lanes.
     """
 
     lane_chunk_seconds: float
     compile_seconds: float
+    programs: int
     state_bytes: int
 
 
 def estimate(group: lanes.Group, mesh: Mesh) -> Estimate:
     """Runs the first chunk of a group twice: to compile it, and to measure it."""
-    before = compilations.seconds()
+    before, programs = compilations.seconds(), compilations.count()
     layout = lanes.lay_out(group, mesh, range(len(group.seeds)))
     experiment, state = group.experiment, layout.init(group.experiment, mesh)
     jax.block_until_ready(experiment.advance(mesh, state, 0))
     compile_seconds = compilations.seconds() - before
+    programs = compilations.count() - programs
 
     started = time.perf_counter()
     jax.block_until_ready(experiment.advance(mesh, state, 0))
@@ -37,5 +41,6 @@ def estimate(group: lanes.Group, mesh: Mesh) -> Estimate:
     return Estimate(
         lane_chunk_seconds=seconds / len(group.seeds),
         compile_seconds=compile_seconds,
+        programs=programs,
         state_bytes=sum(leaf.nbytes for leaf in leaves),
     )

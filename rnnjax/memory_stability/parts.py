@@ -158,29 +158,29 @@ def _trained_parts(config: Config) -> Iterator[GridPart]:
     for module, task, same in trained.shapes(config.networks):
         cell, hidden_size, layers = same[0].shape
         shape = (cell, layers, hidden_size, task.input_size)
-        seeds = tuple(network.seed for network in same)
-        for weights in (TRAINED, FRESH):
+        # Loaded here, so that damaged weights end a run before anything is written.
+        loaded = {network.seed: network.load() for network in same}
+        for weights, values in ((TRAINED, loaded), (FRESH, None)):
+            labels = {"cell": cell, "weights": weights}
             make = functools.partial(
-                _trained_experiment, config, module, task, same, weights
+                _trained_experiment, config, module, task, values, labels
             )
-            yield _part(config, shape, weights, seeds, make)
+            yield _part(config, shape, weights, tuple(loaded), make)
 
 
 def _trained_experiment(
     config: Config,
     module: nn.Module,
     task: Task,
-    same: list[trained.TrainedNetwork],
-    weights: str,
+    weights: dict[int, Any] | None,
+    labels: dict[str, str],
 ) -> Stability:
-    """The experiment on the task's inputs, with the trained or with random weights."""
-    trained_weights = {network.seed: network.load() for network in same}
-    cell = same[0].cell
+    """The experiment on the task's inputs, with weights by seed or with random ones."""
     return Stability(
         module,
         task.input_size,
-        weights=trained_weights if weights == TRAINED else None,
+        weights=weights,
         inputs=task.probe_inputs,
-        labels={"benchmark": "memory_stability", "cell": cell, "weights": weights},
+        labels={"benchmark": "memory_stability", **labels},
         **config.measurement,
     )
