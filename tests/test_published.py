@@ -14,9 +14,14 @@ from rnnjax.memory_stability import experiment as stability
 )
 def test_largest_lyapunov_exponent(cell, init, keep_bias, input_size, units, mean, sd):
     module = registry.CELLS[cell](hidden_size=units, recurrent_init=INITIALIZERS[init])
-    numbers = {} if keep_bias is None else {"keep_bias": keep_bias}
+    options = {} if keep_bias is None else {"keep_bias": keep_bias}
     rows = stability.measure(
-        module, input_size, steps=5200, numbers=numbers, criteria=("1e-4",), seeds=6
+        module,
+        input_size,
+        steps=5200,
+        traced_options=options,
+        criteria=("1e-4",),
+        seeds=6,
     )
     exponents = [row["lyapunov"] for row in rows]
     assert np.mean(exponents) == pytest.approx(mean, abs=2 * sd)

@@ -27,10 +27,12 @@ def rows(devices, **seeds):
     mesh = Mesh(tuple(jax.devices()[:devices]), 1)
     return stability.measure(cell, 4, steps=2500, mesh=mesh, **seeds)
 
-expected = rows(1, seeds=9) assert all(rows(devices, seeds=9) == expected for devices in
-(2, 3, 8)), "devices" assert all(rows(devices, seeds=1, first_seed=7) == expected[7:8]
-for devices in (1, 2, 8)), "a seed alone" assert rows(1, seeds=3, first_seed=2) ==
-expected[2:5], "some seeds"
+expected = rows(1, seeds=9)
+for devices in (2, 3, 8):
+    assert rows(devices, seeds=9) == expected, devices
+for devices in (1, 2, 8):
+    assert rows(devices, seeds=1, first_seed=7) == expected[7:8], "a seed alone"
+assert rows(1, seeds=3, first_seed=2) == expected[2:5], "some seeds"
 """
 
 
@@ -55,13 +57,10 @@ def test_neither_devices_nor_other_seeds_change_a_row(cell):
 
 COUNTED = """
 import jax
-from rnnjax.engine import lanes
 from rnnjax.cells import registry
 from rnnjax.engine.mesh import Mesh
-from rnnjax.memory_stability import pair as pair_lib
-from rnnjax.memory_stability import summary
 from rnnjax.memory_stability import experiment as stability
-from rnnjax.cells import registry
+from rnnjax.memory_stability import pair as pair_lib
 
 advanced, live = [], pair_lib._advance
 
@@ -70,9 +69,12 @@ def counted(step, pair, z, phase, *rest):
     return live(step, pair, z, phase, *rest)
 
 def lane_steps(devices, **more):
-    advanced.clear() mesh = Mesh(tuple(jax.devices()[:devices]), 1)
-    stability.measure(registry.CELLS["lstm"](4), 1, steps=9000, unique_steps=400,
-    seeds=9, mesh=mesh, **more) jax.effects_barrier() return sum(advanced)
+    advanced.clear()
+    mesh = Mesh(tuple(jax.devices()[:devices]), 1)
+    settings = {"steps": 9000, "unique_steps": 400, "seeds": 9}
+    stability.measure(registry.CELLS["lstm"](4), 1, **settings, mesh=mesh, **more)
+    jax.effects_barrier()
+    return sum(advanced)
 
 pair_lib._advance = counted
 one = lane_steps(1)
