@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every cell in a run folder of its own, one after another, on this machine. A run that is preempted (75) is started again.
+# Runs one cell after another on this machine, each into a run folder of its own.
+# A run that is preempted (status 75) is started again.
 set -euo pipefail
 out=${OUT:-results/cells}
 for cell in ${CELLS:-rnn_tanh gru lstm ugrnn}; do

@@ -5,7 +5,8 @@
 #SBATCH --time=04:00:00
 #SBATCH --requeue
 #SBATCH --signal=TERM@120
-# sbatch batch/slurm.sh: four slices of one run on a shared folder. What is preempted, or near its time, is queued again.
+# sbatch batch/slurm.sh: four slices of one run in a shared folder. A job that is
+# preempted, or near its time limit, is queued again.
 set -uo pipefail
 out=${OUT:-results/memory_stability/all}
 srun python -m benchmarks.memory_stability --cell=all --shard="$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" --out_dir="$out"

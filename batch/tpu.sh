@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Asks for four TPU machines of eight chips; each does a slice of one run as soon as it starts, or starts again.
+# Requests four TPU machines of eight chips. Each runs a slice of one run when it
+# starts, and goes on with it when it is restarted.
 #   BUCKET=gs://my-bucket ZONE=us-west4-a bash batch/tpu.sh
 set -euo pipefail
 gcloud compute tpus queued-resources create rnnjax --zone="$ZONE" --spot --node-count=4 --node-prefix=rnnjax \

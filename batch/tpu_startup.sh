@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What each machine of batch/tpu.sh runs: machine rnnjax-<k>, from 0, does slice k + 1. Needs this project in /opt/rnnjax.
+# Runs on each machine of batch/tpu.sh: machine rnnjax-<k>, from 0, runs slice k + 1.
+# Needs this project in /opt/rnnjax.
 set -euo pipefail
 node() { curl -sf -H "Metadata-Flavor: Google" "http://metadata.google.internal/computeMetadata/v1/instance/attributes/$1"; }
 bucket=$(node bucket)
