@@ -116,35 +116,28 @@ def test_state_keeps_shape_and_dtype(cell, dtype):
     )
 
 
-def test_gradients_are_finite_and_reach_every_parameter(cell):
-    variables = perturbed(cell)
-
-    def loss(variables):
-        z = cell.apply(variables, inputs(), method="project")
-        return jnp.sum(
-            unroll.unroll(bound(cell, variables), random_carry(cell), z)[1] ** 2
-        )
-
-    for path, gradient in flat(jax.grad(loss)(variables)).items():
-        assert np.isfinite(gradient).all() and np.any(gradient != 0), path
-
-
-@pytest.mark.parametrize("batch", [(), (3,)])
-def test_gradients_are_those_of_a_loop(cell, batch, x64):
+# A loop of each kind: one that is compiled as straight code, and one that is not.
+@pytest.mark.parametrize("batch, steps", [((3,), 4), ((), unroll.MAX_WRITTEN_OUT + 1)])
+def test_gradients_are_those_of_a_loop_and_reach_every_parameter(cell, batch, steps, x64):
     variables, carry = cast((perturbed(cell), random_carry(cell)), jnp.float64)
     carry = jax.tree.map(
         lambda leaf: jnp.broadcast_to(leaf, (*batch, *leaf.shape)), carry
     )
-    x = jax.random.normal(jax.random.key(9), (T, *batch, I), jnp.float64)
+    x = jax.random.normal(jax.random.key(9), (steps, *batch, I), jnp.float64)
 
+    @jax.jit
     def unrolled(variables, carry, z):
         return unroll.unroll(bound(cell, variables), carry, z)
 
+    @jax.jit
+    def step(variables, carry, row):
+        return bound(cell, variables)(carry, row)
+
     def looped(variables, carry, z):
         outputs = []
-        for t in range(T):
+        for t in range(steps):
             row = jax.tree.map(operator.itemgetter(t), z)
-            carry, y = bound(cell, variables)(carry, row)
+            carry, y = step(variables, carry, row)
             outputs.append(y)
         return carry, jnp.stack(outputs)
 
@@ -156,6 +149,8 @@ def test_gradients_are_those_of_a_loop(cell, batch, x64):
         jax.grad(functools.partial(loss, run), (0, 1))(variables, carry)
         for run in (unrolled, looped)
     )
+    for path, gradient in flat(ours[0]).items():
+        assert np.isfinite(gradient).all() and np.any(gradient != 0), path
     jax.tree.map(
         functools.partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-12),
         ours,
