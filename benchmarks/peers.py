@@ -1,7 +1,9 @@
 """How many times faster is rnnjax than PyTorch, on the same cores?
 
-PyTorch runs in an interpreter of its own, as one process for each core with one thread.
-Both sides are timed alternately, and each round gives a ratio of their speeds. Memory
+PyTorch runs in an interpreter of its own, as one process for each core with one thread,
+or as one process with a thread for each core where both sides train a single network.
+Every comparison has processes of its own, so their order makes no difference. Both
+sides are timed alternately, and each round gives a ratio of their speeds. Memory
 stability takes minutes a round. PyTorch computes fewer steps of it, and its time is
 scaled to all of them.
 
@@ -32,6 +34,7 @@ from rnnjax.cells import registry
 from rnnjax.engine import lanes, unroll
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability.experiment import Stability
+from rnnjax.results import processor
 from rnnjax.results.tables import Table
 from rnnjax.settings import setting
 from rnnjax.tasks.parameters import Parameters
@@ -90,23 +93,28 @@ class Torch:
             for _ in range(processes)
         ]
 
-    def time(self, what: str, processes: int | None = None, **sizes: Any) -> float:
-        """Seconds of `what` in all processes, or in so many, at once: the slowest."""
-        return max(result["seconds"] for result in self.run(what, processes, **sizes))
+    def time(self, what: str, threads: int = 1, **sizes: Any) -> float:
+        """Seconds of `what` in the slowest process; see `run`."""
+        return max(result["seconds"] for result in self.run(what, threads, **sizes))
 
-    def run(
-        self, what: str, processes: int | None = None, **sizes: Any
-    ) -> list[dict[str, Any]]:
-        """The results of all processes, or of so many of them, which run at once."""
-        running = self._processes[:processes]
+    def run(self, what: str, threads: int = 1, **sizes: Any) -> list[dict[str, Any]]:
+        """The results of as many processes as have a core for each of their threads.
+
+        They run at once. Raises RuntimeError if PyTorch ran with other threads.
+        """
+        running = self._processes[: len(self._processes) // threads]
+        request = {"what": what, "threads": threads, **sizes}
         for process in running:
             assert process.stdin is not None
-            process.stdin.write(json.dumps({"what": what, **sizes}) + "\n")
+            process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
         results = []
         for process in running:
             assert process.stdout is not None
             results.append(json.loads(process.stdout.readline()))
+        used = {result["threads"] for result in results}
+        if used != {threads}:
+            raise RuntimeError(f"PyTorch ran with {used} threads, not {threads}")
         return results
 
     def close(self) -> None:
@@ -174,8 +182,8 @@ def autocomplete(torch: Torch, mesh: Mesh, options: Options) -> Ratios:
         state = jax.block_until_ready(experiment.advance(mesh, state, chunk))
         ours = (time.perf_counter() - started) / UPDATES_PER_CHUNK
         updates, threads = TORCH_ARTICLE_UPDATES, len(mesh.devices)
-        torch_sizes = sizes | {"updates": updates, "threads": threads}
-        seconds = torch.time("autocomplete", processes=1, **torch_sizes)
+        torch_sizes = sizes | {"updates": updates}
+        seconds = torch.time("autocomplete", threads, **torch_sizes)
         ratios.append(seconds / updates / ours)
     name = (
         f"autocomplete (lstm, {sizes['layers']} x {sizes['units']} units, {batch} x "
@@ -293,15 +301,17 @@ def run(given: dict[str, Any]) -> None:
     """Times both sides, and prints a table of the ratios."""
     options = Options(**given)
     version, mesh = _torch_version(options.torch_python), devices.local_mesh()
-    torch, lines = Torch(str(options.torch_python), len(mesh.devices)), []
-    with contextlib.closing(torch):
-        for name in options.what:
-            for what, ratios in COMPARISONS[name](torch, mesh, options).items():
-                spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-                lines.append([what, f"{statistics.median(ratios):.2f}", spread])
+    lines = []
+    for name in options.what:
+        torch = Torch(str(options.torch_python), len(mesh.devices))
+        with contextlib.closing(torch):
+            compared = COMPARISONS[name](torch, mesh, options)
+        for what, ratios in compared.items():
+            spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            lines.append([what, f"{statistics.median(ratios):.2f}", spread])
     title = (
         f"how many times faster than PyTorch {version}: jax {jax.__version__}, "
-        f"{len(mesh.devices)} cores"
+        f"{len(mesh.devices)} cores of {processor.model()}"
     )
     columns = ("what", "median", f"of {options.rounds} rounds")
     terminal.table(Table(title, columns, lines))

@@ -7,7 +7,7 @@ import sys
 import pytest
 import tiny
 
-from benchmarks.common import processor
+from rnnjax.results import processor
 
 PROGRAM = """
 import jax
@@ -87,6 +87,20 @@ def test_processors_differ_by_what_they_can_execute(monkeypatch, tmp_path, key):
         assert processor.features() == sorted(listed.split())
     assert len(digests) == 2
     assert processor.vector_instructions() == "x86_64 avx2 avx512f fma"
+
+
+def test_a_processor_has_a_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    named = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n"
+    numbers = "cpu family\t: 25\nmodel\t\t: 17\n"
+    (tmp_path / "cpuinfo").write_text(named)
+    assert processor.model() == "Some CPU @ 2 GHz"
+    (tmp_path / "cpuinfo").write_text(numbers + named)
+    assert processor.model() == "Some CPU @ 2 GHz (family 25, model 17)"
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(processor.platform, "processor", lambda: "")
+    monkeypatch.setattr(processor.platform, "machine", lambda: "arm64")
+    assert processor.model() == "arm64"
 
 
 def test_a_system_that_lists_no_instructions(monkeypatch, tmp_path):

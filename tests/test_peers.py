@@ -8,11 +8,14 @@ import pytest
 from benchmarks import peers
 from rnnjax.autocomplete.experiment import UPDATES_PER_CHUNK, Autocomplete
 from rnnjax.engine.mesh import Mesh
+from rnnjax.results import processor
 
 WORKER = """
 import json, sys
 for line in sys.stdin:
-    print(json.dumps({"seconds": json.loads(line)["updates"]}), flush=True)
+    sizes = json.loads(line)
+    reply = {"seconds": sizes["updates"], "threads": sizes["threads"]}
+    print(json.dumps(reply), flush=True)
 """
 ALLOWED = "allowed: the path of a Python that has PyTorch"
 WRONG = {
@@ -85,13 +88,53 @@ def test_all_processes_run_at_once_and_the_slowest_counts(tmp_path, monkeypatch)
         "    while len(list(folder.glob('read-*'))) < sizes['processes_of']:\n"
         "        time.sleep(0.01)\n"
         "    first = min(folder.glob('read-*')).name == f'read-{os.getpid()}'\n"
-        "    print(json.dumps({'seconds': 1 if first else 2}), flush=True)\n"
+        "    reply = {'seconds': 1 if first else 2, 'threads': sizes['threads']}\n"
+        "    print(json.dumps(reply), flush=True)\n"
     )
     monkeypatch.setattr(peers, "WORKER", path)
     torch = peers.Torch(sys.executable, 2)
     assert torch.time("population", processes_of=2) == 2
-    assert torch.time("population", 1, processes_of=1) in (1, 2)
+    assert torch.time("population", threads=2, processes_of=1) in (1, 2)
     torch.close()
+
+
+def test_threads_are_those_of_each_request(tmp_path, monkeypatch):
+    path = tmp_path / "worker.py"
+    reply = '{"seconds": 1, "threads": 2}'
+    path.write_text(
+        f"import sys\nfor _ in sys.stdin:\n    print({reply!r}, flush=True)\n"
+    )
+    monkeypatch.setattr(peers, "WORKER", path)
+    torch = peers.Torch(sys.executable, 2)
+    assert torch.time("autocomplete", threads=2) == 1
+    with pytest.raises(RuntimeError, match=r"with \{2\} threads, not 1"):
+        torch.time("population")
+    torch.close()
+
+
+def test_order_makes_no_difference_since_every_comparison_has_new_processes(
+    command, tmp_path, monkeypatch
+):
+    """A worker here is twice as slow after each request."""
+    path = tmp_path / "worker.py"
+    path.write_text(
+        "import json, sys\n"
+        "for k, _ in enumerate(sys.stdin):\n"
+        "    print(json.dumps({'seconds': 2**k, 'threads': 1}), flush=True)\n"
+    )
+    monkeypatch.setattr(peers, "WORKER", path)
+    monkeypatch.setattr(peers, "_torch_version", lambda _: "of a test")
+
+    def compare(name):
+        return lambda torch, *_: {f"({name})": [torch.time(name) for _ in range(2)]}
+
+    names = peers.COMPARED
+    monkeypatch.setattr(peers, "COMPARISONS", {name: compare(name) for name in names})
+    for order in (names, names[::-1], names[:1]):
+        flags = ("--torch_python=python", f"--what={','.join(order)}")
+        status, out, _ = command(peers, *flags)
+        assert status == 0 and processor.model() in " ".join(out.split())
+        assert out.count("1.50") == out.count("1.00 to 2.00") == len(order)
 
 
 def test_a_ratio_of_autocomplete_is_that_of_an_update_of_the_experiment(

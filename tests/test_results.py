@@ -9,7 +9,7 @@ import pytest
 import tiny
 from etils import epath
 
-from rnnjax.results import files, provenance, rows, schema
+from rnnjax.results import files, processor, provenance, rows, schema
 from rnnjax.results.folder import Description, Folder
 
 SETTINGS = {"steps": 100, "dtype": "float32"}
@@ -171,6 +171,7 @@ def test_provenance_is_kept_once_a_kind(tmp_path):
     assert made_by_run == {"device": "cpu"}
     assert invocation["versions"].keys() == {"jax", "jaxlib", "flax", "optax", "numpy"}
     assert {"commit", "dirty", "device", "devices", "python"} < invocation.keys()
+    assert invocation["processor"] == processor.model()
 
 
 def test_details_of_a_run_are_in_its_config(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from benchmarks.common import processor
+from rnnjax.results import processor
 
 DAMAGED = re.compile(
     r"Error reading persistent compilation cache entry for '([\w.<>-]+)'"

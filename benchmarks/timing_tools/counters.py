@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import jaxlib.version
 
-from benchmarks.common import devices, processor
+from benchmarks.common import devices
 from benchmarks.timing_tools import flops
 from benchmarks.timing_tools.jobs import Program
+from rnnjax.results import processor
 
 # The same in every run on one machine with one version of JAX. All but the last are
 # counted by `fixed`; the last is counted while the program runs.

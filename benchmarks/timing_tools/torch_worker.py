@@ -1,7 +1,8 @@
 """The PyTorch side of `benchmarks.peers`, run by an interpreter that has PyTorch.
 
 It imports nothing else of this project. It reads one JSON object a line, `{"what":
-name, ...}`, and prints one for each: `{"seconds": ...}`.
+name, "threads": n, ...}`, and prints one for each: `{"seconds": ..., "threads": n}`,
+with the threads that PyTorch says it has.
 """
 
 import json
@@ -17,8 +18,6 @@ LETTERS = 27  # classes of characters: space, a to z
 FIRST_WORD = 2  # classes of words begin with padding and unknown words
 WARM_UP = 20  # updates of a small network before it is timed
 TEST_STEPS = 100  # of the sequence whose output is compared
-
-torch.set_num_threads(1)
 
 
 def population(
@@ -54,13 +53,11 @@ def autocomplete(
     batch: int,
     steps: int,
     updates: int,
-    threads: int,
 ) -> float:
     """Seconds for `updates` updates of an LSTM that names the word at every character.
 
     Adam; random characters and words.
     """
-    torch.set_num_threads(threads)
     torch.manual_seed(0)
     embedding = nn.Embedding(LETTERS, units)
     cell, readout = nn.LSTM(units, units, layers), nn.Linear(units, words)
@@ -158,6 +155,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 if __name__ == "__main__":
     for line in sys.stdin:
         request = json.loads(line)
+        torch.set_num_threads(request.pop("threads"))
         result = FUNCTIONS[request.pop("what")](**request)
         fields = result if isinstance(result, dict) else {"seconds": result}
-        print(json.dumps(fields), flush=True)
+        print(json.dumps(fields | {"threads": torch.get_num_threads()}), flush=True)

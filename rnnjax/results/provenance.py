@@ -1,4 +1,4 @@
-"""What a run was computed with: versions, commit, device."""
+"""What a run was computed with: versions, commit, processor and device."""
 
 import os
 import platform
@@ -8,11 +8,13 @@ from typing import Any
 
 import jax
 
+from rnnjax.results import processor
+
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, the commit and whether files differ from it, and the devices."""
+    """Versions, the commit and whether files differ from it, processor and devices."""
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {
@@ -20,6 +22,7 @@ def provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         "commit": commit,
         "dirty": bool(changes) if commit else None,
+        "processor": processor.model(),
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
     }

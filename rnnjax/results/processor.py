@@ -1,5 +1,5 @@
-"""What this machine's processor can execute: part of the key of compiled programs, and
-of the machine that a timing belongs to.
+"""This machine's processor: its model, which results name, and what it can execute,
+which is part of the key of compiled programs.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import re
 
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 FEATURES = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)
+FIELD = r"^{}[ \t]*: *(\S.*)$"
 VECTORS = re.compile(r"avx|amx|fma|sse4|sve|asimd|neon")
 
 
@@ -22,6 +23,26 @@ def features() -> list[str]:
     except OSError:
         listed = None
     return sorted(listed[1].split()) if listed else platform.processor().split()
+
+
+def model() -> str:
+    """The model as the system names it: AMD EPYC (family 25, model 17).
+
+    The numbers tell models of one name apart; they are left out where there are none.
+    """
+    try:
+        text = CPUINFO.read_text()
+    except OSError:
+        text = ""
+    name, family, number = (
+        re.search(FIELD.format(key), text, re.MULTILINE)
+        for key in ("model name", "cpu family", "model")
+    )
+    if name is None:
+        return platform.processor() or platform.machine()
+    if family is None or number is None:
+        return name[1]
+    return f"{name[1]} (family {family[1]}, model {number[1]})"
 
 
 def digest() -> str:
