@@ -217,7 +217,7 @@ def slstm(p, carry, x):
     numerator = sigmoid(f) * numerator + np.exp(i) * np.tanh(g)
     denominator = sigmoid(f) * denominator + np.exp(i)
     h = sigmoid(o) * numerator / denominator
-    m = np.maximum(np.log(sigmoid(f)) + m, i)
+    m = np.where(n == 0, i, np.maximum(np.log(sigmoid(f)) + m, i))
     return [h, numerator * np.exp(-m), denominator * np.exp(-m), m], h
 
 

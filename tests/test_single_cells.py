@@ -71,6 +71,35 @@ def test_scaling_numerator_and_denominator_of_an_slstm_is_a_gauge():
     np.testing.assert_allclose(y, shifted, rtol=1e-5)
 
 
+def stabilized_slstm(p, xs):
+    """Outputs of the published recurrence, which keeps m = i while n = 0, from 0."""
+    h, c, n, m = np.zeros((4, H))
+    outputs = []
+    for x in xs:
+        sums = x @ p["input/kernel"] + h @ p["recurrent/kernel/0"] + p["input/bias"]
+        i, f, g, o = np.split(sums, 4)
+        kept = m - np.logaddexp(0, -f)  # ln(s(f) e^m)
+        m = i if np.all(n == 0) else np.maximum(kept, i)
+        old = np.exp(kept - m) if np.any(n) else 0
+        c, n = old * c + np.exp(i - m) * np.tanh(g), old * n + np.exp(i - m)
+        h = c / n / (1 + np.exp(-o))
+        outputs.append(h)
+    return np.asarray(outputs)
+
+
+@pytest.mark.parametrize("scale", [1, 10_000])
+def test_an_slstm_with_strong_inputs_is_the_published_recurrence(scale, x64):
+    cell = registry.CELLS["slstm"](hidden_size=H)
+    variables = cast(perturbed(cell), np.float64)
+    xs = scale * np.asarray(inputs(), np.float64)
+    z = cell.apply(variables, xs, method="project")
+    carry = cast(cell.initial_carry(), np.float64)
+    _, outputs = unroll.unroll(bound(cell, variables), carry, z)
+    with np.errstate(over="ignore"):  # of a gate that is 0
+        expected = stabilized_slstm(flat(variables), xs)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-12, atol=1e-12)
+
+
 def test_eigenvalues_of_an_lru_start_on_the_disc():
     cell = registry.CELLS["lru"](hidden_size=4000)
     lambda_re, lambda_im = cell.apply(

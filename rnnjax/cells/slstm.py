@@ -11,7 +11,7 @@ class SLSTM(Cell):
     """The sLSTM, an LSTM with exponential gates and a normalizer, with one head.
 
         i, f, g, o = W x + U h + b
-        m'         = max(ln s(f) + m, i)          keeps the exponentials in range
+        m'         = max(ln s(f) + m, i), and i while n = 0; keeps exponentials in range
         c'         = s(f) e^(m - m') c + e^(i - m') tanh(g)
         n'         = s(f) e^(m - m') n + e^(i - m')
         h'         = s(o) c' / n',  y = h'        s is the logistic function
@@ -19,7 +19,9 @@ class SLSTM(Cell):
     W [I, 4H], U [H, 4H], b [4H] in the order i, f, g, o; b starts at 0, except for the
     forget gate's `keep_bias`. The state is (h, c, n, m), each [H]. Scaling c and n by a
     factor and subtracting its logarithm from m changes no output: one gauge direction
-    for each unit.
+    for each unit. While n is 0 there is no memory to scale, and m' = i as in the
+    authors' code: with m' = ln s(f) + m, n' would be e^(i - m'), which is 0 for a
+    strongly negative i.
 
     The convolution and the normalization layers around the cell are left out. The
     source spreads the forget biases over 3 to 6; ours are all `keep_bias`. It allows a
@@ -42,8 +44,10 @@ class SLSTM(Cell):
         (kernel,) = self.recurrent(self.hidden_size)
         i, f, g, o = jnp.split(z + h @ kernel, 4, axis=-1)
         log_keep = jax.nn.log_sigmoid(f) + m
-        m = jnp.maximum(log_keep, i)
-        keep, take = jnp.exp(log_keep - m), jnp.exp(i - m)
+        m = jnp.where(n == 0, i, jnp.maximum(log_keep, i))
+        # At most 1 where n > 0; where n is 0 it could be inf, and 0 * inf is NaN.
+        keep = jnp.exp(jnp.minimum(log_keep - m, 0))
+        take = jnp.exp(i - m)
         c = keep * c + take * self.activation(g)
         n = keep * n + take
         h = jax.nn.sigmoid(o) * c / n
