@@ -37,12 +37,16 @@ def connectivity(
       target: the class of the word at each character.
     """
 
+    embedding = variables["params"]["embed"]["embedding"]
+    kernel, bias = networks.readout(variables)
+
     def of_window(window: tuple[jax.Array, jax.Array]) -> jax.Array:
         source, target = window
-        kernel, bias = networks.readout(variables)
 
         def logits(x: jax.Array) -> jax.Array:
-            y = model.hidden_outputs_of_one_hot(network, variables, x[:, None])[:, 0]
+            embedded = (x @ embedding)[:, None]
+            z = network.apply(variables, 0, embedded, method="project_layer")
+            y = networks.unroll_layers(network, variables, z)[:, 0]
             return jnp.sum(y * kernel.T[target], axis=-1) + bias[target]
 
         _, backward = jax.vjp(logits, model.one_hot(source))

@@ -29,19 +29,13 @@ def one_hot(source: jax.Array) -> jax.Array:
 def hidden_outputs(
     network: networks.Network, variables: Variables, source: jax.Array
 ) -> jax.Array:
-    """Outputs of the top layer, y `[T, B, H]`, for windows `source` `[B, T]`."""
-    return hidden_outputs_of_one_hot(network, variables, one_hot(source.T))
-
-
-def hidden_outputs_of_one_hot(
-    network: networks.Network, variables: Variables, x: jax.Array
-) -> jax.Array:
-    """Outputs of the top layer, y `[T, B, H]`, for characters x `[T, B, LETTERS]`.
+    """Outputs of the top layer, y `[T, B, H]`, for windows `source` `[B, T]`.
 
     The first layer's projection of a character is a row of a table with a row for each
     letter, so all characters are projected as one product with that table.
     """
     table = network.apply(variables, jnp.arange(LETTERS), method="project")
+    x = one_hot(source.T)
     z = jax.tree.map(lambda rows: x @ rows, table)
     return networks.unroll_layers(network, variables, z)
 
