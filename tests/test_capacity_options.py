@@ -188,6 +188,10 @@ WRONG = {
         ["--first_seed=1000000"],
         "--first_seed=1000000: seeds that the search itself uses; allowed: 0 to",
     ),
+    "no search": (
+        ["--searches=0"],
+        "--searches=0: '0' is no such number; allowed: whole numbers from 1 to 64",
+    ),
     "unknown preset": (
         ["--preset=huge"],
         "--preset=huge: no such preset; allowed: smoke, quick, long, paper",

@@ -24,7 +24,9 @@ PLAN = Plan(
 )
 
 
-def follow(score, space=SPACE, optimizers=("adam",), plan=PLAN, max_samples=None):
+def follow(
+    score, space=SPACE, optimizers=("adam",), plan=PLAN, max_samples=None, index=0
+):
     """All trials of a search, a list for each round; `score` gives that of a trial."""
     rounds = []
 
@@ -32,7 +34,7 @@ def follow(score, space=SPACE, optimizers=("adam",), plan=PLAN, max_samples=None
         rounds.append(trials)
         return [score(trial) for trial in trials]
 
-    result = search.search(space, optimizers, plan, evaluate, max_samples)
+    result = search.search(space, optimizers, plan, evaluate, max_samples, index)
     assert result == rounds[-1]
     return rounds
 
@@ -63,6 +65,21 @@ def test_hyperparameters_fill_their_ranges_evenly():
     assert counts.min() >= 3 and counts.max() <= 5
     for name in ("adam", "sgd"):
         assert sum(trial.optimizer == name for trial in trials) == 16
+
+
+def test_searches_share_neither_candidates_nor_seeds():
+    """They fill the same ranges, in the same rounds; each repeats alone."""
+    searches = [follow(peak, index=k) for k in (0, 1, search.MAX_SEARCHES - 1)]
+    assert follow(peak, index=1) == searches[1]
+    assert follow(peak) == searches[0]
+    seeds = [{t.seed for r in rounds for t in r} for rounds in searches]
+    assert not seeds[0] & seeds[1] and max(seeds[2]) < 2**31
+    rates = [{t.hyperparameters["learning_rate"] for t in r[0]} for r in searches]
+    assert len(set.union(*rates)) == 3 * 32
+    for k, (rounds, found) in enumerate(zip(searches, rates, strict=True)):
+        assert [len(r) for r in rounds[:3]] == [32, 8, 2]
+        counts = np.histogram(np.log10(list(found)), 8, (-4, 0))[0]
+        assert counts.tolist() == [4] * 8, k
 
 
 def test_rounds_halve_and_lengthen():

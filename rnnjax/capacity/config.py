@@ -35,7 +35,9 @@ class Config:
       optimizers: names of optimizers, which are searched over.
       space: the range that each hyperparameter is searched over. Without `samples`, a
         task that searches over them gives the range for each budget.
-      plan: how much is tried.
+      plan: how much each search tries.
+      searches: number of searches at each point.
+      learn_carry: whether initial states are learned.
     """
 
     task_name: str
@@ -49,6 +51,8 @@ class Config:
     optimizers: tuple[str, ...]
     space: Mapping[str, Range]
     plan: Plan
+    searches: int = 1
+    learn_carry: bool = False
 
     @property
     def name(self) -> str:
@@ -65,6 +69,7 @@ class Config:
         return {
             "task": self.task_name,
             "task_settings": task_settings,
+            "learn_carry": self.learn_carry,
             "optimizers": list(self.optimizers),
             "ranges": {name: [r.low, r.high] for name, r in self.space.items()},
             **plan,
@@ -80,6 +85,7 @@ class Config:
             "steps": self.steps,
             "budgets": self.budgets,
             "hidden_sizes": self.hidden_sizes,
+            "searches": range(self.searches),
             "seeds": self.plan.result_seeds,
         }
 
@@ -127,6 +133,8 @@ def configure(given: Mapping[str, Any]) -> Config:
             selection_seeds=values["selection_seeds"],
             max_moves=base.max_moves,
         ),
+        searches=base.searches,
+        learn_carry=bool(values.get("learn_carry")),
     )
 
 

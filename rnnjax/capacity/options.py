@@ -9,7 +9,7 @@ from typing import Any
 
 from rnnjax import settings
 from rnnjax.capacity import presets
-from rnnjax.capacity.search import SEEDS_PER_ROUND
+from rnnjax.capacity.search import MAX_SEARCHES, SEEDS_PER_ROUND
 from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.cells.registry import CELLS
 from rnnjax.engine.optimizers import OPTIMIZERS
@@ -47,9 +47,18 @@ class SearchOptions:
         "Initializers of the recurrent weights. Default: the cell's own.",
         choices=tuple(INITIALIZERS),
     )
+    learn_carry: bool | None = setting(
+        None, "Learn the initial state, which starts at 0 and counts as parameters."
+    )
     preset: str = setting("quick", "How much is tried.", choices=tuple(presets.PRESETS))
     optimizer: tuple[str, ...] = setting(
         ("adam",), "Optimizers that are searched over.", choices=tuple(OPTIMIZERS)
+    )
+    searches: int = setting(
+        1,
+        "Independent searches at each point. With 2 or more the interval of the result "
+        "covers the choice that a search makes.",
+        high=MAX_SEARCHES,
     )
     trials: int | None = setting(
         None, "Candidates that the search starts with.", high=SEEDS_PER_ROUND // 2

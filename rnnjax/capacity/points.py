@@ -61,6 +61,8 @@ def points(config: Config) -> Iterator[Point]:
         make = registry.CELLS[cell]
         if recurrent_init != OWN:
             make = functools.partial(make, recurrent_init=INITIALIZERS[recurrent_init])
+        if config.learn_carry:
+            make = functools.partial(make, learn_carry=True)
         if config.budgets:
             network, budget = _largest(cell, make, task, size, layers), size
         else:

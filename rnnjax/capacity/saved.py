@@ -49,5 +49,6 @@ def describe(config: Config, row: Row) -> dict[str, Any]:
     return {key: row[key] for key in keys} | {
         "task": config.task_name,
         "task_settings": task.description(),
+        "learn_carry": config.learn_carry,
         "outputs": task.outputs,
     }

@@ -6,7 +6,7 @@ from rnnjax.results.schema import Key, Schema
 
 OWN = "own"  # in place of an initializer's name: the one that the cell itself has
 POINT_ID = ("cell", "recurrent_init", "layers", "steps", "budget")
-ROW_ID = (*POINT_ID, "stage", "trial", "move", "seed")
+ROW_ID = (*POINT_ID, "search", "stage", "trial", "move", "seed")
 
 # The keys of the rows of every task.
 KEYS: dict[str, Key] = {
@@ -19,6 +19,7 @@ KEYS: dict[str, Key] = {
     ),
     "budget": Key("int", "parameters that the network may have"),
     "parameters": Key("int", "parameters that it has"),
+    "search": Key("int", "index of the search, of which --searches are made"),
     "stage": Key(
         "str",
         "round of the search: rung0, rung1, ...; finals; bracket; draws (fresh draws)",

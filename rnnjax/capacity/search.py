@@ -17,6 +17,8 @@ from rnnjax.settings import Range
 MOVE_RATIO = 1.25  # between neighboring numbers of samples
 MIN_SAMPLES = 2
 SEEDS_PER_ROUND = 10**6
+SEEDS_PER_SEARCH = 2**25
+MAX_SEARCHES = 2**31 // SEEDS_PER_SEARCH
 # The stage of a trial; that of the first round is "rung0", of the second "rung1".
 RUNG, FIRST_RUNG, FINALS, BRACKET, DRAWS = "rung", "rung0", "finals", "bracket", "draws"
 
@@ -59,6 +61,7 @@ class Trial:
     """One training.
 
     Attributes:
+      search: index of the search.
       stage: the round: "rung0", "rung1", ..., "finals", "bracket" or "draws".
       number: index of its candidate in the Sobol sequence.
       move: how many times its number of samples was multiplied by 1.25.
@@ -68,6 +71,7 @@ class Trial:
       hyperparameters: values by name.
     """
 
+    search: int
     stage: str
     number: int
     move: int
@@ -82,18 +86,23 @@ Evaluate = Callable[[list[Trial]], Sequence[float | None]]
 
 
 class Candidate(NamedTuple):
-    """What a training may be done with; `number` is its index in the Sobol sequence."""
+    """What a training may be done with.
 
+    `search` is the index of the search, `number` that in its Sobol sequence.
+    """
+
+    search: int
     number: int
     optimizer: str
     hyperparameters: dict[str, float]
 
     def trial(self, stage: str, seed: int, updates: int, move: int = 0) -> Trial:
         return Trial(
+            search=self.search,
             stage=stage,
             number=self.number,
             move=move,
-            seed=seed,
+            seed=self.search * SEEDS_PER_SEARCH + seed,
             updates=updates,
             optimizer=self.optimizer,
             hyperparameters=self.hyperparameters,
@@ -106,6 +115,7 @@ def search(
     plan: Plan,
     evaluate: Evaluate,
     max_samples: int | None = None,
+    index: int = 0,
 ) -> list[Trial]:
     """Searches for the best candidate and trains it on fresh draws.
 
@@ -125,17 +135,21 @@ def search(
     compares 80, 100 and 125; if 125 are best, 156 as well, and so on until both
     neighbors are worse or `max_moves` is reached.
 
+    Searches with different indices are independent: their Sobol sequences have
+    different scrambles, and 2^25 times the index is added to each seed.
+
     Args:
       space: the range of each hyperparameter. `samples` are whole numbers.
       optimizers: names; each gets an equal part of the candidates.
       plan: how much is tried.
       evaluate: gives the scores of trials, of which more is better.
       max_samples: the most samples that there are; None if there is no limit.
+      index: index of the search, from 0.
 
     Returns:
       The trials of the fresh draws.
     """
-    candidates = _sobol(space, optimizers, plan.trials)
+    candidates = _sobol(space, optimizers, plan.trials, index)
     for rung in range(plan.rungs):
         candidates = _rung(rung, candidates, plan, evaluate)
     if plan.finalists > 1:
@@ -228,13 +242,13 @@ def _best_first(candidates: list[Candidate], scores: list[float]) -> list[Candid
 
 
 def _sobol(
-    space: Mapping[str, Range], optimizers: Sequence[str], count: int
+    space: Mapping[str, Range], optimizers: Sequence[str], count: int, search: int
 ) -> list[Candidate]:
     """`count` candidates, spread evenly over the ranges and the optimizers.
 
-    The points of Sobol 1967, scrambled after Owen 1998.
+    The points of Sobol 1967, scrambled after Owen 1998 with the index of the search.
     """
-    points = qmc.Sobol(len(space) + 1, rng=0).random_base2(
+    points = qmc.Sobol(len(space) + 1, rng=search).random_base2(
         max(0, math.ceil(math.log2(count)))
     )
     candidates = []
@@ -243,5 +257,5 @@ def _sobol(
         if "samples" in values:
             values["samples"] = max(MIN_SAMPLES, round(values["samples"]))
         optimizer = optimizers[int(which * len(optimizers))]
-        candidates.append(Candidate(number, optimizer, values))
+        candidates.append(Candidate(search, number, optimizer, values))
     return candidates

@@ -29,21 +29,24 @@ BRACKET_SIZES = 4
 
 @dataclasses.dataclass(frozen=True)
 class PointSearch:
-    """The search at one point: a part of a run; see `runner.Part`."""
+    """The search with an index at one point: a part of a run; see `runner.Part`."""
 
     point: Point
     plan: Plan
     optimizers: tuple[str, ...] = ("adam",)
+    index: int = 0
 
     @property
     def name(self) -> str:
-        """As "gru, 2 layers, 5 steps, budget 60"."""
+        """As "gru, 2 layers, 5 steps, budget 60, search 1"; search 0 is not named."""
         labels = self.point.labels
         words = [labels["cell"]]
         words += [labels["recurrent_init"]] * (labels["recurrent_init"] != OWN)
         words += [f"{labels['layers']} layers"] * (labels["layers"] > 1)
         words += [f"{labels['steps']} steps"] * (labels["steps"] is not None)
-        return ", ".join([*words, f"budget {labels['budget']}"])
+        words.append(f"budget {labels['budget']}")
+        words += [f"search {self.index}"] * (self.index > 0)
+        return ", ".join(words)
 
     @property
     def programs(self) -> frozenset[Hashable]:
@@ -85,7 +88,12 @@ class PointSearch:
 
         point = self.point
         search.search(
-            point.space, self.optimizers, self.plan, evaluate, point.task.max_samples
+            point.space,
+            self.optimizers,
+            self.plan,
+            evaluate,
+            point.task.max_samples,
+            self.index,
         )
 
     def _rounds(self) -> Iterator[tuple[int, int]]:
@@ -99,18 +107,19 @@ class PointSearch:
         yield len(plan.result_seeds), plan.updates
 
     def _done(self, known: Mapping[RowId, Row]) -> list[Row]:
-        id = self.point.id
+        id = (*self.point.id, self.index)
         return [row for key, row in known.items() if key[: len(id)] == id]
 
 
 def parts(config: Config, processes: int) -> list[PointSearch]:
-    """The searches of a run, one a point, whatever the number of processes.
+    """The searches of a run, whatever the number of processes: first one a point.
 
     Raises `SettingError` for a budget that is too small for one unit.
     """
     del processes
     return [
-        PointSearch(point, config.plan, config.optimizers)
+        PointSearch(point, config.plan, config.optimizers, index)
+        for index in range(config.searches)
         for point in points.points(config)
     ]
 
@@ -125,7 +134,9 @@ def describe(config: Config) -> list[str]:
         later.insert(0, f"at most {plan.max_moves} moves of the number of samples")
     if plan.finalists > 1:
         later.insert(0, f"{plan.finalists} finalists x {plan.selection_seeds} seeds")
-    return [f"each search: {', '.join(rounds)},", f"then {', '.join(later)}"]
+    each = f"each search: {', '.join(rounds)},"
+    count = [f"{config.searches} searches a point"] * (config.searches > 1)
+    return [*count, each, f"then {', '.join(later)}"]
 
 
 def measure(
@@ -164,7 +175,8 @@ def cost(task: Task, parameters: int, updates: float) -> float:
 
 def row_id(point: Point, trial: Trial) -> RowId:
     """The identity of a trial's row; see `schema.ROW_ID`."""
-    return (*point.id, trial.stage, trial.number, trial.move, trial.seed)
+    trial_id = (trial.search, trial.stage, trial.number, trial.move, trial.seed)
+    return (*point.id, *trial_id)
 
 
 def groups(
@@ -184,7 +196,7 @@ def groups(
                 hyperparameters=tuple(_hyperparameters(trial) for trial in batch),
                 optimizer=optimizer,
                 gains=point.gains,
-                labels={**point.labels, "stage": first.stage},
+                labels={**point.labels, "search": first.search, "stage": first.stage},
                 trials=batch,
             )
             parameters = point.labels["parameters"]

@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,19 +61,62 @@ def points(rows: Sequence[Row]) -> list[tuple[Series, int, list[Row]]]:
     return [(series_of(group[0]), group[0]["budget"], group) for group in grouped]
 
 
-def winner(rows: Sequence[Row]) -> tuple[list[Row], bool]:
-    """The rows of the result at one point, and whether it was bracketed.
+class Result(NamedTuple):
+    """What one search found.
 
-    That is, whether both neighboring numbers of samples were worse in the mean. The
-    rows are those of the fresh draws; none until the search has reached them. If the
-    run was extended, the hyperparameters with the most draws are taken.
+    `draws` are the rows of its fresh draws. It was `bracketed` if both neighboring
+    numbers of samples were worse in the mean.
+    """
+
+    draws: list[Row]
+    bracketed: bool
+
+
+def results(rows: Sequence[Row]) -> list[Result]:
+    """The result of each search at one point that has reached its fresh draws."""
+    indices = sorted({row["search"] for row in rows})
+    every = [_result([r for r in rows if r["search"] == index]) for index in indices]
+    return [result for result in every if result.draws]
+
+
+def values(rows: Sequence[Row], value: Callable[[Row], float | None]) -> list[float]:
+    """The numbers whose mean is the result at one point.
+
+    With one search they are `value` of each fresh draw; with more, the mean of the
+    draws of each search. There are none if a fresh draw diverged.
+    """
+    searches = [[value(row) for row in draws] for draws, _ in results(rows)]
+    known = [[v for v in draws if v is not None] for draws in searches]
+    if not known or known != searches:
+        return []
+    return known[0] if len(known) == 1 else [float(np.mean(v)) for v in known]
+
+
+def covers(rows: Sequence[Row]) -> str:
+    """What the interval of the mean of `values` covers: "draws" or "searches"."""
+    return "searches" if len(results(rows)) > 1 else "draws"
+
+
+def intervals(rows: Sequence[Row]) -> str:
+    """What the 95 % intervals of a run cover, in words."""
+    counts = [len(results(trials)) for _, _, trials in points(rows)]
+    if max(counts) < 2:
+        return "95 %, over the fresh draws of one search; they do not cover the search"
+    words = f"95 %, over {max(counts)} searches, whose fresh draws are averaged"
+    return words if min(counts) > 1 else f"{words}; over draws where there is one"
+
+
+def _result(rows: Sequence[Row]) -> Result:
+    """That of one search, without draws until it has reached them.
+
+    If the run was extended, the hyperparameters with the most draws are taken.
     """
     draws: dict[tuple[int, int], list[Row]] = {}
     for row in rows:
         if row["stage"] == search.DRAWS:
             draws.setdefault((row["trial"], row["move"]), []).append(row)
     if not draws:
-        return [], False
+        return Result([], False)
     trial, move = max(draws, key=lambda key: len(draws[key]))
     scores: dict[int, list[float | None]] = {}
     for row in rows:
@@ -83,7 +127,7 @@ def winner(rows: Sequence[Row]) -> tuple[list[Row], bool]:
         neighbor in means and means[neighbor] < means[move]
         for neighbor in (move - 1, move + 1)
     )
-    return draws[trial, move], bracketed
+    return Result(draws[trial, move], bracketed)
 
 
 def _mean_score(scores: Sequence[float | None]) -> float:
@@ -113,59 +157,51 @@ def _line(key: Series, budget: int, trials: list[Row]) -> Row:
         line["recurrent_init"] = key.recurrent_init
     if key.steps is not None:
         line["steps"] = key.steps
-    best, bracketed = winner(trials)
-    if counts_bits(trials):
-        line |= _bits(trials, best) | {"bracketed": bracketed}
-        line["max_bits_per_parameter"] = _max_bits_per_parameter(trials)
-    else:
-        line |= _loss(trials, best)
+    line |= _bits(trials) if counts_bits(trials) else _loss(trials)
     line["trials"] = len(trials)
     line["diverged"] = sum(row["status"] == "diverged" for row in trials)
-    line["draws"] = len(best)
-    return line
+    found = results(trials)
+    line |= {"searches": len(found), "draws": sum(len(draws) for draws, _ in found)}
+    return line | {"interval_covers": covers(trials)}
 
 
-def _bits(trials: list[Row], best: list[Row]) -> Row:
+def _bits(trials: list[Row]) -> Row:
     parameters = trials[0]["parameters"]
-    mean = mean_of_draws(bits_per_parameter(best))
+    mean = _mean("bits_per_parameter", trials, bits_per_parameter)
+    bits, found = mean["bits_per_parameter"], results(trials)
+    known = [b for b in map(bits_per_parameter, trials) if b is not None]
     return {
-        "samples": best[0]["samples"] if best else None,
-        "bits": None if mean.mean is None else mean.mean * parameters,
-        "bits_per_parameter": mean.mean,
-        "bits_per_parameter_low": mean.low,
-        "bits_per_parameter_high": mean.high,
+        "samples": _mean_samples(found),
+        "bits": None if bits is None else bits * parameters,
+        **mean,
+        "bracketed": sum(result.bracketed for result in found),
+        "max_bits_per_parameter": max(known, default=None),
     }
 
 
-def bits_per_parameter(rows: Sequence[Row]) -> list[float | None]:
-    """Of each training; None if it diverged."""
-    return [
-        None if row["bits"] is None else row["bits"] / row["parameters"] for row in rows
-    ]
+def _mean_samples(found: list[Result]) -> int | None:
+    samples = [result.draws[0]["samples"] for result in found]
+    return round(np.mean(samples)) if samples else None
 
 
-def _max_bits_per_parameter(trials: Sequence[Row]) -> float | None:
-    known = [bits for bits in bits_per_parameter(trials) if bits is not None]
-    return max(known, default=None)
+def bits_per_parameter(row: Row) -> float | None:
+    """Of one training; None if it diverged."""
+    return None if row["bits"] is None else row["bits"] / row["parameters"]
 
 
-def mean_of_draws(values: Sequence[float | None]) -> statistics.Mean:
-    """The mean over the fresh draws; that of no values if one of them diverged."""
-    return statistics.mean([] if None in values else values)
+def _mean(name: str, trials: list[Row], value: Callable[[Row], float | None]) -> Row:
+    """The mean of `values` with its standard deviation and interval."""
+    mean = statistics.mean(values(trials, value))
+    keys = (name, f"{name}_sd", f"{name}_low", f"{name}_high")
+    return dict(zip(keys, (mean.mean, mean.sd, mean.low, mean.high)))
 
 
-def _loss(trials: list[Row], best: list[Row]) -> Row:
-    mean = mean_of_draws([row["loss"] for row in best])
+def _loss(trials: list[Row]) -> Row:
     losses = [row["loss"] for row in trials if row["loss"] is not None]
-    line: Row = {
-        "loss": mean.mean,
-        "loss_sd": mean.sd,
-        "loss_low": mean.low,
-        "loss_high": mean.high,
-        "best_loss": min(losses, default=None),
-    }
+    line = _mean("loss", trials, operator.itemgetter("loss"))
+    line["best_loss"] = min(losses, default=None)
     for name in other_scores(trials):
-        line[name] = mean_of_draws([row[name] for row in best]).mean
+        line[name] = statistics.mean(values(trials, operator.itemgetter(name))).mean
     line |= {"chance": trials[0]["chance"], "loss_name": trials[0]["loss_name"]}
     if trials[0]["loss_bound"] is not None:
         line["loss_bound"] = trials[0]["loss_bound"]
@@ -178,8 +214,10 @@ def other_scores(rows: Sequence[Row]) -> list[str]:
 
 
 def draws_count(rows: Sequence[Row]) -> int:
-    """The number of fresh draws of a point."""
-    return len({row["seed"] for row in rows if row["stage"] == search.DRAWS})
+    """The number of fresh draws of a search."""
+    draws = [row for row in rows if row["stage"] == search.DRAWS]
+    searches = {row["search"] for row in draws}
+    return len({row["seed"] for row in draws}) // max(len(searches), 1)
 
 
 def score_scale(rows: Sequence[Row]) -> float:

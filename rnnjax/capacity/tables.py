@@ -15,7 +15,7 @@ BITS: Mapping[str, Column] = {
     "samples": lambda line: _text(line["samples"], "d"),
     "bits per parameter": lambda line: _text(line["bits_per_parameter"], ".2f"),
     "95 %": lambda line: _interval(line, "bits_per_parameter", ".2f"),
-    "bracketed": lambda line: "yes" if line["bracketed"] else "no",
+    "bracketed": lambda line: _bracketed(line),
     "max": lambda line: _text(line["max_bits_per_parameter"], ".2f"),
     "trials": lambda line: str(line["trials"]),
 }
@@ -23,7 +23,8 @@ BITS: Mapping[str, Column] = {
 
 def tables(rows: list[Row]) -> list[Table]:
     """A line for each cell, depth and budget, and notes on what was searched."""
-    columns, title = BITS, "bits per parameter: mean of fresh draws, max of all trials"
+    columns: Mapping[str, Column] = BITS
+    title = "bits per parameter: mean of fresh draws, max of all trials"
     if not summary.counts_bits(rows):
         columns = _loss_columns(rows)
         chance = f"(chance {rows[0]['chance']:.3f})"
@@ -37,9 +38,16 @@ def tables(rows: list[Row]) -> list[Table]:
     diverged = sum(row["status"] == "diverged" for row in rows)
     notes = [
         f"{len(rows)} trainings, {diverged} of them diverged. The best of each search "
-        f"was trained on {summary.draws_count(rows)} fresh draws."
+        f"was trained on {summary.draws_count(rows)} fresh draws.",
+        f"Intervals: {summary.intervals(rows)}.",
     ]
     return [Table(title, ["cell", *columns], lines, notes)]
+
+
+def _bracketed(line: Row) -> str:
+    if line["searches"] > 1:
+        return f"{line['bracketed']} of {line['searches']}"
+    return "yes" if line["bracketed"] else "no"
 
 
 def _loss_columns(rows: list[Row]) -> dict[str, Column]:

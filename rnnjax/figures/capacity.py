@@ -8,7 +8,7 @@ from etils import epath
 
 from rnnjax.capacity import search
 from rnnjax.capacity import summary as summary_lib
-from rnnjax.capacity.summary import Series, points, series, series_of, title, winner
+from rnnjax.capacity.summary import Series, points, series, series_of, title
 from rnnjax.figures import canvas
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
@@ -40,7 +40,7 @@ def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
     with canvas.figure(folder, "bits", 1, 1, (5.4, 3.6)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         for line in lines:
-            draws = _fresh_draws(rows, line, lambda row: row["bits"])
+            draws = _results(rows, line, lambda row: row["bits"])
             if not draws:
                 continue
             x = np.asarray([row["parameters"] for row, _ in draws], float)
@@ -70,13 +70,13 @@ def bits_per_parameter(rows: Sequence[Row], folder: epath.PathLike) -> None:
         for k, budget in enumerate(budgets):
             x, values, best = [], [], []
             for line, at, trials in points(rows):
-                bits = summary_lib.bits_per_parameter(winner(trials)[0])
-                if at == budget and bits and None not in bits:
+                bits = summary_lib.values(trials, summary_lib.bits_per_parameter)
+                if at == budget and bits:
                     # The budgets stand side by side within 1/4 of the series' index.
                     offset = 0.5 * (k + 0.5) / len(budgets) - 0.25
                     x.append(lines.index(line) + offset)
                     values.append(bits)
-                    every = summary_lib.bits_per_parameter(trials)
+                    every = map(summary_lib.bits_per_parameter, trials)
                     best.append(max(value or 0 for value in every))
             if x:
                 label = f"{budget} parameters at most"
@@ -85,8 +85,8 @@ def bits_per_parameter(rows: Sequence[Row], folder: epath.PathLike) -> None:
         axis.set(ylabel="bits per parameter", ylim=(0, None))
         _name_series(axis, lines)
         axis.legend(frameon=False, fontsize=8)
-        note = "dots: mean of fresh draws, 95 % interval\ncrosses: best single training"
-        fig.suptitle(note, fontsize=8)
+        note = "dots: mean of fresh draws; crosses: best single training"
+        fig.suptitle(f"{note}\n{_intervals(rows)}", fontsize=8)
 
 
 def loss(rows: Sequence[Row], folder: epath.PathLike) -> None:
@@ -101,7 +101,7 @@ def loss(rows: Sequence[Row], folder: epath.PathLike) -> None:
             label = "bound, linear cells"
             axis.plot(*zip(*sorted(bounds.items())), label=label, **style)
         for line in lines:
-            draws = _fresh_draws(rows, line, lambda row: row["loss"])
+            draws = _results(rows, line, lambda row: row["loss"])
             if draws:
                 x = [row[key] for row, _ in draws]
                 losses = [values for _, values in draws]
@@ -189,20 +189,18 @@ def diverged(rows: Sequence[Row], folder: epath.PathLike) -> None:
         fig.suptitle(note, fontsize=8)
 
 
-def _fresh_draws(
+def _results(
     rows: Sequence[Row], line: Series, value: Callable[[Row], float | None]
 ) -> list[tuple[Row, list[float]]]:
-    """For each point of a series a row, and the values of its fresh draws.
+    """For each point of a series a row, and the numbers whose mean is the result.
 
-    Points where one of them diverged are left out.
+    Points where a fresh draw diverged are left out.
     """
-    draws = []
+    found = []
     for of, _, trials in points(rows):
-        best = winner(trials)[0] if of == line else []
-        values = [number for row in best if (number := value(row)) is not None]
-        if best and len(values) == len(best):
-            draws.append((best[0], values))
-    return draws
+        if of == line and (numbers := summary_lib.values(trials, value)):
+            found.append((trials[0], numbers))
+    return found
 
 
 def _score(row: Row) -> float:
@@ -238,6 +236,10 @@ def _searched(rows: Sequence[Row]) -> str:
     count = max(len(trials) for _, _, trials in points(rows))
     draws = summary_lib.draws_count(rows)
     return (
-        f"best of a search: mean of {draws} fresh draws, 95 % interval\n"
-        f"at most {count} trainings a point"
+        f"best of a search: mean of {draws} fresh draws; "
+        f"at most {count} trainings a point\n{_intervals(rows)}"
     )
+
+
+def _intervals(rows: Sequence[Row]) -> str:
+    return f"bars: {summary_lib.intervals(rows)}"
