@@ -5,8 +5,8 @@ becomes one space. A source is one of
 
     text8       the first 100,000,000 characters of Wikipedia (Mahoney 2006), downloaded
                 once from their public address; see fetch.py
-    embedded    the English prose in Python's own `pydoc_data.topics`, about 500,000
-                characters; it differs between Python versions
+    embedded    the English prose in Python's own `pydoc_data.topics`, which differs
+                between Python versions
     a path      of a plain, .gz or .zip file; of a zip archive, the first file is read
 
 The SHA-256 of the reduced text is recorded with every run.
