@@ -8,7 +8,14 @@ import pytest
 from conftest import flat
 
 from rnnjax import networks
-from rnnjax.autocomplete import connectivity, examples, model
+from rnnjax.autocomplete import (
+    connectivity,
+    examples,
+    model,
+    schema,
+    summary,
+    tables,
+)
 from rnnjax.cells import registry
 from rnnjax.text import windows
 
@@ -87,13 +94,15 @@ def test_predictions_are_the_most_likely_words():
     np.testing.assert_allclose(probabilities, -np.sort(-p, axis=1)[:, :3], rtol=1e-5)
 
 
-def test_fraction_before_the_word_and_mean_lag_by_letters_typed():
+@pytest.mark.parametrize("power, suffix", [(1, ""), (2, "_squared")])
+def test_fraction_before_the_word_and_mean_lag_by_letters_typed(power, suffix):
     """Two windows "_ab_c", of which the second has no word at its last positions."""
     typed = np.array([[0, 1, 2, 0, 1]] * 2, np.uint8)
     weight = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], np.float32)
     batch = windows.Batch(np.ones((2, 5), np.uint8), np.full((2, 5), 2), weight, typed)
     c = np.tril(np.random.default_rng(0).uniform(size=(2, 5, 5)))
     row = connectivity.summarize(c, batch)
+    c = c**power
     starts = [0, 0, 0, 3, 3]
     fraction, lag = np.zeros((2, 5)), np.zeros((2, 5))
     for i in range(2):
@@ -102,6 +111,7 @@ def test_fraction_before_the_word_and_mean_lag_by_letters_typed():
             fraction[i, t] = sum(c[i, t, s] for s in range(starts[t])) / total
             lag[i, t] = sum((t - s) * c[i, t, s] for s in range(t + 1)) / total
     for name, value in (("context_fraction", fraction), ("context_lag", lag)):
+        name = name + suffix
         assert row[name] == pytest.approx(
             np.mean([value[0].mean(), value[1, :3].mean()])
         )
@@ -114,3 +124,47 @@ def test_fraction_before_the_word_and_mean_lag_by_letters_typed():
         low, high = (row[f"{name}_{end}_by_letters"] for end in ("low", "high"))
         assert low[0] < by_letters[0] < high[0]
     assert row["connectivity_windows_by_letters"][:4] == [2, 2, 2, 0]
+
+
+def trainings(fractions):
+    """Rows of one shape, a network each; windows give each an interval of +- 0.01."""
+    shape = {"cell": "gru", "layers": 1, "hidden_size": 4, "status": "trained"}
+    shape |= dict.fromkeys(("parameters", "classes", "updates", "test_windows"), 9)
+    shape |= dict.fromkeys(("unigram_entropy", *summary.AVERAGED), 0.5)
+    rows = [shape | {"seed": 9, "status": "diverged"}]
+    for seed, fraction in enumerate(fractions):
+        row = shape | {"seed": seed, "connectivity_windows_by_letters": [5, 0]}
+        for name in schema.CONTEXT:
+            for end, change in (("_low", -0.01), ("", 0.0), ("_high", 0.01)):
+                row[name + end] = fraction + change
+                row[f"{name}{end}_by_letters"] = [fraction + change, None]
+        rows.append(row)
+    return rows
+
+
+def test_intervals_of_connectivity_are_over_trainings():
+    """Of 0.2, 0.3, 0.4: 0.3 +- 4.303 0.1 / sqrt(3), with Student's t of 2 degrees."""
+    rows = trainings([0.2, 0.3, 0.4])
+    (line,), (by_letters,) = summary.summary(rows), summary.context_by_letters(rows)
+    for found in (line, by_letters):
+        assert found["trainings"] == 3
+        for name in schema.CONTEXT:
+            ends = [found[name + end] for end in ("_low", "", "_high")]
+            assert ends == pytest.approx([0.0516, 0.3, 0.5484], abs=1e-4)
+    _, table = tables.tables(rows)
+    fraction, lag = "0.300 (0.052 to 0.548)", "0.30 (0.05 to 0.55)"
+    assert table.lines == [["gru", fraction, fraction, lag, lag]]
+    assert table.notes[0].startswith("Means of 3 trainings with 95 % intervals over t")
+
+
+def test_intervals_of_one_training_are_over_windows_and_none_leaves_the_range():
+    (line,) = summary.summary(trainings([0.3]))
+    assert (line["context_lag_low"], line["context_lag_high"]) == (0.29, 0.31)
+    _, table = tables.tables(trainings([0.3]))
+    assert table.notes[0] == "One training each; 95 % intervals over its windows."
+    (line,) = summary.summary(trainings([0.1, 0.9]))
+    assert (line["context_fraction_low"], line["context_fraction_high"]) == (0.0, 1.0)
+    assert line["context_lag_low"] == 0.0
+    assert line["context_lag_high"] > 1.0
+    assert summary.interval_text({2, 3}).startswith("means of 2 to 3 trainings")
+    assert summary.interval_text({1, 3}).endswith("of one training over its windows")

@@ -94,7 +94,8 @@ def test_labels_name_cells_words_and_guesses(tmp_path, drawn):
         ">lstm<",
         "empire, after “e”",
         "empire, after “em”",
-        "norm of the gradient",
+        "norm (not squared) of the gradient",
+        "one seed",
         "not read yet",
     ):
         assert text in picture
@@ -191,19 +192,20 @@ def test_nothing_overlaps(tmp_path, drawn, cells, steps):
     assert not collisions(figure, boxes)
 
 
+def measures(suffix, scale):
+    """Measures that fall with the letters k, by a norm and with ends of 0.8 and 1.2."""
+    return lambda k: {
+        f"{name}{suffix}{end}": scale * size * factor / (k + 1)
+        for name, size in (("context_fraction", 0.5), ("context_lag", 9.0))
+        for end, factor in (("_low", 0.8), ("", 1.0), ("_high", 1.2))
+    }
+
+
 def rows(**changes):
     return [
-        {
-            "cell": cell,
-            "letters": k,
-            "context_fraction": 0.5 / (k + 1),
-            "context_fraction_low": 0.4 / (k + 1),
-            "context_fraction_high": 0.6 / (k + 1),
-            "context_lag": 9.0 - k,
-            "context_lag_low": 8.0 - k,
-            "context_lag_high": 10.0 - k,
-            "windows": 1200 - 100 * k,
-        }
+        {"cell": cell, "letters": k, "windows": 1200 - 100 * k, "trainings": 3}
+        | measures("", 1.0)(k)
+        | measures("_squared", 0.5)(k)
         | changes
         for k in (2, 1, 0)
         for cell in ("lstm", "gru")
@@ -213,28 +215,32 @@ def rows(**changes):
 def test_lags_have_a_line_a_cell_in_the_order_of_letters(tmp_path, drawn):
     connectivity.lags(tmp_path, rows())
     ((_, axes),) = drawn
-    for axis, values, low in zip(
-        axes[0], ([0.5, 0.25, 0.5 / 3], [9, 8, 7]), ([0.4, 0.2, 0.4 / 3], [8, 7, 6])
-    ):
+    for (row, column), axis in np.ndenumerate(axes):
+        values = (1.0, 0.5)[row] * (0.5, 9.0)[column] / np.array([1, 2, 3])
         assert [line.get_label() for line in axis.lines] == ["lstm", "gru"]
         for line, band in zip(axis.lines, axis.collections, strict=True):
             np.testing.assert_array_equal(line.get_xdata(), [0, 1, 2])
             np.testing.assert_allclose(line.get_ydata(), values)
-            assert set(low) <= set(band.get_paths()[0].vertices[:, 1])
+            edge = band.get_paths()[0].vertices[:, 1]
+            assert np.isclose(0.8 * values[:, None], edge).any(axis=1).all()
     picture = (tmp_path / "lags.svg").read_text(encoding="utf-8")
     for text in (
         "fraction of connectivity before the word",
         "mean lag (characters)",
-        "means of 1,000 to 1,200 windows",
+        "by the norm",
+        "by the squared norm",
+        "means of 3 trainings with 95 % intervals over trainings",
+        "1,000 to 1,200 windows",
         "gru",
     ):
         assert text in picture
 
 
 def test_lags_without_intervals_are_drawn(tmp_path):
-    connectivity.lags(
-        tmp_path, rows(context_lag_low=None, context_lag_high=None, windows=1)
-    )
+    unknown = {"context_lag_low": None, "context_lag_high": None}
+    connectivity.lags(tmp_path, rows(**unknown, windows=1, trainings=1))
+    picture = (tmp_path / "lags.svg").read_text(encoding="utf-8")
+    assert "one training each; 95 % intervals over its windows" in picture
     assert (tmp_path / "lags.png").read_bytes().startswith(b"\x89PNG")
 
 

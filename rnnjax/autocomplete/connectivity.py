@@ -4,6 +4,8 @@ For a window of T characters x_s, one-hot, and the logit l_t of the true word at
 position t, the connectivity is the norm of a gradient with a number for each letter,
 
     c[t, s] = || d l_t / d x_s ||,    s <= t.
+
+The published pictures show its square.
 """
 
 import functools
@@ -77,34 +79,46 @@ def summarize(c: np.ndarray, batch: windows.Batch) -> Row:
         context_fraction = sum_{s < b} c[t, s] / sum_s c[t, s]
         context_lag      = sum_s (t - s) c[t, s] / sum_s c[t, s]
 
+    and the same of the squared norm, c[t, s]^2 in place of c[t, s], with `_squared`.
     Positions are averaged within each window, and windows get a mean with its 95 %
     interval (`_low`, `_high`). This is done over all positions, and over those with the
     same number of letters typed (`_by_letters`); the last entry is `MAX_TYPED` or more.
     """
+    c = np.asarray(c, np.float64)
     typed = np.asarray(batch.typed, int)
-    total = c.sum(axis=-1)
-    scored = (np.asarray(batch.weight) > 0) & (total > 0)
-    total = np.where(total > 0, total, 1)
-    position = np.arange(c.shape[-1])
-    lag = position[:, None] - position
-    before = (lag[None] > typed[:, :, None]) * c
-    values = {
-        "context_fraction": before.sum(axis=-1) / total,
-        "context_lag": (np.tril(lag) * c).sum(axis=-1) / total,
-    }
+    scored = (np.asarray(batch.weight) > 0) & (c.sum(axis=-1) > 0)
     letters = np.minimum(typed, MAX_TYPED)
+    chosen = [scored & (letters == k) for k in range(MAX_TYPED + 1)]
+    row: Row = {"connectivity_windows_by_letters": _count_windows(chosen)}
+    for suffix, weights in (("", c), ("_squared", c**2)):
+        total = np.where(scored, weights.sum(axis=-1), 1)
+        position = np.arange(c.shape[-1])
+        lag = position[:, None] - position
+        before = (lag > typed[:, :, None]) * weights
+        values = {
+            "context_fraction": before.sum(axis=-1) / total,
+            "context_lag": (np.tril(lag) * weights).sum(axis=-1) / total,
+        }
+        for name, value in values.items():
+            row |= _means(name + suffix, value, scored, chosen)
+    return row
+
+
+def _count_windows(chosen: list[np.ndarray]) -> list[int]:
+    """The number of windows with any of the positions [B, T], for each entry."""
+    return [int(mask.any(axis=1).sum()) for mask in chosen]
+
+
+def _means(
+    name: str, value: np.ndarray, scored: np.ndarray, chosen: list[np.ndarray]
+) -> Row:
+    """Means of a value [B, T] over the scored positions, and over those by letters."""
+    overall = _mean_of_windows(value, scored)
+    by_letters = [_mean_of_windows(value, mask) for mask in chosen]
     row: Row = {}
-    for name, value in values.items():
-        overall = _mean_of_windows(value, scored)
-        by_letters = [
-            _mean_of_windows(value, scored & (letters == k))
-            for k in range(MAX_TYPED + 1)
-        ]
-        for part, suffix in (("mean", ""), ("low", "_low"), ("high", "_high")):
-            row[name + suffix] = getattr(overall, part)
-            means = [getattr(mean, part) for mean in by_letters]
-            row[f"{name}{suffix}_by_letters"] = means
-        row["connectivity_windows_by_letters"] = [mean.n for mean in by_letters]
+    for part, suffix in (("mean", ""), ("low", "_low"), ("high", "_high")):
+        row[name + suffix] = getattr(overall, part)
+        row[f"{name}{suffix}_by_letters"] = [getattr(m, part) for m in by_letters]
     return row
 
 

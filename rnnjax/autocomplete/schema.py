@@ -10,13 +10,52 @@ ROW_ID = ("cell", "input_size", "hidden_size", "layers", "seed")
 NATS = "nats a scored position"
 SCORED = "fraction of scored positions"
 LETTERS = "by letters of the word that were read; the last entry is 12 or more"
-LOW = "lower end of its 95 % interval over test windows"
-HIGH = "upper end of its 95 % interval over test windows"
+
+# Measures of the connectivity, the norm of a gradient, and of its square.
+CONTEXT = {
+    "context_fraction": (
+        "fraction of connectivity before the current word",
+        "fraction",
+    ),
+    "context_lag": (
+        "mean distance to the characters read, weighted by connectivity",
+        "characters",
+    ),
+    "context_fraction_squared": (
+        "`context_fraction` by the squared norm, as published",
+        "fraction",
+    ),
+    "context_lag_squared": (
+        "`context_lag` weighted by the squared norm, as published",
+        "characters",
+    ),
+}
 
 
-def _connectivity(kind: str, meaning: str, unit: str) -> Key:
-    """A key of runs that compute the connectivity; no position may have any."""
-    return Key(kind, meaning, unit, nullable=kind == "float", optional=True)
+def _connectivity() -> dict[str, Key]:
+    """Keys of runs that compute the connectivity; no position may have any."""
+    keys = {
+        "connectivity_windows_by_letters": Key(
+            "list of int",
+            f"windows with such positions, {LETTERS}",
+            "windows",
+            optional=True,
+        )
+    }
+    for name, (meaning, unit) in CONTEXT.items():
+        meanings = {
+            "": meaning,
+            "_low": "lower end of its 95 % interval over windows of this network",
+            "_high": "upper end of its 95 % interval over windows of this network",
+        }
+        for end, text in meanings.items():
+            keys[name + end] = Key("float", text, unit, nullable=True, optional=True)
+        for end, text in meanings.items():
+            text = text if end else f"`{name}` {LETTERS}"
+            keys[f"{name}{end}_by_letters"] = Key(
+                "list of float", text, unit, optional=True
+            )
+    return keys
 
 
 KEYS: dict[str, Key] = {
@@ -62,31 +101,5 @@ KEYS: dict[str, Key] = {
     "test_top1_by_letters": Key("list of float", f"`test_top1` {LETTERS}", SCORED),
     "test_top2_by_letters": Key("list of float", f"`test_top2` {LETTERS}", SCORED),
     "test_top3_by_letters": Key("list of float", f"`test_top3` {LETTERS}", SCORED),
-    "connectivity_windows_by_letters": _connectivity(
-        "list of int", f"windows with such positions, {LETTERS}", "windows"
-    ),
-    "context_fraction": _connectivity(
-        "float", "fraction of connectivity before the current word", "fraction"
-    ),
-    "context_fraction_low": _connectivity("float", LOW, "fraction"),
-    "context_fraction_high": _connectivity("float", HIGH, "fraction"),
-    "context_fraction_by_letters": _connectivity(
-        "list of float", f"`context_fraction` {LETTERS}", "fraction"
-    ),
-    "context_fraction_low_by_letters": _connectivity("list of float", LOW, "fraction"),
-    "context_fraction_high_by_letters": _connectivity(
-        "list of float", HIGH, "fraction"
-    ),
-    "context_lag": _connectivity(
-        "float",
-        "mean distance to the characters read, weighted by connectivity",
-        "characters",
-    ),
-    "context_lag_low": _connectivity("float", LOW, "characters"),
-    "context_lag_high": _connectivity("float", HIGH, "characters"),
-    "context_lag_by_letters": _connectivity(
-        "list of float", f"`context_lag` {LETTERS}", "characters"
-    ),
-    "context_lag_low_by_letters": _connectivity("list of float", LOW, "characters"),
-    "context_lag_high_by_letters": _connectivity("list of float", HIGH, "characters"),
+    **_connectivity(),
 }

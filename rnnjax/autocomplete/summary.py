@@ -2,28 +2,17 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rnnjax.autocomplete.schema import CONTEXT
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 
 # Keys of which a summary has the mean over seeds, and the standard deviation as `_sd`.
-AVERAGED = (
-    "test_loss",
-    "test_top1",
-    "test_top2",
-    "test_top3",
-    "test_top1_of_all",
-    "context_fraction",
-    "context_lag",
-)
-# Measures of the connectivity, of which rows have one value for each number of letters.
-CONTEXT = tuple(
-    f"{name}{part}"
-    for name in ("context_fraction", "context_lag")
-    for part in ("", "_low", "_high")
-)
+AVERAGED = ("test_loss", "test_top1", "test_top2", "test_top3", "test_top1_of_all")
+# The largest values of measures of the connectivity; the smallest are 0.
+LARGEST = {"fraction": 1.0, "characters": math.inf}
 
 
 class Shape(NamedTuple):
@@ -56,7 +45,10 @@ def shape_name(shape: Shape, rows: Sequence[Row]) -> str:
 
 
 def summary(rows: list[Row]) -> list[Row]:
-    """A line for each shape: means and standard deviations over seeds."""
+    """A line for each shape: means and standard deviations over seeds.
+
+    Measures of the connectivity have 95 % intervals instead, see `_context`.
+    """
     return [_line(shape, lanes) for shape, lanes in by_shape(rows)]
 
 
@@ -73,9 +65,10 @@ def _line(shape: Shape, lanes: list[Row]) -> Row:
         "unigram_entropy": first["unigram_entropy"],
     }
     for key in AVERAGED:
-        if any(key in row for row in lanes):
-            mean = statistics.mean(row.get(key) for row in lanes)
-            line |= {key: mean.mean, f"{key}_sd": mean.sd}
+        mean = statistics.mean(row[key] for row in lanes)
+        line |= {key: mean.mean, f"{key}_sd": mean.sd}
+    if has_connectivity(lanes):
+        line |= _context(lanes)
     line["diverged"] = sum(row["status"] == "diverged" for row in lanes)
     return line
 
@@ -88,28 +81,58 @@ def has_connectivity(rows: Sequence[Row]) -> bool:
 def context_by_letters(rows: Sequence[Row]) -> list[Row]:
     """How far back the connectivity reaches, by letters of the word that were read.
 
-    A line for each shape and number of letters, about the shape's first trained seed:
-    its name as `cell`, the `letters`, the number of `windows`, and context_fraction
-    and context_lag with their intervals. The last number of letters is left out, since
-    it stands for longer words too.
+    A line for each shape and number of letters: the shape's name as `cell`, the
+    `letters`, the number of `windows` that have such positions, and what `_context`
+    gives. The last number of letters is left out, since it stands for longer words too.
     """
     lines: list[Row] = []
     for shape, lanes in by_shape(rows):
-        row = next((row for row in lanes if "context_fraction" in row), None)
-        if row is None:
+        trained = [row for row in lanes if "context_fraction" in row]
+        if not trained:
             continue
-        windows = row["connectivity_windows_by_letters"]
+        windows = trained[0]["connectivity_windows_by_letters"]
         for letters, count in enumerate(windows[:-1]):
             if count:
-                line = {
-                    "cell": shape_name(shape, rows),
-                    "letters": letters,
-                    "windows": count,
-                }
-                for key in CONTEXT:
-                    line[key] = row[f"{key}_by_letters"][letters]
-                lines.append(line)
+                line = {"cell": shape_name(shape, rows), "letters": letters}
+                lines.append(line | {"windows": count} | _context(trained, letters))
     return lines
+
+
+def _context(lanes: Sequence[Row], letters: int | None = None) -> Row:
+    """Means over trainings of the measures in `schema.CONTEXT`, with 95 % intervals.
+
+    Intervals are Student's over the `trainings`; with one training, they are those of
+    its row, over windows. They end at 0 and, of a fraction, at 1. With `letters` the
+    measures are those after so many letters of the word.
+    """
+    trained = [row for row in lanes if "context_fraction" in row]
+
+    def values(key: str) -> list[float | None]:
+        if letters is None:
+            return [row[key] for row in trained]
+        return [row[f"{key}_by_letters"][letters] for row in trained]
+
+    line: Row = {"trainings": len(trained)}
+    for name, (_, unit) in CONTEXT.items():
+        mean = statistics.mean(values(name))
+        low, high = mean.low, mean.high
+        if len(trained) == 1:
+            (low,), (high,) = values(f"{name}_low"), values(f"{name}_high")
+        line[name] = mean.mean
+        line[f"{name}_low"] = None if low is None else max(low, 0.0)
+        line[f"{name}_high"] = None if high is None else min(high, LARGEST[unit])
+    return line
+
+
+def interval_text(trainings: Collection[int]) -> str:
+    """What intervals of the connectivity are over, given the trainings of each mean."""
+    fewest, most = min(trainings), max(trainings)
+    if most == 1:
+        return "one training each; 95 % intervals over its windows"
+    if fewest == most:
+        return f"means of {most} trainings with 95 % intervals over trainings"
+    some = f"means of {fewest} to {most} trainings with 95 % intervals over trainings"
+    return some + (", of one training over its windows" if fewest == 1 else "")
 
 
 def seconds_per_update(

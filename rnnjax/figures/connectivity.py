@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnjax.autocomplete import summary
 from rnnjax.autocomplete.exported import Example
 from rnnjax.figures import canvas
 
@@ -21,14 +22,16 @@ MIN_PROBABILITY = 0.01  # of a guess; a smaller one is written as < 1 %
 HEAT = ("white", "#ffd9b0", "#ff8c1a")
 OUTLINE = "#0b57d0"
 LEGEND = (
-    "connectivity: norm of the gradient of the right word's logit with respect to each "
-    "character, as a fraction of the largest",
-    "outlined: the last character read; gray: not read yet",
+    "connectivity: norm (not squared) of the gradient of the right word's logit with "
+    "respect to each character, as a fraction of the largest",
+    "one network of one seed each; outlined: the last character read; gray: not read "
+    "yet",
 )
 LAG_LABELS = {
     "context_fraction": "fraction of connectivity before the word",
     "context_lag": "mean lag (characters)",
 }
+NORMS = {"": "by the norm", "_squared": "by the squared norm"}
 
 
 def heatmap(
@@ -85,37 +88,37 @@ def heatmap(
 def lags(folder: str | os.PathLike[str], rows: list[dict[str, Any]]) -> None:
     """Draws `lags.png`: how far back the connectivity reaches, by the letters read.
 
-    A line for each cell, with 95 % intervals. The left panel shows the fraction of the
-    connectivity that is on characters before the current word, the right one the mean
-    distance to a character, weighted by its connectivity.
+    A line for each cell, with 95 % intervals. The left panels show the fraction of the
+    connectivity that is on characters before the current word, the right ones the mean
+    distance to a character, weighted by its connectivity; the upper ones by the norm of
+    the gradient, the lower ones by its square.
 
     Args:
       folder: where the picture is written.
-      rows: for each `cell` and number of `letters` of the word that were read, the
-        means `context_fraction` and `context_lag`, their intervals with `_low` and
-        `_high` (None if unknown), and the number of `windows` averaged.
+      rows: those of `summary.context_by_letters`.
     """
     cells = list(dict.fromkeys(row["cell"] for row in rows))
-    with canvas.figure(folder, "lags", 1, 2, (4.0, 3.2)) as (fig, axes):
-        for axis, (key, label) in zip(axes[0], LAG_LABELS.items()):
-            for k, cell in enumerate(cells):
-                line = [row for row in rows if row["cell"] == cell]
-                _draw_line(axis, line, key, label=cell, color=f"C{k}")
-            axis.set(
-                xlabel="letters of the word that were read",
-                ylabel=label,
-                ylim=(0, None),
-            )
-            axis.set_xticks(sorted({row["letters"] for row in rows}))
+    with canvas.figure(folder, "lags", 2, 2, (4.0, 2.9)) as (fig, axes):
+        for line, (suffix, norm) in zip(axes, NORMS.items()):
+            for axis, (key, label) in zip(line, LAG_LABELS.items()):
+                for k, cell in enumerate(cells):
+                    points = [row for row in rows if row["cell"] == cell]
+                    style = {"label": cell, "color": f"C{k}"}
+                    _draw_line(axis, points, key + suffix, **style)
+                axis.set(ylabel=f"{label},\n{norm}", ylim=(0, None))
+                axis.set_xticks(sorted({row["letters"] for row in rows}))
+        for axis in axes[-1]:
+            axis.set_xlabel("letters of the word that were read")
         fig.legend(
             *axes[0][0].get_legend_handles_labels(),
             loc="outside right center",
             frameon=False,
         )
         counts = [row["windows"] for row in rows]
+        text = summary.interval_text({row["trainings"] for row in rows})
         fig.suptitle(
-            f"means of {min(counts):,} to {max(counts):,} windows a point, "
-            "with 95 % intervals; 0 letters: at the space before the word",
+            f"{text}; {min(counts):,} to {max(counts):,} windows a point; "
+            "0 letters: at the space before the word",
             fontsize=8,
         )
 
