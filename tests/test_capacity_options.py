@@ -39,6 +39,7 @@ def test_presets_are_what_their_table_says(task, preset):
         assert getattr(config.plan, name) == values.pop(name, default)
     for name in ("trials", "rungs", "updates"):
         assert getattr(config.plan, name) == values.pop(name)
+    assert config.learn_carry == values.pop("learn_carry", False)
     for name, value in values.items():
         number = int(value.low) if isinstance(value, Range) else value
         assert getattr(config.task, name) == number

@@ -29,12 +29,13 @@ def scored(task, outputs, batch):
     return task.score(outputs, batch)
 
 
-def opened(string):
+def opened(string, low=-math.inf, high=math.inf):
     """Open brackets of each kind after each symbol: 0-9 open, 10-19 close."""
     count, history = [0] * 10, []
     for symbol in string:
         if symbol < 20:
-            count[symbol % 10] += 1 if symbol < 10 else -1
+            moved = count[symbol % 10] + (1 if symbol < 10 else -1)
+            count[symbol % 10] = min(max(moved, low), high)
         history.append(list(count))
     return history
 
@@ -208,6 +209,34 @@ def test_every_symbol_is_as_likely_and_brackets_reverse_at_the_ends():
         assert abs(np.mean(moves > 0) - ups) <= 4 * math.sqrt(
             ups * (1 - ups) / len(moves)
         ), count
+
+
+def test_clipped_brackets_are_shown_and_do_not_count():
+    batch = drawn(Parentheses(length=800, overflow="clip"), count=8)
+    shown = strings(batch)
+    counts = np.array([opened(string, 0, 10) for string in shown])
+    np.testing.assert_array_equal(np.swapaxes(batch.target, 0, 1), counts)
+    assert counts.min() == 0 and counts.max() == 10
+    frequencies = np.bincount(np.ravel(shown), minlength=30) / np.size(shown)
+    sd = math.sqrt(1 / 30 / np.size(shown))
+    np.testing.assert_allclose(frequencies, 1 / 30, atol=4 * sd)
+
+
+@pytest.mark.parametrize("overflow", ["reflect", "clip"])
+def test_the_chance_level_is_the_entropy_of_simulated_counts(overflow):
+    """The counts of half a million walks, simulated without the task's code."""
+    rng, walks = np.random.default_rng(0), 500_000
+    count, entropy = np.zeros(walks, int), 0.0
+    for _ in range(50):
+        moved = count + rng.choice([1, -1, 0], walks, p=[1 / 30, 1 / 30, 28 / 30])
+        if overflow == "reflect":
+            moved = np.where(moved < 0, 1, np.where(moved > 10, 9, moved))
+        count = np.clip(moved, 0, 10)
+        p = np.bincount(count) / walks
+        entropy -= np.sum(p[p > 0] * np.log(p[p > 0])) / 50
+    expected = {"reflect": 1.1367, "clip": 0.9749}[overflow]
+    assert entropy == pytest.approx(expected, abs=3e-3)
+    assert Parentheses(overflow=overflow).chance == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("digits", [3, 9])

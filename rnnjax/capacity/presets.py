@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from rnnjax import settings
 from rnnjax.settings import Range
 
-Value = int | tuple[int, ...] | Range
+Value = int | bool | str | tuple[int, ...] | Range
 
 OTHER = "other"
 SMOKE = "smoke"
@@ -108,6 +108,8 @@ PRESETS: dict[str, dict[str, dict[str, Value]]] = {
             "finalists": 10,
             "selection_seeds": 10,
             "seeds": 10,
+            "learn_carry": True,
+            "input_values": "bits",
         },
         "units": {
             "hidden_sizes": UNITS,
@@ -115,6 +117,7 @@ PRESETS: dict[str, dict[str, dict[str, Value]]] = {
             "rungs": 3,
             "updates": 50000,
             "seeds": 10,
+            "learn_carry": True,
         },
         OTHER: {
             "budgets": (10000, 30000, 100000),
@@ -122,12 +125,14 @@ PRESETS: dict[str, dict[str, dict[str, Value]]] = {
             "rungs": 4,
             "updates": 256000,
             "seeds": 5,
+            "learn_carry": True,
         },
     },
 }
-# The paper's random function has a million samples; smaller presets have fewer.
-PRESETS["paper"]["random_function"] = PRESETS["paper"][OTHER] | {
-    "samples": Range(1e6, 1e6)
+# Smaller presets have fewer samples than the paper's random function.
+PRESETS["paper"] |= {
+    "random_function": PRESETS["paper"][OTHER] | {"samples": Range(1e6, 1e6)},
+    "parentheses": PRESETS["paper"][OTHER] | {"overflow": "clip"},
 }
 
 # The best training memorizes random labels with small weights, so these ranges differ

@@ -43,6 +43,9 @@ KEYS: dict[str, Key] = {
         "int", "samples of the fixed data set, where they are searched over"
     ),
     "diverged_update": Key("int", "first update that was not finite", nullable=True),
+    "failed": Key(
+        "bool", "it diverged, or its loss is not below the chance level at the end"
+    ),
     "score": Key(
         "float",
         "what the search maximizes: the objective, negated if less of it is better",

@@ -164,6 +164,7 @@ class Training:
             "samples": int(values["samples"]),
             "status": "diverged" if diverged >= 0 else "trained",
             "diverged_update": diverged if diverged >= 0 else None,
+            "failed": self._failed(scores["loss"]),
             **scores,
             "score": self._score(scores),
             "objective": self.task.objective,
@@ -173,6 +174,10 @@ class Training:
             "loss_name": self.task.loss_name,
             "train_losses": [updates_lib.number(loss) for loss in losses],
         }
+
+    def _failed(self, loss: float | None) -> bool:
+        """Whether the training diverged or ended no better than the chance level."""
+        return loss is None or loss >= self.task.chance
 
     def _score(self, scores: Mapping[str, float | None]) -> float | None:
         """What a search maximizes; None if the training diverged."""

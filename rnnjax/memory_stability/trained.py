@@ -46,7 +46,8 @@ class TrainedNetwork:
 
         Raises `files.FolderError` if the text of the task is gone or has changed.
         """
-        about, options = self.description, {}
+        about = self.description
+        options: dict[str, Any] = {"learn_carry": about.get("learn_carry", False)}
         if about.get("recurrent_init", OWN) != OWN:
             options["recurrent_init"] = INITIALIZERS[about["recurrent_init"]]
         make_cell = registry.CELLS[about["cell"]]

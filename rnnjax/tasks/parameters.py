@@ -20,12 +20,14 @@ MIN_PADDED = 64
 
 @dataclasses.dataclass(frozen=True)
 class Parameters(Task):
-    """A fixed set of different binary inputs with random binary labels is memorized.
+    """A fixed set of binary inputs with random binary labels is memorized.
 
-    With 3 inputs and 2 samples: x = (1, -1, -1), (-1, 1, -1), labels 1, 0. The inputs
-    are shown at the first of `steps` steps, and the answer is read after the last. The
-    loss is the cross-entropy in nats a label over all samples, which are the batch of
-    every update. For b samples, of which a fraction p >= 1/2 is labeled right,
+    With 3 inputs and 2 samples: x = (1, -1, -1), (-1, 1, -1), labels 1, 0. By default
+    (`input_values="signs"`) inputs are -1 or 1, and all samples differ. With "bits"
+    they are independent draws of 0 or 1, as in the publication. The inputs are shown
+    at the first of `steps` steps, and the answer is read after the last. The loss is
+    the cross-entropy in nats a label over all samples, which are the batch of every
+    update. For b samples, of which a fraction p >= 1/2 is labeled right,
 
         bits = b + b (p log2 p + (1 - p) log2(1 - p))
 
@@ -34,6 +36,11 @@ class Parameters(Task):
     """
 
     inputs: int = setting(24, "Binary inputs of a sample.", low=1, high=32)
+    input_values: str = setting(
+        "signs",
+        "signs: inputs -1 or 1, all samples different; bits: independent 0 or 1.",
+        choices=("signs", "bits"),
+    )
     steps: int = setting(5, "Steps from the inputs to the answer.", low=1, high=1000)
     padded_samples: int = 1024
 
@@ -63,7 +70,7 @@ class Parameters(Task):
 
     @property
     def max_samples(self) -> int:
-        """2^inputs, the number of different binary inputs."""
+        """2^inputs, the number of different samples."""
         return 2**self.inputs
 
     def samples_range(self, parameters: int) -> Range:
@@ -80,18 +87,25 @@ class Parameters(Task):
 
     def make_data(self, key: jax.Array, samples: jax.Array) -> Batch:
         """All samples, the first `samples` of them with weight 1."""
-        codes_key, labels_key = jax.random.split(key)
-        codes = shuffled(
-            codes_key, jnp.arange(self.padded_samples, dtype=jnp.uint32), self.inputs
-        )
-        bits = codes[:, None] >> jnp.arange(self.inputs, dtype=jnp.uint32) & 1
+        inputs_key, labels_key = jax.random.split(key)
         labels = jax.random.bernoulli(labels_key, 0.5, (self.padded_samples,))
         counts = jnp.arange(self.padded_samples) < samples
         return Batch(
-            2 * bits[None].astype(jnp.float32) - 1,
+            self._inputs(inputs_key)[None],
             labels.astype(jnp.float32),
             counts.astype(jnp.float32),
         )
+
+    def _inputs(self, key: jax.Array) -> jax.Array:
+        """The inputs of all samples, float32 `[padded_samples, inputs]`."""
+        shape = self.padded_samples, self.inputs
+        if self.input_values == "bits":
+            return jax.random.bernoulli(key, 0.5, shape).astype(jnp.float32)
+        codes = shuffled(
+            key, jnp.arange(self.padded_samples, dtype=jnp.uint32), self.inputs
+        )
+        bits = codes[:, None] >> jnp.arange(self.inputs, dtype=jnp.uint32) & 1
+        return 2 * bits.astype(jnp.float32) - 1
 
     def sample(self, data: Data, key: jax.Array, count: int | None = None) -> Batch:
         """All samples, whatever the key and the count."""
@@ -115,8 +129,7 @@ class Parameters(Task):
 
     def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
         """Random samples one after another, with their blank steps, `[steps, I]`."""
-        shape = (-(-steps // self.steps), self.inputs)
-        x = jax.random.rademacher(key, shape, jnp.float32)
+        x = self.with_padding(-(-steps // self.steps))._inputs(key)
         x = jnp.pad(x[:, None], ((0, 0), (0, self.blank_steps), (0, 0)))
         return x.reshape(-1, self.inputs)[:steps]
 

@@ -5,6 +5,7 @@ After Collins, Sohl-Dickstein and Sussillo 2017 (arXiv:1611.09913).
 
 import dataclasses
 import functools
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -31,11 +32,11 @@ class Parentheses(Task):
     separately and need not nest. x is one-hot `[T, B, 30]`: the ten opening brackets,
     the ten closing ones, the noise.
 
-    Every symbol is drawn uniformly from the 30. A bracket that would take its count
-    below 0 or above 10 is reversed: with none open it opens, with ten open it closes.
-    So the string determines the counts, and a count between 0 and 10 goes up as often
-    as down. (A random walk that is folded at 0 and 10 has the same distribution; that
-    is how strings are made.)
+    Every symbol is drawn uniformly from the 30. With `overflow="reflect"` a bracket
+    that would take its count below 0 or above 10 is reversed: with none open it opens,
+    with ten open it closes. With "clip" it is shown and the count stays, as in the
+    publication: of ")" the count is 0. Between 0 and 10 a count goes up as often as
+    down, and the string determines the counts.
 
     The answer is a class 0..10 for each kind. The loss is the cross-entropy in nats a
     kind and step, for logits y `[T, B, 110]` as `[T, B, 10, 11]`, counts c `[T, B, 10]`
@@ -48,6 +49,12 @@ class Parentheses(Task):
     """
 
     length: int = setting(50, "Symbols in a string.")
+    overflow: str = setting(
+        "reflect",
+        "A bracket that would take its count below 0 or above 10: reflect reverses it, "
+        "clip keeps the count.",
+        choices=("reflect", "clip"),
+    )
     batch: int = batch_setting(32)
 
     loss_name = "cross-entropy in nats a kind and step"
@@ -61,27 +68,31 @@ class Parentheses(Task):
 
     @functools.cached_property
     def chance(self) -> float:
-        # Probabilities of the free walk of one kind, modulo the period of `folded`.
-        ring = np.zeros(2 * MAX_OPEN)
-        ring[0] = 1
+        bounded = BOUNDED[self.overflow]
+        up, down = (bounded(np.arange(MAX_OPEN + 1) + change) for change in (1, -1))
+        # The probability of each number of open brackets of one kind.
+        p = np.zeros(MAX_OPEN + 1)
+        p[0] = 1
         entropy = 0.0
         for _ in range(self.length):
-            ring = (
-                (SYMBOLS - 2) * ring + np.roll(ring, 1) + np.roll(ring, -1)
-            ) / SYMBOLS
-            counts = np.bincount(folded(np.arange(2 * MAX_OPEN)), ring)
-            entropy += np.sum(scipy.special.entr(counts))
+            moved = [np.bincount(to, p, MAX_OPEN + 1) for to in (up, down)]
+            p = ((SYMBOLS - 2) * p + sum(moved)) / SYMBOLS
+            entropy += np.sum(scipy.special.entr(p))
         return float(entropy / self.length)
 
     def sample(self, data: Data, key: jax.Array, count: int | None = None) -> Batch:
         shape = (self.length, count or self.batch)
         symbols = jax.random.randint(key, shape, 0, SYMBOLS)
-        one_hot = jax.nn.one_hot(symbols, SYMBOLS, dtype=jnp.int32)
-        up, down, noise = jnp.split(one_hot, (KINDS, 2 * KINDS), axis=-1)
-        counts = folded(jnp.cumsum(up - down, axis=0))
-        change = jnp.diff(counts, axis=0, prepend=0)
-        x = jnp.concatenate([change > 0, change < 0, noise], axis=-1).astype(float)
-        return Batch(x, counts, jnp.ones(symbols.shape))
+        x = jax.nn.one_hot(symbols, SYMBOLS, dtype=jnp.int32)
+        up, down, noise = jnp.split(x, (KINDS, 2 * KINDS), axis=-1)
+        if self.overflow == "clip":
+            counts = clipped(up - down)
+        else:
+            # A walk that is folded as a whole has the same distribution.
+            counts = folded(jnp.cumsum(up - down, axis=0))
+            change = jnp.diff(counts, axis=0, prepend=0)
+            x = jnp.concatenate([change > 0, change < 0, noise], axis=-1)
+        return Batch(x.astype(float), counts, jnp.ones(symbols.shape))
 
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """Mean cross-entropy of logits `[T, B, 110]`, in nats."""
@@ -108,6 +119,23 @@ class Parentheses(Task):
 def folded[Array: (np.ndarray, jax.Array)](walk: Array) -> Array:
     """A walk over all whole numbers, reflected at 0 and at 10."""
     return MAX_OPEN - abs(walk % (2 * MAX_OPEN) - MAX_OPEN)
+
+
+def clipped(changes: jax.Array) -> jax.Array:
+    """Counts `[T, ...]` after changes `[T, ...]`, each kept between 0 and 10."""
+
+    def step(count: jax.Array, change: jax.Array) -> tuple[jax.Array, jax.Array]:
+        count = jnp.clip(count + change, 0, MAX_OPEN)
+        return count, count
+
+    return jax.lax.scan(step, jnp.zeros_like(changes[0]), changes)[1]
+
+
+# What becomes of a count that has moved to -1 or 11, for each `overflow`.
+BOUNDED: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "reflect": folded,
+    "clip": lambda counts: np.clip(counts, 0, MAX_OPEN),
+}
 
 
 def _by_kind(outputs: jax.Array) -> jax.Array:
