@@ -18,12 +18,18 @@ from benchmarks.common import main
 from benchmarks.common.benchmark import Benchmark
 from rnnjax.figures import memory_stability as figures
 from rnnjax.memory_stability import config as config_lib
-from rnnjax.memory_stability import parts, schema, summary, tables, timed
+from rnnjax.memory_stability import parts, schema, slopes, summary, tables, timed
+from rnnjax.results import files
+from rnnjax.results import rows as rows_lib
 from rnnjax.results.schema import Row
 
 
 def _draw(config: config_lib.Config, rows: list[Row], folder: epath.Path) -> None:
+    """The pictures, and `slopes.csv` if there are sizes enough for slopes."""
     del config
+    found = slopes.table_rows(slopes.slopes(rows))
+    if found:
+        files.write(folder / "slopes.csv", rows_lib.csv(found))
     figures.draw(rows, folder)
 
 

@@ -25,10 +25,20 @@ def row(seed, hidden_size=2, input_size=1, first=10, status="merged", **more):
         "settled_identical": first,
         "first_cosine": 5,
         "lyapunov": -0.1 * (seed + 1),
+        "lyapunov_status": "ok",
         "floor": None if first is not None else 1e-8,
         "distance": [1.0, 0.1, 0.01, 1e-5] + [0.0] * (len(STEPS) - 4),
         **more,
     }
+
+
+def diverged(seed, **more):
+    lost = {"status": "diverged", "first": None, "lyapunov": None}
+    return row(seed, lyapunov_status="diverged", **lost, **more)
+
+
+def dead(seed, **more):
+    return row(seed, lyapunov=None, lyapunov_status="dead", **more)
 
 
 def test_summary_keeps_censored_and_diverged_lanes_apart():
@@ -36,39 +46,87 @@ def test_summary_keeps_censored_and_diverged_lanes_apart():
         row(0),
         row(1, first=30),
         row(2, first=None, status="apart"),
-        row(3, first=None, status="diverged", lyapunov=None),
+        diverged(3),
     ]
     (line,) = summary.summary(rows)
-    assert [line[key] for key in ("seeds", "merged", "apart", "diverged")] == [
-        4,
-        2,
-        1,
-        1,
-    ]
+    counts = [line[key] for key in ("seeds", "merged", "apart", "diverged")]
+    assert counts == [4, 2, 1, 1]
     assert line["first_identical_fraction"] == pytest.approx(2 / 3)
     assert line["first_identical_median"] == 30
-    assert line["first_identical_mean"] == pytest.approx((10 + 30 + 1000) / 3)
-    assert line["lyapunov"] == pytest.approx(-0.2)
-    assert line["lyapunov_n"] == 3
+    assert line["first_identical_low"] is None  # no interval of three seeds
+    assert line["lyapunov_median"] == pytest.approx(-0.2)
+    assert (line["lyapunov_status"], line["dead"]) == ("ok", 0)
+
+
+def test_intervals_have_a_width_and_null_where_they_have_no_end():
+    def line(*times):
+        (found,) = summary.summary([row(s, first=t) for s, t in enumerate(times)])
+        keys = ("fraction", "median", "low", "high")
+        return [found[f"first_identical_{key}"] for key in keys]
+
+    assert line(*[10] * 10) == [1, 10, 9.5, 10.5]
+    assert line(*[0] * 10) == [1, 0, 0, 0.5]
+    fraction, median, low, high = line(*range(10, 14), *[None] * 6)
+    assert (fraction, median, high) == (0.4, None, None)
+    assert 10 < low < 13
+    assert line(*[None] * 10) == [0, None, None, None]
+
+
+def test_dead_lanes_count_as_minus_infinity_and_diverged_ones_not_at_all():
+    def line(count):
+        lanes = [dead(s) for s in range(count)] + [row(s) for s in range(count, 10)]
+        (found,) = summary.summary([*lanes, diverged(10)])
+        return found, summary.exponent_entry([*lanes, diverged(10)])
+
+    found, text = line(1)
+    assert found["lyapunov_median"] == pytest.approx(-0.65)
+    assert found["lyapunov_low"] == pytest.approx(-0.934, abs=1e-3)
+    assert (found["dead"], found["dead_fraction"]) == (1, 0.1)
+    assert text == "-0.650 (-0.934 to -0.366) dead 1/10"
+    found, text = line(6)
+    assert (found["lyapunov_median"], found["lyapunov_low"]) == (None, None)
+    assert found["lyapunov_high"] is not None
+    assert (found["dead"], found["lyapunov_status"]) == (6, "dead")
+    assert text == "dead 6/10 (to -0.866)"
+    assert line(10)[1] == "dead 10/10"
+    assert summary.exponent_entry([diverged(0)]) == "diverged"
+
+
+def test_small_exponents_do_not_become_zero():
+    texts = [summary.rate(value) for value in (-0.2049, -0.01, -0.00041, 0.0)]
+    assert texts == ["-0.205", "-0.010", "-0.00041", "0"]
+
+
+def test_a_seed_counts_once_with_the_median_over_its_shapes():
+    rows = [
+        row(seed, hidden_size=units, first=first, lyapunov=-0.1 * units)
+        for seed in range(10)
+        for units, first in ((2, 10), (4, 20), (8, None if seed % 2 else 30))
+    ]
+    t = summary.times(rows, "first_identical")
+    assert (t.n, t.fraction.mean, t.median.median) == (10, 1, 20)
+    assert summary.exponent(rows).median.median == pytest.approx(-0.4)
+
+
+TEN = [*range(36, 41), *range(41, 46)]
 
 
 @pytest.mark.parametrize(
     ("times", "text"),
     [
-        ([10, 12], "11 ±13"),
-        ([0, None], ">=500 1/2"),
-        ([None, None], ">=1000"),
-        ([4], "4.0"),
-        ([10, 10], "10 ±0.0"),
+        (TEN, "40.5 (37 to 44)"),
+        ([10, 12], "11"),
+        ([0, None], ">=1,000 1/2"),
+        ([None] * 10, ">=1,000 0/10"),
+        ([4], "4"),
+        ([10] * 10, "10 (9 to 11)"),
+        ([*range(10, 14), *[None] * 6], ">=1,000 4/10 (from 11)"),
+        ([*range(10, 18), None, None], "14.5 8/10 (from 11)"),
     ],
 )
 def test_entries_say_what_is_known(times, text):
-    assert (
-        summary.entry(
-            [row(seed, first=first) for seed, first in enumerate(times)], "identical"
-        )
-        == text
-    )
+    lanes = [row(seed, first=first) for seed, first in enumerate(times)]
+    assert summary.entry(lanes, "identical") == text
 
 
 def test_an_entry_without_a_sound_lane_says_so():
@@ -96,7 +154,9 @@ def test_pictures_show_every_shape(tmp_path):
         "units",
         "input size",
         "1/2",
-        "505",
+        "≥1000",
+        "one logarithmic scale",
+        "median over 2 seeds",
     ):
         assert text in heat
     assert "1 input" in (tmp_path / "distance.svg").read_text()

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from etils import epath
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 STYLE: Any = {  # of matplotlib.rcParams
@@ -71,3 +73,24 @@ def figure(
                 (epath.Path(folder) / f"{name}.{kind}").write_bytes(buffer.getvalue())
         finally:
             pyplot.close(fig)
+
+
+def caption(fig: "Figure", text: str) -> None:
+    """Writes what a picture shows above its panels, in lines of its width."""
+    width = int(15 * fig.get_figwidth())  # characters
+    fig.suptitle(textwrap.fill(text, width), fontsize=8)
+
+
+def plain_numbers(axis: "Axis") -> None:
+    """Labels a logarithmic axis with 20 instead of 2 x 10^1."""
+    from matplotlib import ticker
+
+    axis.set_major_formatter(ticker.LogFormatter())
+    axis.set_minor_formatter(ticker.LogFormatter())
+
+
+def palette(n: int) -> np.ndarray:
+    """`n` colors in order, `[n, 4]`."""
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](np.linspace(0.0, 0.92, n))

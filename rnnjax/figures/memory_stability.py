@@ -1,19 +1,22 @@
 """Pictures of memory stability."""
 
 import itertools
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from rnnjax.figures import canvas
+from rnnjax.figures import canvas, stability_slopes
+from rnnjax.figures.canvas import caption, palette
 from rnnjax.memory_stability import summary
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 
 MAX_COLUMNS = 4  # of panels of `distance.png`
 QUARTILES = (0.25, 0.5, 0.75)
+LEAST = 0.5  # steps; where a logarithmic scale has the time 0
+
+Cells = dict[tuple[int, int], statistics.Times]  # of a heat map, by row and column
 
 
 def draw(rows: list[Row], folder: Any) -> None:
@@ -23,66 +26,102 @@ def draw(rows: list[Row], folder: Any) -> None:
     if len(summary.series(rows)) > 1:
         cells(rows, folder)
     distance(rows, folder)
+    stability_slopes.draw(rows, folder)
 
 
 def heatmap(rows: list[Row], folder: Any) -> None:
-    """`heatmap.png`: mean merge time by input size and units.
+    """`heatmap.png`: median merge time by input size and units, with its interval.
 
-    A panel for each series and criterion; every panel has its own colors. Censored
-    shapes are hatched and show a lower bound with the number of lanes that met the
-    criterion.
+    A panel for each series and criterion; each criterion has one color scale. If some
+    seeds never met the criterion, the shape is hatched and shows how many did.
     """
     names, series = summary.criteria(rows), summary.series(rows)
     inputs = sorted({row["input_size"] for row in rows})
     units = sorted({row["hidden_size"] for row in rows})
     panels = list(itertools.product(series, names))
     columns = min(3, len(names)) if len(series) == 1 else len(names)
-    size = (max(3.0, 0.5 * len(units) + 1.2), max(2.4, 0.36 * len(inputs) + 1.1))
+    size = (max(3.4, 0.6 * len(units) + 1.6), max(2.4, 0.4 * len(inputs) + 1.1))
     grid_rows = -(-len(panels) // columns)
+    horizon = rows[0]["shared_steps"]
+    times = {one: _times(rows, *one, inputs, units) for one in panels}
     with canvas.figure(folder, "heatmap", grid_rows, columns, size) as (fig, axes):
-        for axis, panel in itertools.zip_longest(axes.flat, panels):
-            if panel is None:
-                axis.set_visible(False)
-                continue
-            one, name = panel
-            lanes = [row for row in rows if summary.series_of(row) == one]
-            _heat(axis, lanes, f"first_{name}", inputs, units)
-            axis.set_title(f"{summary.title(*one)}: {summary.criterion_title(name)}")
-        width = int(13 * fig.get_figwidth())  # characters of a line
-        fig.suptitle(textwrap.fill(_caption(rows), width), fontsize=9)
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        for name in names:
+            some = [k for k, panel in enumerate(panels) if panel[1] == name]
+            norm = _norm([times[panels[k]] for k in some], horizon)
+            for k in some:
+                one = panels[k][0]
+                image = _heat(axes.flat[k], times[one, name], horizon, norm)
+                title = f"{summary.title(*one)}: {summary.criterion_title(name)}"
+                axes.flat[k].set_title(title)
+                _sizes(axes.flat[k], inputs, units)
+            bar = fig.colorbar(image, ax=[axes.flat[k] for k in some], fraction=0.04)
+            canvas.plain_numbers(bar.ax.yaxis)
+        caption(fig, _heat_caption(rows))
 
 
-def _heat(
-    axis: Any, rows: list[Row], key: str, inputs: list[int], units: list[int]
-) -> None:
-    from matplotlib import colormaps, colors, patches
+def _times(
+    rows: list[Row],
+    series: summary.Series,
+    name: str,
+    inputs: list[int],
+    units: list[int],
+) -> Cells:
+    lanes = [row for row in rows if summary.series_of(row) == series]
+    return {
+        (inputs.index(shape[2]), units.index(shape[3])): summary.times(
+            some, f"first_{name}"
+        )
+        for shape, some in summary.shapes(lanes)
+    }
 
-    times: dict[tuple[int, int], Any] = {}
-    for (_, _, input_size, hidden_size, _), lanes in summary.shapes(rows):
-        index = inputs.index(input_size), units.index(hidden_size)
-        times[index] = summary.times(lanes, key)
-    values = np.full((len(inputs), len(units)), np.nan)
-    for index, t in times.items():
-        if t.n:
-            values[index] = max(t.restricted.mean, 0.1)
-    low, high = 1.0, 10.0
-    if np.isfinite(values).any():
-        low, high = np.nanmin(values), np.nanmax(values)
-    norm = colors.LogNorm(low, max(high, 1.01 * low))  # LogNorm fails if both are equal
-    axis.imshow(values, cmap="viridis", norm=norm, aspect="auto")
+
+def _norm(panels: list[Cells], horizon: int) -> Any:
+    """The color scale of a criterion."""
+    from matplotlib import colors
+
+    medians = [t.median.median for cells in panels for t in cells.values()]
+    values = [max(min(m, horizon), LEAST) for m in medians if m is not None]
+    low, high = (min(values), max(values)) if values else (1.0, 10.0)
+    return colors.LogNorm(low, max(high, 1.01 * low))  # fails if both are equal
+
+
+def _heat(axis: Any, times: Cells, horizon: int, norm: Any) -> Any:
+    from matplotlib import colormaps, patches
+
+    values = np.full([1 + max(k) for k in zip(*times)], np.nan)
     for (i, j), t in times.items():
-        if t.n and t.fraction == 1:
-            text = summary.number(t.restricted.mean)
-        else:
-            bound = f"≥{summary.number(t.restricted.mean)}" if t.n else ""
-            text = f"{bound}\n{round(t.fraction * t.n)}/{t.n}" if t.n else "div."
+        median, text, small = t.median.median, "div.", ""
+        if median is not None:
+            values[i, j] = max(min(median, horizon), LEAST)
+            text = ("≥" if np.isinf(median) else "") + _short(min(median, horizon))
+            small = summary.met(t).strip() or _limits(t.median)
+        if summary.met(t):
             hatch: Any = {"hatch": "///", "edgecolor": "0.6", "lw": 0}
             box = patches.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, **hatch)
             axis.add_patch(box)
-        red, green, blue, _ = colormaps["viridis"](norm(values[i, j]) if t.n else 1.0)
-        dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
-        style = {"fontsize": 7, "color": "white" if dark else "black"}
-        axis.text(j, i, text, ha="center", va="center", **style)
+        color = colormaps["viridis"](norm(values[i, j])) if t.n else (1, 1, 1, 1)
+        dark = 0.3 * color[0] + 0.6 * color[1] + 0.1 * color[2] < 0.5
+        style: Any = {"ha": "center", "color": "white" if dark else "black"}
+        axis.text(j, i, text, va="bottom" if small else "center", fontsize=7, **style)
+        axis.text(j, i + 0.05, small, va="top", fontsize=5.5, **style)
+    return axis.imshow(values, cmap="viridis", norm=norm, aspect="auto")
+
+
+def _short(value: float) -> str:
+    """A time in at most five characters."""
+    return f"{value:g}" if value < 10_000 else f"{value / 1000:.0f}k"
+
+
+def _limits(m: statistics.Median) -> str:
+    """The interval of a time, rounded outward to whole steps."""
+    if m.low is None or m.high is None:
+        return ""
+    return f"{_short(np.floor(m.low))}–{_short(np.ceil(m.high))}"
+
+
+def _sizes(axis: Any, inputs: list[int], units: list[int]) -> None:
     axis.set_xticks(range(len(units)), units)
     axis.set_yticks(range(len(inputs)), inputs)
     axis.set_xlabel("units")
@@ -91,16 +130,18 @@ def _heat(
     axis.tick_params(length=0)
 
 
-def _caption(rows: list[Row]) -> str:
+def _heat_caption(rows: list[Row]) -> str:
     seeds = len({row["seed"] for row in rows})
-    caption = (
-        f"First shared step at which both outputs agree: mean over {seeds} seeds of "
-        f"{rows[0]['dtype']} runs with {rows[0]['shared_steps']:,} shared steps. "
-        "Hatched: some seeds never did (how many did, and a lower bound of the mean)."
+    text = (
+        "First shared step at which both outputs agree: median over "
+        f"{seeds} seeds, below it its 95 % interval, of {rows[0]['dtype']} runs with "
+        f"{rows[0]['shared_steps']:,} shared steps. Hatched: some seeds never did "
+        "(how many did); ≥ if half or more never did. Colors: steps, one logarithmic "
+        "scale for each criterion."
     )
     if any(row["status"] == "diverged" for row in rows):
-        caption += " Lanes that diverged are left out; div.: all did."
-    return caption
+        text += " Lanes that diverged are left out; div.: all did."
+    return text
 
 
 def distance(rows: list[Row], folder: Any) -> None:
@@ -108,7 +149,7 @@ def distance(rows: list[Row], folder: Any) -> None:
 
     A panel for each series and input size, a line for each number of units: the median
     over seeds, with a band from the lower to the upper quartile. A line ends where the
-    median is exactly 0.
+    median is exactly 0, and a band where the upper quartile is.
     """
 
     def panel_of(row: Row) -> tuple[summary.Series, int]:
@@ -117,6 +158,8 @@ def distance(rows: list[Row], folder: Any) -> None:
     steps = summary.sample_steps(rows[0]["shared_steps"])
     panels = sorted({panel_of(row) for row in rows})
     units = sorted({row["hidden_size"] for row in rows})
+    positive = [d for row in rows for d in row["distance"] if d]
+    least = min(positive, default=1e-9)
     columns = min(MAX_COLUMNS, len(panels))
     grid_rows = -(-len(panels) // columns)
     grid = {"sharex": True, "sharey": True}
@@ -128,7 +171,7 @@ def distance(rows: list[Row], folder: Any) -> None:
                 axis.set_visible(False)
                 continue
             lanes = [row for row in rows if panel_of(row) == panel]
-            _distances(axis, steps, lanes, units)
+            _distances(axis, steps, lanes, units, least)
             inputs = f"{panel[1]} input{'s' if panel[1] > 1 else ''}"
             axis.set_title(f"{summary.title(*panel[0])}, {inputs}")
         for column in axes.T:
@@ -138,12 +181,23 @@ def distance(rows: list[Row], folder: Any) -> None:
         for axis in axes[:, 0]:
             axis.set_ylabel("largest difference")
         _units_legend(fig, axes)
+        seeds = len({row["seed"] for row in rows})
+        text = (
+            f"Lines: medians over {seeds} seeds, to where they are exactly 0. Bands: "
+            "lower to upper quartile; one that reaches the lower edge has a lower "
+            "quartile of 0."
+        )
+        caption(fig, text)
 
 
 def _distances(
-    axis: Any, steps: np.ndarray, rows: list[Row], units: Sequence[int]
+    axis: Any,
+    steps: np.ndarray,
+    rows: list[Row],
+    units: Sequence[int],
+    least: float,
 ) -> None:
-    for hidden_size, color in zip(units, _palette(len(units))):
+    for hidden_size, color in zip(units, palette(len(units))):
         curves = [
             row["distance"]
             for row in rows
@@ -151,10 +205,12 @@ def _distances(
         ]
         if curves:
             quartiles = np.quantile(np.asarray(curves, float), QUARTILES, axis=0)
-            low, middle, high = (np.where(q > 0, q, np.nan) for q in quartiles)
+            low = np.maximum(quartiles[0], least)
+            middle, high = (np.where(q > 0, q, np.nan) for q in quartiles[1:])
             axis.plot(steps, middle, color=color, lw=1.2, label=hidden_size)
             axis.fill_between(steps, low, high, color=color, alpha=0.2, lw=0)
     axis.set(xscale="symlog", yscale="log")
+    axis.set_ylim(bottom=least)
     if not axis.lines:
         where = {"transform": axis.transAxes, "ha": "center", "fontsize": 8}
         axis.text(0.5, 0.5, "all lanes diverged", **where)
@@ -172,8 +228,9 @@ def _units_legend(fig: Any, axes: Any) -> None:
 def cells(rows: list[Row], folder: Any) -> None:
     """`cells.png`: merge times and largest Lyapunov exponents, a line for each series.
 
-    Means over all lanes of a series with 95 % intervals. A triangle is a lower bound:
-    some lanes never met the criterion. Series are sorted by the strictest tolerance.
+    Medians over seeds with 95 % intervals; a seed counts once, with the median over its
+    shapes. Triangles are beyond the axis: times that half of the seeds or more do not
+    have, and exponents of minus infinity. Series are sorted by the strictest tolerance.
     """
     names = summary.criteria(rows)
     groups = {
@@ -186,109 +243,131 @@ def cells(rows: list[Row], folder: Any) -> None:
         for name in names
     }
 
-    def strictest(one: summary.Series) -> tuple[bool, float]:
-        t = times[one, names[-1]]
-        return t.n > 0, t.restricted.mean or 0.0
+    def strictest(one: summary.Series) -> float:
+        median = times[one, names[-1]].median.median
+        return -1.0 if median is None else median
 
     order = sorted(groups, key=strictest)
-    size = (4.6, 0.24 * len(order) + 1.6)
+    size = (5.2, 0.26 * len(order) + 1.8)
     with canvas.figure(folder, "cells", 1, 2, size, sharey=True) as (fig, axes):
         left, right = axes[0]
-        for k, (name, color) in enumerate(zip(names, _palette(len(names)))):
-            offset = 0.5 * ((k + 0.5) / len(names) - 0.5)
-            label = summary.criterion_title(name)
-            for line, one in enumerate(order):
-                first = label if line == 0 else None
-                _time(left, times[one, name], line + offset, color, first)
-        for y, one in enumerate(order):
-            _exponent(right, groups[one], y)
+        for k, (name, color) in enumerate(zip(names, palette(len(names)))):
+            offset = 0.6 * ((k + 0.5) / len(names) - 0.5)
+            title = summary.criterion_title(name)
+            left.plot([], [], "o", color=color, ms=5, label=title)
+            for y, one in enumerate(order):
+                horizon = groups[one][0]["shared_steps"]
+                _time(left, times[one, name], horizon, y + offset, color)
+        _exponents(right, [groups[one] for one in order])
         left.set_yticks(range(len(order)), [summary.title(*one) for one in order])
         left.set(xscale="log", xlabel="first shared step that agrees (+1)")
-        right.axvline(0, color="0.8", lw=0.8, zorder=0)
+        canvas.plain_numbers(left.xaxis)
         right.set_xlabel("largest Lyapunov exponent (nats a step)")
-        inputs = sorted({row["input_size"] for row in rows})
-        units = sorted({row["hidden_size"] for row in rows})
-        sizes = f"inputs {', '.join(map(str, inputs))}; "
-        fig.suptitle(f"{sizes}units {', '.join(map(str, units))}", fontsize=9)
         handles, labels = left.get_legend_handles_labels()
         place: Any = {"loc": "outside right center", "frameon": False, "fontsize": 8}
         fig.legend(handles, labels, **place)
+        caption(fig, _cells_caption(rows))
 
 
-def _time(
-    axis: Any, t: statistics.Times, y: float, color: Any, label: str | None
-) -> None:
-    mean, marker = t.restricted, "o" if t.fraction == 1 else ">"
-    if mean.mean is None:
+def _cells_caption(rows: list[Row]) -> str:
+    inputs = ", ".join(map(str, sorted({row["input_size"] for row in rows})))
+    units = ", ".join(map(str, sorted({row["hidden_size"] for row in rows})))
+    seeds = len({row["seed"] for row in rows})
+    several = len(summary.shapes(rows)) > len(summary.series(rows))
+    text = (
+        f"Inputs {inputs}; units {units}. Medians over {seeds} seeds"
+        f"{' (of the median over shapes)' if several else ''}; lines: their 95 % "
+        "intervals. 4/10: seeds that met the criterion; triangle: half or more did "
+        "not, in the whole run."
+    )
+    if summary.exponent(rows).dead:
+        text += " Dead lanes have an exponent of minus infinity."
+    return text
+
+
+def _time(axis: Any, t: statistics.Times, horizon: int, y: float, color: Any) -> None:
+    m = t.median
+    if m.median is None:
         return
-    axis.plot([mean.mean + 1], [y], marker, color=color, ms=5, label=label)
-    if mean.low is not None and mean.high is not None:
-        axis.plot([mean.low + 1, mean.high + 1], [y, y], color=color, lw=1)
+    x, marker = min(m.median, horizon) + 1, ">" if np.isinf(m.median) else "o"
+    axis.plot([x], [y], marker, color=color, ms=5)
+    right = x
+    if m.low is not None and m.high is not None:
+        right = min(m.high, horizon) + 1
+        axis.plot([min(m.low, horizon) + 1, right], [y, y], color=color, lw=1)
+    axis.text(right, y, f"  {summary.met(t)}", va="center", fontsize=6)
 
 
-def _exponent(axis: Any, lanes: list[Row], y: float) -> None:
-    exponent = statistics.mean(row["lyapunov"] for row in lanes)
-    if exponent.mean is None or exponent.high is None:
-        axis.text(0, y, lanes[0]["lyapunov_status"], va="center", fontsize=7)
-        return
-    half = exponent.high - exponent.mean
-    style: Any = {"fmt": "o", "color": "0.2", "ms": 4, "lw": 1}
-    axis.errorbar([exponent.mean], [y], xerr=[[half]], **style)
+def _exponents(axis: Any, groups: Sequence[list[Row]]) -> None:
+    """A line for each series, and beside it how many of its lanes are dead."""
+    found = [summary.exponent(lanes) for lanes in groups]
+    numbers = [
+        (e.median.low, e.median.median, e.median.high)
+        for e in found
+        if e.median.median is not None
+    ]
+    known = [x for three in numbers for x in three if x is not None and np.isfinite(x)]
+    least, most = min(known, default=-1.0), max([*known, 0.0])
+    edge = least - 0.05 * (most - least or 1.0)
+    axis.axvline(0, color="0.8", lw=0.8, zorder=0)
+    for y, e in enumerate(found):
+        middle, low, high = e.median.median, e.median.low, e.median.high
+        text = f"dead {e.dead}/{e.lanes}" if e.dead else ""
+        if middle is None:
+            axis.text(edge, y, e.status, va="center", fontsize=7)
+            continue
+        right = x = max(middle, edge)
+        axis.plot([x], [y], "o" if np.isfinite(middle) else "<", color="0.2", ms=4)
+        if low is not None and high is not None:
+            right = max(high, edge)
+            axis.plot([max(low, edge), right], [y, y], color="0.2", lw=1)
+        axis.text(right, y, f"  {text}", va="center", fontsize=7)
 
 
 def precision(runs: Mapping[str, list[Row]], names: list[str], folder: Any) -> None:
     """`precision.png`: median merge time over units, in several arithmetics.
 
     `runs` maps an arithmetic to rows of the same networks; `names` are the criteria.
-    Bands are from the lower to the upper quartile over seeds. If half of the seeds or
-    more never met the criterion, a triangle at the last shared step is a lower bound.
+    Bands are 95 % intervals of the medians over seeds. If half of the seeds or more
+    never met the criterion, a triangle at the last shared step is a lower bound.
     """
-    units = sorted({row["hidden_size"] for rows in runs.values() for row in rows})
-    with canvas.figure(folder, "precision", 1, 1, (5.6, 3.4)) as (fig, axes):
+    every = [row for rows in runs.values() for row in rows]
+    units = sorted({row["hidden_size"] for row in every})
+    seeds, horizon = len({row["seed"] for row in every}), every[0]["shared_steps"]
+    with canvas.figure(folder, "precision", 1, 1, (6.4, 4.0)) as (fig, axes):
         axis = axes[0][0]
-        colors = zip(names, _palette(len(names)))
+        colors = zip(names, palette(len(names)))
         styles = zip(runs, ("-", "--", ":"))
         for (name, color), (label, style) in itertools.product(colors, styles):
-            _precision(axis, runs[label], units, name, f", {label}", style, color)
-        ylabel = "shared steps until the outputs agree"
+            title = f"{summary.criterion_title(name)}, {label}"
+            _precision(axis, runs[label], name, title, style, color)
+        ylabel = "shared steps until the outputs agree (+1)"
         axis.set(xscale="log", yscale="log", xlabel="units", ylabel=ylabel)
         axis.set_xticks(units, units)
         axis.minorticks_off()
         fig.legend(loc="outside right center", frameon=False, fontsize=8)
+        text = (
+            f"Lines: medians over {seeds} seeds. Bands: their 95 % intervals. "
+            "Triangles: lower bounds, where half of the seeds or more never agreed in "
+            f"{horizon:,} shared steps."
+        )
+        caption(fig, text)
 
 
 def _precision(
-    axis: Any,
-    rows: list[Row],
-    units: list[int],
-    name: str,
-    suffix: str,
-    style: str,
-    color: Any,
+    axis: Any, rows: list[Row], name: str, label: str, style: str, color: Any
 ) -> None:
-    horizon = rows[0]["shared_steps"]
-    by_units = [
-        [
-            row[f"first_{name}"]
-            for row in rows
-            if row["hidden_size"] == h and row["status"] != "diverged"
-        ]
-        for h in units
-    ]
-    quartiles = [
-        np.quantile([horizon if t is None else t + 1 for t in times], QUARTILES)
-        for times in by_units
-    ]
-    low, middle, high = np.transpose(quartiles)
-    label = summary.criterion_title(name) + suffix
+    points = []
+    for shape, lanes in summary.shapes(rows):
+        m = summary.times(lanes, f"first_{name}").median
+        if m.median is not None:
+            low, high = (m.median if x is None else x for x in (m.low, m.high))
+            points.append((shape[3], low, m.median, high))
+    if not points:
+        return
+    units, *times = np.transpose(points)
+    low, middle, high = np.minimum(times, rows[0]["shared_steps"]) + 1
     axis.plot(units, middle, style, color=color, label=label, lw=1.4)
     axis.fill_between(units, low, high, color=color, alpha=0.15, lw=0)
-    censored = [sum(t is None for t in times) * 2 >= len(times) for times in by_units]
-    where = np.asarray(censored)
-    axis.plot(np.asarray(units)[where], middle[where], "^", color=color)
-
-
-def _palette(n: int) -> Any:
-    from matplotlib import colormaps
-
-    return colormaps["viridis"](np.linspace(0.0, 0.92, n))
+    beyond = np.isinf(times[1])
+    axis.plot(units[beyond], middle[beyond], "^", color=color)

@@ -3,14 +3,16 @@
 import itertools
 from collections.abc import Sequence
 
-from rnnjax.memory_stability import summary
-from rnnjax.results import statistics
+from rnnjax.memory_stability import slopes, summary
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """One table if each series has one shape, else a table for each and criterion."""
+    """One table if each series has one shape, else a table for each and criterion.
+
+    Then what a doubling of units or inputs adds, if there are sizes enough.
+    """
     if len(summary.shapes(rows)) == len(summary.series(rows)):
         content = [_by_series(rows)]
     else:
@@ -22,10 +24,26 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     numbers = ", ".join(f"{count} {status}" for status, count in counts.items())
     notes = [
         f"{len(rows)} lanes: {numbers}",
-        "Mean over seeds ± half of its 95 % interval. >= is a lower bound of the mean, "
-        "with how many seeds met the criterion.",
+        "Median over seeds (its 95 % interval, rounded outward to whole steps). >= is "
+        "a lower bound: half of the seeds or more never met the criterion. "
+        "4/10: how many did.",
+        *_dead(rows),
     ]
-    return [*content, Table("", [], [], notes)]
+    growth = slopes.tables(rows)
+    if growth:
+        notes.append(slopes.NOTE)
+    return [*content, *growth, Table("", [], [], notes)]
+
+
+def _dead(rows: Sequence[Row]) -> list[str]:
+    """How many exponents are minus infinity, if any."""
+    e = summary.exponent(rows)
+    if not e.dead:
+        return []
+    return [
+        f"{e.dead} of {e.lanes} lanes are dead: every disturbance became exactly 0, "
+        "and their exponent counts as minus infinity."
+    ]
 
 
 def _by_shape(rows: Sequence[Row]) -> list[Table]:
@@ -51,11 +69,7 @@ def _by_series(rows: Sequence[Row]) -> Table:
     """Cells down; criteria and the exponent across."""
     names, lines = summary.criteria(rows), []
     for (cell, weights, size, units, layers), lanes in summary.shapes(rows):
-        exponent = statistics.mean(row["lyapunov"] for row in lanes)
-        if exponent.low is None or exponent.mean is None:
-            text = lanes[0]["lyapunov_status"]
-        else:
-            text = f"{exponent.mean:.3f} ±{exponent.mean - exponent.low:.3f}"
+        text = summary.exponent_entry(lanes)
         entries = [summary.entry(lanes, name) for name in names]
         name = summary.title(cell, layers, weights)
         lines.append([name, str(size), str(units), *entries, text])

@@ -29,6 +29,7 @@ GENERATED = (
     "rows.jsonl",
     "timings.jsonl",
     "summary.csv",
+    "slopes.csv",
     "*.png",
     "*.svg",
     ".*.part",
