@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.capacity import search
+from rnnjax.capacity import growth, search
 from rnnjax.capacity.schema import OWN
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
@@ -85,11 +85,24 @@ def values(rows: Sequence[Row], value: Callable[[Row], float | None]) -> list[fl
     With one search they are `value` of each fresh draw; with more, the mean of the
     draws of each search. There are none if a fresh draw diverged.
     """
+    searches = _draws(rows, value)
+    return searches[0] if len(searches) == 1 else search_means(rows, value)
+
+
+def search_means(
+    rows: Sequence[Row], value: Callable[[Row], float | None]
+) -> list[float]:
+    """The mean of the fresh draws of each search at one point; see `values`."""
+    return [float(np.mean(draws)) for draws in _draws(rows, value)]
+
+
+def _draws(
+    rows: Sequence[Row], value: Callable[[Row], float | None]
+) -> list[list[float]]:
+    """`value` of each fresh draw of each search; none if one of them diverged."""
     searches = [[value(row) for row in draws] for draws, _ in results(rows)]
     known = [[v for v in draws if v is not None] for draws in searches]
-    if not known or known != searches:
-        return []
-    return known[0] if len(known) == 1 else [float(np.mean(v)) for v in known]
+    return known if known == searches else []
 
 
 def covers(rows: Sequence[Row]) -> str:
@@ -142,7 +155,35 @@ def counts_bits(rows: Sequence[Row]) -> bool:
 
 def summary(rows: Sequence[Row]) -> list[Row]:
     """A flat line for each series and budget."""
-    return [_line(key, budget, trials) for key, budget, trials in points(rows)]
+    lines = [_line(key, budget, trials) for key, budget, trials in points(rows)]
+    for line, (key, _, _) in zip(lines, points(rows), strict=True):
+        if found := growth_of(rows, key):
+            line |= _flat("slope", found.slope) | _flat("exponent", found.exponent)
+    return lines
+
+
+def growth_of(rows: Sequence[Row], of: Series) -> growth.Growth | None:
+    """How the bits of a series grow; None if it is not about bits, or too short."""
+    if not counts_bits(rows):
+        return None
+    found = [
+        (trials[0]["parameters"], bits)
+        for line, _, trials in points(rows)
+        if line == of
+        for bits in search_means(trials, operator.itemgetter("bits"))
+    ]
+    parameters, bits = zip(*found) if found else ((), ())
+    return growth.growth(parameters, bits)
+
+
+def failed(rows: Sequence[Row]) -> statistics.Mean | None:
+    """The fraction of the first rung's trainings that failed, with Wilson's interval.
+
+    Only the hyperparameters of the first rung are spread evenly over their ranges. A
+    training fails that diverges or ends no better than the chance level.
+    """
+    first = [row["failed"] for row in rows if row["stage"] == search.FIRST_RUNG]
+    return statistics.fraction(sum(first), len(first)) if first else None
 
 
 def _line(key: Series, budget: int, trials: list[Row]) -> Row:
@@ -160,6 +201,8 @@ def _line(key: Series, budget: int, trials: list[Row]) -> Row:
     line |= _bits(trials) if counts_bits(trials) else _loss(trials)
     line["trials"] = len(trials)
     line["diverged"] = sum(row["status"] == "diverged" for row in trials)
+    if part := failed(trials):
+        line |= {"first_trials": part.n, **_flat("failed", part)}
     found = results(trials)
     line |= {"searches": len(found), "draws": sum(len(draws) for draws, _ in found)}
     return line | {"interval_covers": covers(trials)}
@@ -192,8 +235,12 @@ def bits_per_parameter(row: Row) -> float | None:
 def _mean(name: str, trials: list[Row], value: Callable[[Row], float | None]) -> Row:
     """The mean of `values` with its standard deviation and interval."""
     mean = statistics.mean(values(trials, value))
-    keys = (name, f"{name}_sd", f"{name}_low", f"{name}_high")
-    return dict(zip(keys, (mean.mean, mean.sd, mean.low, mean.high)))
+    return _flat(name, mean) | {f"{name}_sd": mean.sd}
+
+
+def _flat(name: str, mean: statistics.Mean) -> Row:
+    """A mean and its interval as entries of a line."""
+    return {name: mean.mean, f"{name}_low": mean.low, f"{name}_high": mean.high}
 
 
 def _loss(trials: list[Row]) -> Row:

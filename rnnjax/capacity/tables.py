@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from rnnjax.capacity import summary
+from rnnjax.capacity import growth, summary
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
 
@@ -40,8 +40,36 @@ def tables(rows: list[Row]) -> list[Table]:
         f"{len(rows)} trainings, {diverged} of them diverged. The best of each search "
         f"was trained on {summary.draws_count(rows)} fresh draws.",
         f"Intervals: {summary.intervals(rows)}.",
+        *_growth(rows),
+        *_failed(rows),
     ]
     return [Table(title, ["cell", *columns], lines, notes)]
+
+
+def _growth(rows: list[Row]) -> list[str]:
+    """How bits grow with parameters, a note for each series with enough budgets."""
+    every = summary.series(rows)
+    found = {line: summary.growth_of(rows, line) for line in every}
+    return [
+        f"{summary.title(line, every)}: {growth.sentence(fit)}: bits grow "
+        f"{growth.shape(fit.exponent)} to parameters (one point a search)."
+        for line, fit in found.items()
+        if fit
+    ]
+
+
+def _failed(rows: list[Row]) -> list[str]:
+    """How many trainings of the first rung failed, a note for each series."""
+    notes, every = [], summary.series(rows)
+    for line in every:
+        part = summary.failed([r for r in rows if summary.series_of(r) == line])
+        if part and part.mean:
+            notes.append(
+                f"{summary.title(line, every)}: {part.mean:.1%} of {part.n} trainings "
+                f"of the first rung failed ({part.low:.1%} to {part.high:.1%}): they "
+                "diverged or ended no better than chance."
+            )
+    return notes
 
 
 def _bracketed(line: Row) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from rnnjax.capacity import search
+from rnnjax.capacity import growth, search
 from rnnjax.capacity import summary as summary_lib
 from rnnjax.capacity.summary import Series, points, series, series_of, title
 from rnnjax.figures import canvas
@@ -31,12 +31,15 @@ def draw(rows: Sequence[Row], folder: epath.PathLike) -> None:
         else:
             loss(rows, folder)
     search_progress(rows, folder)
-    if any(row["status"] == "diverged" for row in rows):
-        diverged(rows, folder)
+    if any(row["failed"] for row in rows):
+        trainability(rows, folder)
 
 
 def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
-    """`bits.png`: bits over parameters, with the best line through 0."""
+    """`bits.png`: bits over parameters, with the line that fits best.
+
+    With fewer than three budgets the line goes through 0.
+    """
     with canvas.figure(folder, "bits", 1, 1, (5.4, 3.6)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         for line in lines:
@@ -46,10 +49,16 @@ def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
             x = np.asarray([row["parameters"] for row, _ in draws], float)
             values = [bits for _, bits in draws]
             means = np.asarray([np.mean(bits) for bits in values])
-            slope = summary_lib.slope_through_zero(x, means)
-            label = f"{title(line, lines)}: {slope:.2f} bits per parameter"
+            ends = np.asarray([0, x.max()])
+            if found := summary_lib.growth_of(rows, line):
+                words = growth.sentence(found).replace("; ", "\n")
+                fitted = found.intercept + (found.slope.mean or 0.0) * ends
+            else:
+                slope = summary_lib.slope_through_zero(x, means)
+                words, fitted = f"{slope:.2f} bits per parameter", slope * ends
+            label = f"{title(line, lines)}: {words}"
             color = _errorbars(axis, x, values, label=label, ls="none")
-            axis.plot([0, x.max()], [0, slope * x.max()], color=color, lw=0.8)
+            axis.plot(ends, fitted, color=color, lw=0.8)
         axis.set(
             xlabel="parameters", ylabel="bits stored", xlim=(0, None), ylim=(0, None)
         )
@@ -58,32 +67,37 @@ def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
 
 
 def bits_per_parameter(rows: Sequence[Row], folder: epath.PathLike) -> None:
-    """`bits_per_parameter.png`: by series.
+    """`bits_per_parameter.png`: over parameters, or by series for fewer than 3 budgets.
 
-    A dot for each budget, with its interval, and a cross for the best single training.
+    A dot for each result, with its interval, and a cross for the best single training.
     """
-    lines = series(rows)
+    lines, budgets = series(rows), sorted({row["budget"] for row in rows})
+    over_parameters = len(budgets) >= growth.MIN_BUDGETS
     size = (max(4.2, 0.8 * len(lines) + 1.6), 3.6)
     with canvas.figure(folder, "bits_per_parameter", 1, 1, size) as (fig, axes):
         axis = axes[0][0]
-        budgets = sorted({row["budget"] for row in rows})
-        for k, budget in enumerate(budgets):
-            x, values, best = [], [], []
-            for line, at, trials in points(rows):
-                bits = summary_lib.values(trials, summary_lib.bits_per_parameter)
-                if at == budget and bits:
-                    # The budgets stand side by side within 1/4 of the series' index.
-                    offset = 0.5 * (k + 0.5) / len(budgets) - 0.25
-                    x.append(lines.index(line) + offset)
-                    values.append(bits)
-                    every = map(summary_lib.bits_per_parameter, trials)
-                    best.append(max(value or 0 for value in every))
-            if x:
-                label = f"{budget} parameters at most"
-                color = _errorbars(axis, x, values, label=label, ls="none")
-                axis.plot(x, best, "x", ms=4, color=color)
+        groups: dict[str, list[tuple[float, list[float], float]]] = {}
+        for line, budget, trials in points(rows):
+            bits = summary_lib.values(trials, summary_lib.bits_per_parameter)
+            every = map(summary_lib.bits_per_parameter, trials)
+            best = max((value or 0 for value in every), default=0)
+            x, label = float(trials[0]["parameters"]), title(line, lines)
+            if not over_parameters:
+                # The budgets stand side by side within 1/4 of the series' index.
+                offset = 0.5 * (budgets.index(budget) + 0.5) / len(budgets) - 0.25
+                x, label = lines.index(line) + offset, f"{budget} parameters at most"
+            if bits:
+                groups.setdefault(label, []).append((x, bits, best))
+        for label, found in groups.items():
+            xs, values, bests = zip(*found)
+            joined = "-" if over_parameters else "none"
+            color = _errorbars(axis, xs, values, label=label, ls=joined)
+            axis.plot(xs, bests, "x", ms=4, color=color)
         axis.set(ylabel="bits per parameter", ylim=(0, None))
-        _name_series(axis, lines)
+        if over_parameters:
+            axis.set(xlabel="parameters", xscale="log")
+        else:
+            _name_series(axis, lines)
         axis.legend(frameon=False, fontsize=8)
         note = "dots: mean of fresh draws; crosses: best single training"
         fig.suptitle(f"{note}\n{_intervals(rows)}", fontsize=8)
@@ -163,29 +177,34 @@ def search_progress(rows: Sequence[Row], folder: epath.PathLike) -> None:
         fig.suptitle("single trainings, before the fresh draws", fontsize=8)
 
 
-def diverged(rows: Sequence[Row], folder: epath.PathLike) -> None:
-    """`diverged.png`: fraction of the first rung's trainings that diverged, by series.
+def trainability(rows: Sequence[Row], folder: epath.PathLike) -> None:
+    """`trainability.png`: which fraction of the first rung's trainings failed.
 
-    Only the hyperparameters of the first rung are spread evenly over their ranges.
+    By series; the dark part of a bar diverged, the rest ended no better than chance.
     """
     lines = series(rows)
     size = (max(3.6, 0.7 * len(lines) + 1.6), 3.2)
-    with canvas.figure(folder, "diverged", 1, 1, size) as (fig, axes):
+    with canvas.figure(folder, "trainability", 1, 1, size) as (fig, axes):
         axis = axes[0][0]
         first = [row for row in rows if row["stage"] == search.FIRST_RUNG]
         groups = [[row for row in first if series_of(row) == line] for line in lines]
-        fractions = []
-        for group in groups:
-            count = sum(row["status"] == "diverged" for row in group)
-            fractions.append(statistics.fraction(count, len(group)))
+        fractions = [part for group in groups if (part := summary_lib.failed(group))]
         means, errors = _means_and_errors(fractions)
-        axis.bar(
-            range(len(lines)), means, yerr=errors, width=0.6, color="0.7", capsize=2
-        )
-        axis.set(ylabel="fraction of trainings that diverged", ylim=(0, None))
+        diverged = [
+            sum(row["status"] == "diverged" for row in group) / len(group)
+            for group in groups
+        ]
+        x, style = range(len(lines)), {"width": 0.6}
+        axis.bar(x, means, yerr=errors, color="0.8", capsize=2, label="failed", **style)
+        axis.bar(x, diverged, color="0.5", label="of these diverged", **style)
+        axis.set(ylabel="fraction of trainings", ylim=(0, None))
+        axis.legend(frameon=False, fontsize=8)
         _name_series(axis, lines)
         fewest = min(map(len, groups))
-        note = f"trials of the first rung, {fewest} or more a bar; 95 % interval"
+        note = (
+            "failed: diverged, or no better than chance at the end\n"
+            f"trials of the first rung, {fewest} or more a bar; 95 % interval"
+        )
         fig.suptitle(note, fontsize=8)
 
 
