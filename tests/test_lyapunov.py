@@ -54,23 +54,24 @@ def test_dead_and_short_are_named():
     assert lyapunov.estimate(np.full(INTERVALS, np.nan))[2] == "short"
 
 
-def test_spectrum_of_a_linear_map_is_that_of_its_eigenvalues():
+@pytest.mark.parametrize(("dtype", "error"), [("float32", 1e-4), ("bfloat16", 2e-2)])
+def test_spectrum_of_a_linear_map_is_that_of_its_eigenvalues(dtype, error):
     matrix = np.diag([0.9, 0.5, 0.3, 0.1]) + np.triu(
         0.1 * np.random.default_rng(0).normal(size=(4, 4)), 1
     )
 
     def step(carry, z):
-        return (carry[0] @ jnp.asarray(matrix, jnp.float32) + z,), carry[0]
+        return (carry[0] @ jnp.asarray(matrix, dtype) + z,), carry[0]
 
-    z = jnp.zeros((2000, 4))
+    z = jnp.zeros((2000, 4), dtype)
     frame, growth = jax.jit(
         lambda z: unroll.unroll_frame(
-            step, (jnp.zeros(4),), jnp.eye(4), z, lyapunov.EVERY_QR
+            step, (jnp.zeros(4, dtype),), jnp.eye(4), z, lyapunov.EVERY_QR
         )
     )(z)
     np.testing.assert_allclose(frame @ frame.T, np.eye(4), atol=1e-5)
     exponents, dead = lyapunov.spectrum(growth, 2.0**-23)
-    np.testing.assert_allclose(exponents, np.log([0.9, 0.5, 0.3, 0.1]), atol=1e-4)
+    np.testing.assert_allclose(exponents, np.log([0.9, 0.5, 0.3, 0.1]), atol=error)
     assert dead == 0
 
 

@@ -144,9 +144,10 @@ def unroll_frame(
     """A trajectory and a frame of S orthonormal disturbances of its S numbers.
 
     The rows of the frame `[S, S]` follow the derivative of `step`, and are made
-    orthonormal again by QR after every `every` steps (Benettin et al. 1980). Returns
-    the frame, and the logarithm of the growth of each direction before each QR
-    `[T // every, S]`, -inf where it is 0.
+    orthonormal again by QR after every `every` steps (Benettin et al. 1980). QR needs
+    float32 or wider, so the frame may be wider than the carry. Returns the frame, and
+    the logarithm of the growth of each direction before each QR `[T // every, S]`, -inf
+    where it is 0.
     """
     flat, unravel = flatten_util.ravel_pytree(carry)
 
@@ -158,7 +159,8 @@ def unroll_frame(
         step_t = functools.partial(flat_step, _at(z, t))
 
         def derivative(direction: jax.Array) -> jax.Array:
-            return jax.jvp(step_t, (point,), (direction,))[1]
+            tangent = direction.astype(point.dtype)
+            return jax.jvp(step_t, (point,), (tangent,))[1].astype(direction.dtype)
 
         frame = jax.vmap(derivative)(frame)
         return step_t(point), frame

@@ -258,6 +258,10 @@ def cells(rows: list[Row], folder: Any) -> None:
             for y, one in enumerate(order):
                 horizon = groups[one][0]["shared_steps"]
                 _time(left, times[one, name], horizon, y + offset, color)
+        for y, one in enumerate(order):
+            text = _counts({name: times[one, name] for name in names})
+            where: Any = {"xycoords": left.get_yaxis_transform(), "fontsize": 6}
+            left.annotate(text, (1.02, y), va="center", **where)
         _exponents(right, [groups[one] for one in order])
         left.set_yticks(range(len(order)), [summary.title(*one) for one in order])
         left.set(xscale="log", xlabel="first shared step that agrees (+1)")
@@ -277,8 +281,8 @@ def _cells_caption(rows: list[Row]) -> str:
     text = (
         f"Inputs {inputs}; units {units}. Medians over {seeds} seeds"
         f"{' (of the median over shapes)' if several else ''}; lines: their 95 % "
-        "intervals. 4/10: seeds that met the criterion; triangle: half or more did "
-        "not, in the whole run."
+        "intervals. 4/10: seeds that met a criterion, if not all did; triangle: half "
+        "or more did not, in the whole run."
     )
     if summary.exponent(rows).dead:
         text += " Dead lanes have an exponent of minus infinity."
@@ -289,13 +293,20 @@ def _time(axis: Any, t: statistics.Times, horizon: int, y: float, color: Any) ->
     m = t.median
     if m.median is None:
         return
-    x, marker = min(m.median, horizon) + 1, ">" if np.isinf(m.median) else "o"
-    axis.plot([x], [y], marker, color=color, ms=5)
-    right = x
+    marker = ">" if np.isinf(m.median) else "o"
+    axis.plot([min(m.median, horizon) + 1], [y], marker, color=color, ms=5)
     if m.low is not None and m.high is not None:
-        right = min(m.high, horizon) + 1
-        axis.plot([min(m.low, horizon) + 1, right], [y, y], color=color, lw=1)
-    axis.text(right, y, f"  {summary.met(t)}", va="center", fontsize=6)
+        ends = [min(m.low, horizon) + 1, min(m.high, horizon) + 1]
+        axis.plot(ends, [y, y], color=color, lw=1)
+
+
+def _counts(times: Mapping[str, statistics.Times]) -> str:
+    """How many seeds met each criterion that not all of them met."""
+    counts = {name: summary.met(t).strip() for name, t in times.items()}
+    if len(set(counts.values())) == 1:
+        (count,) = set(counts.values())
+        return f"each {count}" if count else ""
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count)
 
 
 def _exponents(axis: Any, groups: Sequence[list[Row]]) -> None:

@@ -231,5 +231,7 @@ def exponent_entry(lanes: Sequence[Row]) -> str:
 
 
 def rate(value: float) -> str:
-    """An exponent, in nats a step; a small one does not become 0."""
+    """An exponent, in nats a step; one that can be told from 0 does not become 0."""
+    if abs(value) <= EXPONENT_RESOLUTION:
+        return "0"
     return f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.2g}"
