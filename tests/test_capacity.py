@@ -107,7 +107,7 @@ def test_bits_per_parameter(binary, tmp_path):
         means = {samples: np.mean(bits) for samples, bits in sorted(bracket.items())}
         assert max(means, key=means.get) == int(line["samples"])
         index = list(means).index(int(line["samples"]))
-        assert (line["bracketed"] == "True") == (0 < index < len(means) - 1)
+        assert (line["bracketed"] == "1") == (0 < index < len(means) - 1)
         for row in trials:
             p = max(row["accuracy"], 0.5)
             entropy = p * np.log2(p) + (1 - p) * np.log2(1 - p) if p < 1 else 0

@@ -86,7 +86,7 @@ def test_help_tells_the_defaults_of_presets_and_tasks(binary):
     status, out, _ = binary("--help")
     words = " ".join(out.split())
     assert status == 0
-    assert "(default: quick 256 (units 8, other 16), long 512 (units 32" in words
+    assert "(default: quick 64 (units 8, other 16), long 512 (units 32" in words
     assert "--length Characters in a window (characters 50). Symbols in a" in words
     assert "update (units 128, random_function 256, characters 32, paren" in words
     assert "--steps" in words

@@ -47,8 +47,8 @@ PRESETS: dict[str, dict[str, dict[str, Value]]] = {
     },
     "quick": {
         "parameters": {
-            "budgets": (100, 200, 300),
-            "trials": 256,
+            "budgets": (100, 200, 500),
+            "trials": 64,
             "rungs": 3,
             "updates": 8000,
             "finalists": 3,

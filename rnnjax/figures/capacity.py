@@ -96,6 +96,8 @@ def bits_per_parameter(rows: Sequence[Row], folder: epath.PathLike) -> None:
         axis.set(ylabel="bits per parameter", ylim=(0, None))
         if over_parameters:
             axis.set(xlabel="parameters", xscale="log")
+            axis.set_xticks(budgets, map(str, budgets))
+            axis.minorticks_off()
         else:
             _name_series(axis, lines)
         axis.legend(frameon=False, fontsize=8)
@@ -261,4 +263,4 @@ def _searched(rows: Sequence[Row]) -> str:
 
 
 def _intervals(rows: Sequence[Row]) -> str:
-    return f"bars: {summary_lib.intervals(rows)}"
+    return f"bars: {summary_lib.intervals(rows)}".replace("; ", ";\n")
