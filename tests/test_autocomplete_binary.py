@@ -141,8 +141,16 @@ WRONG = {
         "--learning_rate=0: not such a number; allowed: a number from 1e-30 to 1e30",
     ),
     "a flag of others": (
-        ["--keep_bias=1"],
-        "Unknown command line flag 'keep_bias'; allowed: what --help lists",
+        ["--input_scale=1"],
+        "Unknown command line flag 'input_scale'; allowed: what --help lists",
+    ),
+    "an option that no cell has": (
+        ["--cell=min_gru,lru", "--preset=article", "--recurrent_init=orthogonal"],
+        "--recurrent_init=orthogonal: not an option of min_gru, lru; allowed: with rnn",
+    ),
+    "an unknown initializer": (
+        ["--embedding_init=one_hot"],
+        "--embedding_init=one_hot: no such embedding_init; allowed: glorot_uni",
     ),
     "a misspelled flag": (
         ["--hidden_size=6"],
@@ -183,7 +191,8 @@ def test_help_says_what_each_preset_decides(binary):
     text = " ".join(out.split())
     assert "--hidden_sizes Numbers of units. (default: small 128, article 600)" in text
     assert "(default: small 200, article all)" in text
-    assert "--keep_bias" not in text
+    assert "--reset_bias Initial bias of a GRU's reset gate" in text
+    assert "--input_scale" not in text
 
 
 def test_a_published_curve_is_drawn_beside_a_comparable_run(tmp_path):

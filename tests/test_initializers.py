@@ -39,6 +39,7 @@ def test_per_gate_blocks_are_orthogonal_each_and_differ():
     [
         ("glorot_uniform", 2 / (ROWS + GATES * SIZE)),
         ("glorot_uniform_per_gate", 2 / (ROWS + SIZE)),
+        ("uniform", 1 / (3 * ROWS)),
         ("he_normal", 2 / ROWS),
         ("lecun_normal", 1 / ROWS),
         ("small_normal", 1e-6),

@@ -8,10 +8,11 @@ from typing import Any
 import jax
 
 from rnnjax import networks
-from rnnjax.autocomplete import model
+from rnnjax.autocomplete import model, starts
 from rnnjax.autocomplete.data import Dataset, read_dataset
 from rnnjax.autocomplete.summary import Shape
 from rnnjax.cells import registry
+from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.settings import SMALLEST, SettingError, setting, validate
 
@@ -83,7 +84,24 @@ class Options:
         "folder.",
     )
     preset: str = setting(
-        "small", "Sizes and training; single flags override it.", choices=PRESETS
+        "small",
+        "Sizes, training and initial weights; single flags override it.",
+        choices=PRESETS,
+    )
+    kernel_init: str | None = setting(
+        None, registry.OPTIONS["kernel_init"], choices=INITIALIZERS
+    )
+    kernel_gain: float | None = setting(None, registry.OPTIONS["kernel_gain"])
+    recurrent_init: str | None = setting(
+        None, registry.OPTIONS["recurrent_init"], choices=INITIALIZERS
+    )
+    recurrent_gain: float | None = setting(None, registry.OPTIONS["recurrent_gain"])
+    keep_bias: float | None = setting(None, registry.OPTIONS["keep_bias"])
+    reset_bias: float | None = setting(None, registry.OPTIONS["reset_bias"])
+    embedding_init: str | None = setting(
+        None,
+        "Initializer of the embedding. Default: normal with variance 1 / units.",
+        choices=INITIALIZERS,
     )
     updates: int | None = setting(None, "Updates of a training.")
     epochs: int | None = setting(
@@ -113,6 +131,17 @@ class Options:
 
     def __post_init__(self) -> None:
         validate(self)
+        for name in starts.CELL_OPTIONS:
+            self._check_option(name)
+
+    def _check_option(self, name: str) -> None:
+        """An option that none of the cells has is refused."""
+        value = getattr(self, name)
+        if value is None or any(name in registry.options(cell) for cell in self.cell):
+            return
+        with_it = [cell for cell in registry.CELLS if name in registry.options(cell)]
+        problem = f"not an option of {', '.join(self.cell)}"
+        raise SettingError(name, value, problem, f"with {', '.join(with_it)}")
 
 
 def preset_help() -> dict[str, str]:
@@ -135,7 +164,7 @@ class Config:
 
     `text` is the source of the text, `sha256` that of the reduced text. `layers` None
     stands for the layers as published, see `shapes`. With `connectivity_windows` 0 no
-    connectivity is computed.
+    connectivity is computed. `start` is what `starts.resolve` gives.
     """
 
     cells: tuple[str, ...]
@@ -152,6 +181,7 @@ class Config:
     max_eval_windows: int | None
     connectivity_windows: int
     precision: str
+    start: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -170,7 +200,7 @@ class Config:
             "precision",
             "connectivity_windows",
         )
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | self.start
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -196,7 +226,13 @@ class Config:
         return (1,) if one else (2,)
 
     def network(self, shape: Shape) -> networks.Network:
-        return model.build(*shape, self.dataset.classes)
+        init = self.start["embedding_init"]
+        return model.build(
+            *shape,
+            self.dataset.classes,
+            embedding_init=init and INITIALIZERS[init],
+            **starts.of_cell(self.start, shape.cell),
+        )
 
     def context(self) -> AbstractContextManager[Any]:
         """The context that lanes are computed in, with the precision of products."""
@@ -246,6 +282,7 @@ def configure(given: Mapping[str, Any]) -> Config:
         max_eval_windows=options.max_eval_windows,
         connectivity_windows=connectivity_windows,
         precision=options.precision,
+        start=starts.resolve(options.preset, vars(options)),
     )
 
 

@@ -1,5 +1,7 @@
 """The network: it reads the characters of a window and names a word at each of them."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -7,18 +9,30 @@ from rnnjax import networks
 from rnnjax.autocomplete import softmax
 from rnnjax.cells import registry
 from rnnjax.cells.cell import Variables
+from rnnjax.cells.initializers import Initializer
 from rnnjax.text import windows
 
 LETTERS = windows.CHARACTERS - 1  # classes of characters that are read: all but padding
 
 
-def build(cell: str, layers: int, hidden_size: int, classes: int) -> networks.Network:
+def build(
+    cell: str,
+    layers: int,
+    hidden_size: int,
+    classes: int,
+    embedding_init: Initializer | None = None,
+    **options: Any,
+) -> networks.Network:
     """An embedding of characters, `layers` cells, and a read-out to classes of words.
 
-    The embedding has as many numbers as a layer has units.
+    The embedding has as many numbers as a layer has units, and cells have `options`.
     """
-    stack = networks.build(registry.CELLS[cell], hidden_size, layers)
-    return networks.Network(stack, embedding=(LETTERS, hidden_size), outputs=classes)
+    return networks.Network(
+        networks.build(registry.CELLS[cell], hidden_size, layers, **options),
+        embedding=(LETTERS, hidden_size),
+        embedding_init=embedding_init,
+        outputs=classes,
+    )
 
 
 def one_hot(source: jax.Array) -> jax.Array:

@@ -15,17 +15,20 @@ class GRU(Cell):
         h'   = u h + (1 - u) c,  y = h'
 
     W [I, 3H], U [H, 3H], b [3H] in the order u, r, c; b starts at 0, except for the
-    update gate's `keep_bias` (positive keeps the old state). The state is (h [H],).
-    Keras calls this form `reset_after=False`. Source: Cho et al. 2014, arXiv:1406.1078.
+    update gate's `keep_bias` (positive keeps the old state) and the reset gate's
+    `reset_bias` (positive resets less); both are 1 in TensorFlow 1. The state is
+    (h [H],). Keras calls this form `reset_after=False`. Source: Cho et al. 2014,
+    arXiv:1406.1078.
     """
 
     keep_bias: Scalar = 0.0
+    reset_bias: Scalar = 0.0
     activation: Activation = jnp.tanh
     gate_activation: Activation = jax.nn.sigmoid
 
     def setup(self) -> None:
         super().setup()
-        self.input = self.input_gates(self.keep_bias, 0.0, 0.0)
+        self.input = self.input_gates(self.keep_bias, self.reset_bias, 0.0)
         self.recurrent = self.recurrent_gates(2, 1)
 
     def step(self, carry: Carry, z: Projected) -> tuple[Carry, jax.Array]:
@@ -50,7 +53,7 @@ class GRUFlax(GRU):
 
     def setup(self) -> None:
         Cell.setup(self)
-        self.input = self.input_gates(self.keep_bias, 0.0, 0.0)
+        self.input = self.input_gates(self.keep_bias, self.reset_bias, 0.0)
         self.recurrent = self.recurrent_gates(3)
         self.candidate_bias = Vector(self.hidden_size)
 

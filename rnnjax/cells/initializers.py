@@ -62,6 +62,7 @@ def _positive_definite(
 INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": fused(jax.nn.initializers.glorot_uniform()),
     "glorot_uniform_per_gate": per_gate(jax.nn.initializers.glorot_uniform()),
+    "uniform": fused(jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")),
     "orthogonal": fused(jax.nn.initializers.orthogonal()),
     "orthogonal_per_gate": per_gate(jax.nn.initializers.orthogonal()),
     "he_normal": fused(jax.nn.initializers.he_normal()),

@@ -65,6 +65,7 @@ OPTIONS: dict[str, str] = {
     "recurrent_gain": "Factor on the initial recurrent weights.",
     "learn_carry": "Learn the initial state, which starts at 0.",
     "keep_bias": "Initial bias of the gate that keeps the state; positive keeps more.",
+    "reset_bias": "Initial bias of a GRU's reset gate; positive resets less.",
     "activation": "Nonlinearity of the state.",
     "gate_activation": "Nonlinearity of the gates.",
     "depth": "Levels of a nested LSTM's memory.",
@@ -83,7 +84,7 @@ NAMED_OPTIONS: dict[str, Mapping[str, Callable]] = {
     "gate_activation": ACTIVATIONS,
 }
 # The options whose values may be traced and so may differ from lane to lane.
-TRACED_OPTIONS = frozenset({"kernel_gain", "recurrent_gain", "keep_bias"})
+TRACED_OPTIONS = frozenset({"kernel_gain", "recurrent_gain", "keep_bias", "reset_bias"})
 
 
 def options(name: str) -> frozenset[str]:

@@ -8,6 +8,7 @@ from flax import core
 from flax import linen as nn
 
 from rnnjax.cells.cell import Carry, Projected, Scalar, Variables
+from rnnjax.cells.initializers import Initializer
 from rnnjax.networks.stack import Stack
 
 
@@ -15,8 +16,9 @@ class Network(nn.Module):
     """A cell or stack between an optional embedding and an optional read-out.
 
     With `embedding` = (classes, size) inputs are whole numbers `[...]` below `classes`,
-    and a table [classes, size] maps them to vectors. Without it they are vectors
-    `[..., I]`.
+    and a table [classes, size] maps them to vectors. It is drawn by `embedding_init`,
+    or if that is None as in Flax: normal with variance 1 / size. Without `embedding`
+    inputs are vectors `[..., I]`.
 
     With `outputs`, `read` maps y [H] to y W + b, where W [H, outputs] starts as
     `readout_gain` times a Glorot-uniform draw and b [outputs] at 0. Without it `read`
@@ -27,6 +29,7 @@ class Network(nn.Module):
 
     cell: nn.Module
     embedding: tuple[int, int] | None = None
+    embedding_init: Initializer | None = None
     outputs: int | None = None
     readout_gain: Scalar = 1.0
 
@@ -44,7 +47,13 @@ class Network(nn.Module):
 
     def setup(self) -> None:
         if self.embedding:
-            self.embed = nn.Embed(*self.embedding)
+            init = self.embedding_init
+            options: dict[str, Any] = {}
+            if init is not None:
+                options["embedding_init"] = lambda key, shape, dtype: init(
+                    key, shape[0], 1, shape[1]
+                )
+            self.embed = nn.Embed(*self.embedding, **options)
         if self.outputs:
             glorot = nn.initializers.glorot_uniform()
             self.readout = nn.Dense(
