@@ -225,10 +225,10 @@ def test_lags_have_a_line_a_cell_in_the_order_of_letters(tmp_path, drawn):
             assert np.isclose(0.8 * values[:, None], edge).any(axis=1).all()
     picture = (tmp_path / "lags.svg").read_text(encoding="utf-8")
     for text in (
-        "fraction of connectivity before the word",
+        "fraction of connectivity",
+        "before the word, by the norm",
+        "before the word, by the squared norm",
         "mean lag (characters)",
-        "by the norm",
-        "by the squared norm",
         "means of 3 trainings with 95 % intervals over trainings",
         "1,000 to 1,200 windows",
         "gru",

@@ -18,8 +18,8 @@ OPTIONS = (*CELL_OPTIONS, "embedding_init")
 
 # In TensorFlow 1 one Glorot-uniform matrix [2H, 4H] holds the input and the recurrent
 # weights of an LSTM, within +- sqrt(6 / 6H); two [H, 4H] are within +- sqrt(6 / 5H).
-# A GRU's gates, [2H, 2H], start as ours do within +- sqrt(6 / 4H); its candidate, [2H, H]
-# within +- sqrt(6 / 3H), starts 13 % smaller here, where one draw serves all three.
+# A GRU's gates, [2H, 2H], are within +- sqrt(6 / 4H) as ours; its candidate, [2H, H],
+# is within +- sqrt(6 / 3H), and 13 % smaller here, where one draw serves all three.
 _JOINT = {"lstm": math.sqrt(5 / 6), "nested_lstm": math.sqrt(5 / 6)}
 
 # The values of each preset; a dictionary holds one for each cell that it names. What is

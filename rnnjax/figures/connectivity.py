@@ -28,8 +28,8 @@ LEGEND = (
     "yet",
 )
 LAG_LABELS = {
-    "context_fraction": "fraction of connectivity before the word",
-    "context_lag": "mean lag (characters)",
+    "context_fraction": "fraction of connectivity\nbefore the word, ",
+    "context_lag": "mean lag (characters),\n",
 }
 NORMS = {"": "by the norm", "_squared": "by the squared norm"}
 
@@ -105,7 +105,7 @@ def lags(folder: str | os.PathLike[str], rows: list[dict[str, Any]]) -> None:
                     points = [row for row in rows if row["cell"] == cell]
                     style = {"label": cell, "color": f"C{k}"}
                     _draw_line(axis, points, key + suffix, **style)
-                axis.set(ylabel=f"{label},\n{norm}", ylim=(0, None))
+                axis.set(ylabel=f"{label}{norm}", ylim=(0, None))
                 axis.set_xticks(sorted({row["letters"] for row in rows}))
         for axis in axes[-1]:
             axis.set_xlabel("letters of the word that were read")
