@@ -240,3 +240,53 @@ def test_every_number_of_units_is_in_the_legend(tmp_path):
     assert ">2<" in text
     figures.distance([row(0, status="diverged", first=None)], tmp_path)
     assert "all lanes diverged" in (tmp_path / "distance.svg").read_text()
+
+
+def test_pictures_say_how_many_seeds_they_show_and_what_bands_are(tmp_path):
+    rows = [row(s, cell=cell) for s in range(3) for cell in ("lstm", "gru")]
+    figures.cells(rows, tmp_path)
+    figures.distance(rows, tmp_path)
+    figures.precision({"float32": rows[::2]}, ["identical"], tmp_path)
+    for name in ("cells", "distance", "precision"):
+        text = " ".join((tmp_path / f"{name}.svg").read_text().split())
+        assert "edians over 3 seeds" in text
+        assert ("intervals" in text) or ("quartile" in text)
+
+
+def test_cells_show_counts_of_censored_seeds_and_dead_lanes(tmp_path):
+    rows = [row(s, first=None if s < 7 else 10) for s in range(10)]
+    rows += [dead(s, cell="irnn") for s in range(6)]
+    rows += [row(s, cell="irnn") for s in range(6, 10)]
+    figures.cells(rows, tmp_path)
+    picture = (tmp_path / "cells.svg").read_text()
+    assert "identical 3/10" in picture
+    assert "dead 6/10" in picture
+
+
+def test_a_criterion_has_one_color_scale_in_all_panels(tmp_path, monkeypatch):
+    norms = []
+    real = figures._heat
+    monkeypatch.setattr(
+        figures, "_heat", lambda *a: (norms.append((a[3].vmin, a[3].vmax)), real(*a))[1]
+    )
+    rows = [
+        row(s, hidden_size=h, cell=cell, first=first)
+        for s in range(2)
+        for h in (2, 4)
+        for cell, first in (("gru", 10), ("lstm", 80))
+    ]
+    figures.heatmap(rows, tmp_path)
+    assert norms == [(10, 80)] * 2 + [(5, 5.05)] * 2
+
+
+def test_a_band_of_distances_lasts_as_long_as_its_upper_quartile(tmp_path, monkeypatch):
+    bands = []
+    axes = pytest.importorskip("matplotlib.axes").Axes
+    monkeypatch.setattr(axes, "fill_between", lambda self, *a, **_: bands.append(a))
+    long = [1.0, 0.1, 0.01, *[1e-6] * (len(STEPS) - 3)]
+    rows = [row(0), row(1), row(2, distance=long), row(3, distance=long)]
+    figures.distance(rows, tmp_path)
+    ((steps, low, high),) = bands
+    assert (high > 0).all()
+    assert (low > 0).all()
+    assert low[-1] < high[-1]

@@ -159,7 +159,7 @@ def distance(rows: list[Row], folder: Any) -> None:
     panels = sorted({panel_of(row) for row in rows})
     units = sorted({row["hidden_size"] for row in rows})
     positive = [d for row in rows for d in row["distance"] if d]
-    least = min(positive, default=1e-9)
+    least = min(positive, default=1e-9) / 2  # the lower edge
     columns = min(MAX_COLUMNS, len(panels))
     grid_rows = -(-len(panels) // columns)
     grid = {"sharex": True, "sharey": True}

@@ -144,8 +144,9 @@ def text(one: Slope) -> str:
     """A slope, as in "+1.5 ± 0.5"; why there is none, such as "censored"."""
     if one.slope.mean is None:
         return one.status
-    digits = 4 if one.quantity == EXPONENT else 2
-    value = f"{one.slope.mean:+.{digits}f}"
+    mean = one.slope.mean
+    digits = 4 if one.quantity == EXPONENT else 2 if abs(mean) < 100 else 0
+    value = f"{round(mean, digits) + 0.0:+.{digits}f}"  # no "-0.00"
     if one.slope.high is None:
         return value
-    return f"{value} ± {one.slope.high - one.slope.mean:.{digits}f}"
+    return f"{value} ± {one.slope.high - mean:.{digits}f}"
