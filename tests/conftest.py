@@ -50,6 +50,17 @@ def store(monkeypatch, tmp_path):
     return made
 
 
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """Machine code without optimizations, for tests of many small programs.
+
+    Compiling takes a third of the time. Where bits or speed matter, it is not used.
+    """
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture
 def x64():
     """Float64 for one test."""

@@ -17,6 +17,8 @@ from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.engine import unroll
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture(params=registry.CELLS)
 def name(request):
@@ -118,7 +120,9 @@ def test_state_keeps_shape_and_dtype(cell, dtype):
 
 # A loop of each kind: one that is compiled as straight code, and one that is not.
 @pytest.mark.parametrize("batch, steps", [((3,), 4), ((), unroll.MAX_WRITTEN_OUT + 1)])
-def test_gradients_are_those_of_a_loop_and_reach_every_parameter(cell, batch, steps, x64):
+def test_gradients_are_those_of_a_loop_and_reach_every_parameter(
+    cell, batch, steps, x64
+):
     variables, carry = cast((perturbed(cell), random_carry(cell)), jnp.float64)
     carry = jax.tree.map(
         lambda leaf: jnp.broadcast_to(leaf, (*batch, *leaf.shape)), carry

@@ -17,6 +17,8 @@ from rnnjax.memory_stability import experiment as stability
 
 I, H, T = 3, 4, 6
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def make(name, layers, hidden_size=H, **options):
     return networks.build(registry.CELLS[name], hidden_size, layers, **options)

@@ -49,7 +49,7 @@ def on_eight_devices(script):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])
 def test_neither_devices_nor_other_seeds_change_a_row(cell):
     """At sizes where a differently compiled loop would round differently."""
     on_eight_devices(SAME_ROWS.format(cell=cell))

@@ -1,6 +1,7 @@
 """The contract of every task, and the tasks with a text, labels and a vector."""
 
 import dataclasses
+import functools
 import gzip
 import json
 import zipfile
@@ -15,12 +16,15 @@ from rnnjax.settings import Range, SettingError
 from rnnjax.tasks import characters, parameters, registry, units
 from rnnjax.text import corpus
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture(params=registry.TASKS)
 def task(request):
     return registry.TASKS[request.param]()
 
 
+@functools.partial(jax.jit, static_argnums=(0, 2))
 def sample(task, key, count=None):
     key = jax.random.key(key)
     return task.sample(task.make_data(key, jnp.float32(16)), key, count)
@@ -80,7 +84,7 @@ def test_every_setting_of_a_task_has_a_help_and_refuses_bad_values(task):
 @pytest.mark.parametrize(
     "name, expected",
     [
-        ("parameters", ["inputs", "steps"]),
+        ("parameters", ["inputs", "input_values", "steps"]),
         ("characters", ["text", "length", "batch", "data_dir"]),
     ],
 )

@@ -96,13 +96,19 @@ def test_updates_are_those_of_optax(optimizer):
     theirs = optax.chain(optax.clip_by_global_norm(0.1), OPTAX[optimizer](schedule))
     variables = jax.tree.map(lambda leaf: leaf[1], jax.device_get(start.variables))
     opt_state = theirs.init(variables)
-    for k in range(updates):
-        batch = TASK.sample(None, jax.random.fold_in(start.key[1], k))
+
+    @jax.jit
+    def update(variables, opt_state, key):
+        batch = TASK.sample(None, key)
         gradient = jax.grad(
-            lambda v, b: TASK.loss(training.forward(network, v, TASK, b.x), b)
-        )(variables, batch)
+            lambda v: TASK.loss(training.forward(network, v, TASK, batch.x), batch)
+        )(variables)
         change, opt_state = theirs.update(gradient, opt_state, variables)
-        variables = optax.apply_updates(variables, change)
+        return optax.apply_updates(variables, change), opt_state
+
+    for k in range(updates):
+        key = jax.random.fold_in(start.key[1], k)
+        variables, opt_state = update(variables, opt_state, key)
     jax.tree.map(
         lambda ours, theirs: np.testing.assert_allclose(
             ours[1], theirs, rtol=2e-4, atol=1e-5
@@ -120,6 +126,7 @@ def test_gradients_agree_with_finite_differences(x64):
     variables = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), variables)
     flat, unflatten = jax.flatten_util.ravel_pytree(variables)
 
+    @jax.jit
     def loss(flat):
         outputs = training.forward(network, unflatten(flat), TASK, batch.x)
         return TASK.loss(outputs, batch)
