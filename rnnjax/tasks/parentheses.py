@@ -6,6 +6,7 @@ After Collins, Sohl-Dickstein and Sussillo 2017 (arXiv:1611.09913).
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -122,13 +123,18 @@ def folded[Array: (np.ndarray, jax.Array)](walk: Array) -> Array:
 
 
 def clipped(changes: jax.Array) -> jax.Array:
-    """Counts `[T, ...]` after changes `[T, ...]`, each kept between 0 and 10."""
+    """Counts `[T, ...]` after changes `[T, ...]`, each kept between 0 and 10.
 
-    def step(count: jax.Array, change: jax.Array) -> tuple[jax.Array, jax.Array]:
-        count = jnp.clip(count + change, 0, MAX_OPEN)
-        return count, count
+    Steps n -> min(max(n + a, low), high) compose to steps of the same form, so all are
+    computed in parallel.
+    """
 
-    return jax.lax.scan(step, jnp.zeros_like(changes[0]), changes)[1]
+    def compose(first: Any, second: Any) -> Any:
+        (a, *limits), (b, low, high) = first, second
+        return a + b, *(jnp.clip(limit + b, low, high) for limit in limits)
+
+    steps = changes, jnp.zeros_like(changes), jnp.full_like(changes, MAX_OPEN)
+    return jnp.clip(*jax.lax.associative_scan(compose, steps))
 
 
 # What becomes of a count that has moved to -1 or 11, for each `overflow`.
