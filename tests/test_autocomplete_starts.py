@@ -13,6 +13,8 @@ from rnnjax.text import corpus
 
 KEY = jax.random.key(0)
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def initial(tmp_path):

@@ -19,6 +19,8 @@ from rnnjax.autocomplete import (
 from rnnjax.cells import registry
 from rnnjax.text import windows
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SOURCE = jnp.array([[1, 5, 9, 1, 3, 4, 0], [1, 2, 1, 7, 8, 9, 10]], jnp.uint8)
 TARGET = jnp.array([[3, 3, 3, 5, 5, 5, 0], [2, 2, 6, 6, 6, 6, 6]])
 UNITS = 4
