@@ -122,11 +122,11 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     for one in slopes(rows):
         of_series = by_series.setdefault(one.series, {})
         of_series.setdefault((one.size, one.at), []).append(one)
-    columns = ["a doubling of", "at", *summary.criteria(rows), EXPONENT]
+    columns = ["a doubling of", *summary.criteria(rows), EXPONENT]
     out = []
     for series, found in by_series.items():
         lines = [
-            [NAMES[size], level(size, at), *map(text, line)]
+            [f"{NAMES[size]}, {level(size, at)}", *map(text, line)]
             for (size, at), line in found.items()
         ]
         title = f"{summary.title(*series)}: growth with each doubling"
