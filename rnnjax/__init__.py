@@ -17,4 +17,4 @@ Axes have one letter each throughout:
 Inside a lane time comes first: inputs x are `[T, B, I]` and outputs y `[T, B, H]`.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
