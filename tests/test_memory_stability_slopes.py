@@ -87,7 +87,7 @@ def test_slopes_over_all_shapes_are_those_of_one_line_through_them():
     ("lost", "quantity", "status"),
     [
         ({"first_1e-4": None, "status": "apart"}, "first_1e-4", "censored"),
-        ({"first_1e-4": None, "status": "diverged"}, "first_1e-4", "diverged"),
+        ({"status": "diverged"}, "first_1e-4", "diverged"),
         ({"lyapunov": None, "lyapunov_status": "dead"}, "lyapunov", "dead"),
     ],
 )
@@ -113,6 +113,17 @@ def test_a_run_without_three_sizes_has_no_slopes(tmp_path):
     assert slopes.slopes(fewer) == slopes.tables(fewer) == []
     stability_slopes.draw(fewer, tmp_path)
     assert not list(tmp_path.glob("slopes*"))
+
+
+def test_sizes_that_are_not_a_grid_have_slopes_where_there_are_three():
+    """As with a budget, which gives fewer units to networks with more inputs."""
+    lanes = grid(known)
+    diagonal = {16: 1, 32: 4, 64: 16}
+    few = [r for r in lanes if diagonal.get(r["hidden_size"]) == r["input_size"]]
+    assert slopes.slopes(few) == []
+    more = [row for row in lanes if row["hidden_size"] == 32 or row in few]
+    (one,) = [s for s in slopes.slopes(more) if s.quantity != "lyapunov"]
+    assert (one.size, one.at) == ("input_size", 32)
 
 
 def test_a_run_over_sizes_leaves_its_slopes(tmp_path):

@@ -57,7 +57,9 @@ def heatmap(rows: list[Row], folder: Any) -> None:
                 axes.flat[k].set_title(title)
                 _sizes(axes.flat[k], inputs, units)
             bar = fig.colorbar(image, ax=[axes.flat[k] for k in some], fraction=0.04)
-            canvas.plain_numbers(bar.ax.yaxis)
+            ticks = [float(f"{x:.2g}") for x in np.geomspace(norm.vmin, norm.vmax, 5)]
+            bar.set_ticks(ticks, labels=[_short(x) for x in ticks])
+            bar.minorticks_off()
         caption(fig, _heat_caption(rows))
 
 

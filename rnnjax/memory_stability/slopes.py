@@ -26,8 +26,6 @@ NOTE = (
     "seed; mean ± half of its 95 % interval. Times in steps, exponents in nats a step."
 )
 
-Point = tuple[int, int, int]  # size, other size, seed
-
 
 @dataclasses.dataclass(frozen=True)
 class Slope:
@@ -59,11 +57,13 @@ def slopes(rows: Sequence[Row]) -> list[Slope]:
     for series in summary.series(large):
         lanes = [row for row in large if summary.series_of(row) == series]
         for size, other in OTHER.items():
-            if len({row[size] for row in lanes}) < MIN_SIZES:
-                continue
-            others = sorted({row[other] for row in lanes})
+            sizes: dict[int, set[int]] = {}
+            for row in lanes:
+                sizes.setdefault(row[other], set()).add(row[size])
+            others = [n for n in sorted(sizes) if len(sizes[n]) >= MIN_SIZES]
             for at in [None, *others] if len(others) > 1 else others:
-                some = [row for row in lanes if at in (None, row[other])]
+                at_these = others if at is None else [at]
+                some = [row for row in lanes if row[other] in at_these]
                 for quantity in quantities(rows):
                     found = _slope(some, quantity, size)
                     out.append(Slope(series, quantity, size, at, *found))
@@ -79,7 +79,9 @@ def _slope(
     lanes: Sequence[Row], quantity: str, size: str
 ) -> tuple[statistics.Mean, str]:
     """The slope over seeds, and its status."""
-    lost = [row for row in lanes if row[quantity] is None]
+    lost = [
+        row for row in lanes if row[quantity] is None or row["status"] == "diverged"
+    ]
     if lost:
         return statistics.mean([]), _reason(lost, quantity)
     values: dict[int, dict[int, list[tuple[float, float]]]] = {}
