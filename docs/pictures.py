@@ -11,20 +11,17 @@ Run these first; numbers of `docs/results.md` come from the same commands:
     python -m benchmarks.memory_stability --cell=all --hidden_sizes=32 \
         --input_sizes=16 --steps=5000 --out_dir=results/cells
     python -m benchmarks.capacity --cell=rnn_tanh,rnn_relu \
-        --recurrent_init=orthogonal,identity --budgets=200 --out_dir=results/bits
-    python -m benchmarks.autocomplete --cell=gru --out_dir=results/english
+        --recurrent_init=orthogonal,identity --budgets=200 --trials=256 \
+        --out_dir=results/bits
+    python -m benchmarks.autocomplete --cell=gru --seeds=3 --out_dir=results/english
 
     python -m docs.pictures
-
-It also keeps what the slopes of `docs/results.md` are computed from, in `docs/data`.
 """
 
-import json
 import pathlib
 import shutil
 
 from rnnjax.figures import memory_stability as figures
-from rnnjax.memory_stability import slopes
 from rnnjax.results import rows
 
 RUNS = pathlib.Path("results")
@@ -39,24 +36,10 @@ COPIED = {
     "bits/bits_per_parameter.png": "bits.png",
     "english/connectivity.png": "connectivity.png",
 }
-# The keys of rows that slopes need.
-SLOPE_KEYS = (
-    "cell",
-    "weights",
-    "layers",
-    "input_size",
-    "hidden_size",
-    "seed",
-    "status",
-    "first_1e-4",
-    "first_1e-6",
-    "lyapunov",
-    "lyapunov_status",
-)
 
 
 def main() -> None:
-    """Copies pictures of the runs, draws `precision.png`, keeps rows of `slopes`."""
+    """Copies pictures of the runs, and draws `precision.png` from two of them."""
     for source, target in COPIED.items():
         shutil.copy(RUNS / source, DOCS / target)
     all_inputs = rows.read_rows(RUNS / "memory_stability/lstm")
@@ -66,22 +49,6 @@ def main() -> None:
     }
     figures.precision(arithmetics, ["identical", "1e-4"], DOCS)
     (DOCS / "precision.svg").unlink()
-    keep_slopes(RUNS / "slopes", DOCS / "data/slopes")
-
-
-def keep_slopes(run: pathlib.Path, folder: pathlib.Path) -> None:
-    """Writes a run folder with the rows and keys of `run` that its slopes need."""
-    (folder / "rows").mkdir(parents=True, exist_ok=True)
-    config = rows.read_config(run)
-    about = ("schema", "benchmark", "row_id", "commands", "invocations")
-    rows.write_config(folder, {key: config[key] for key in about})
-    lines = [
-        json.dumps({key: row[key] for key in SLOPE_KEYS}, separators=(",", ":"))
-        for row in rows.read_rows(run)
-        if row["hidden_size"] >= slopes.MIN_UNITS
-    ]
-    text = "".join(f"{line}\n" for line in lines)
-    (folder / "rows/slopes.jsonl").write_text(text)
 
 
 if __name__ == "__main__":

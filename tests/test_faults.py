@@ -178,7 +178,7 @@ def test_damaged_rows_are_refused_by_name_and_computed_again_once_deleted(
     [
         lambda text: text[:-9],
         lambda text: "",
-        lambda text: text.replace('"schema": 2', '"schema": 9'),
+        lambda text: text.replace('"schema": 3', '"schema": 9'),
         lambda text: text.replace('"hidden_size"', '"hidden_sizf"'),
         lambda text: text.replace("--cell=gru", "--cell=grt"),
         lambda text: text.replace('"versions"', '"versionr"'),

@@ -1,7 +1,6 @@
 """What a doubling of units or inputs adds: slopes for each seed, and what is stated."""
 
 import pathlib
-import re
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from benchmarks import memory_stability
 from rnnjax.figures import stability_slopes
 from rnnjax.memory_stability import slopes, summary
-from rnnjax.results import rows
 
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 UNITS, INPUTS, SEEDS = (8, 16, 32, 64), (1, 4, 16), range(4)
@@ -138,48 +136,3 @@ def test_a_run_over_sizes_leaves_its_slopes(tmp_path):
     *_, table, notes = memory_stability.BENCHMARK.tables(lanes)
     assert table.lines[0][:2] == ["units, all inputs", "+4.50 ± 2.05"]
     assert slopes.NOTE in notes.notes
-
-
-# Labels of the tables of docs/results.md.
-QUANTITIES = {
-    "steps a doubling": "first_1e-4",
-    "nats a step and doubling": "lyapunov",
-    "within 1e-4": "first_1e-4",
-    "within 1e-6": "first_1e-6",
-    "exponent": "lyapunov",
-}
-LEVELS = {
-    "all 8 input sizes": ("hidden_size", None),
-    "1 input": ("hidden_size", 1),
-    "16 inputs": ("hidden_size", 16),
-    "128 inputs": ("hidden_size", 128),
-    "all 4 numbers of units": ("input_size", None),
-    "16 units": ("input_size", 16),
-    "32 units": ("input_size", 32),
-    "128 units": ("input_size", 128),
-}
-
-
-def stated():
-    """The slopes of docs/results.md: cell, label, column, mean and half interval."""
-    columns: list[str] = []
-    for line in (DOCS / "results.md").read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if all(cell in LEVELS for cell in cells[1:]):
-            columns = cells[1:]
-        row = re.fullmatch(r"(LSTM|GRU), ([\w\s-]+)", cells[0])
-        if columns and row and len(cells) == len(columns) + 1:
-            for column, cell in zip(columns, cells[1:]):
-                yield row[1].lower(), row[2], column, *cell.split(" ± ")
-
-
-def test_the_slopes_in_the_documents_are_those_of_the_stored_rows():
-    found = slopes.slopes(rows.read_rows(DOCS / "data/slopes"))
-    by_place = {(s.series[0], s.quantity, s.size, s.at): s.slope for s in found}
-    numbers = list(stated())
-    assert len(numbers) >= 16
-    for cell, label, column, *texts in numbers:
-        slope = by_place[cell, QUANTITIES[label], *LEVELS[column]]
-        for text, value in zip(texts, (slope.mean, slope.high - slope.mean)):
-            digits = len(text.partition(".")[2])
-            assert float(text) == pytest.approx(value, abs=0.501 * 10**-digits)

@@ -120,7 +120,7 @@ def test_a_setting_that_one_of_the_runs_lacks_is_refused(tmp_path):
         ("notes.txt", "mine"),
         ("config.json", "{}"),
         ("config.json", "not json"),
-        ("config.json", '{"schema": 2}'),
+        ("config.json", '{"schema": 3}'),
     ],
 )
 def test_foreign_folders_are_refused_and_left_alone(tmp_path, name, text):
@@ -142,11 +142,14 @@ def test_another_schema_or_benchmark_is_refused(tmp_path):
                 run(tmp_path / "a", overwrite=overwrite)
 
 
-def test_a_run_of_the_older_schema_is_refused_with_the_version_that_reads_it(tmp_path):
+@pytest.mark.parametrize("old, reads", [(1, "0.1"), (2, "0.2")])
+def test_a_run_of_an_older_schema_is_refused_with_the_version_that_reads_it(
+    tmp_path, old, reads
+):
     run(tmp_path / "a").add("g", [row(0)], {})
     config = rows.read_config(tmp_path / "a")
-    rows.write_config(tmp_path / "a", {**config, "schema": 1})
-    line = "it holds a run of schema 1, which rnnjax 0.1 reads"
+    rows.write_config(tmp_path / "a", {**config, "schema": old})
+    line = f"it holds a run of schema {old}, which rnnjax {reads} reads"
     with pytest.raises(files.FolderError, match=line):
         run(tmp_path / "a")
     with pytest.raises(files.FolderError, match=line):

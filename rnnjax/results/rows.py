@@ -17,8 +17,8 @@ from etils import epath
 from rnnjax.results import files
 from rnnjax.results.schema import Row
 
-SCHEMA = 2  # version of the layout of run folders and of the keys of rows
-OLDER_SCHEMAS = {1: "0.1"}  # and the version of rnnjax that reads them
+SCHEMA = 3  # version of the layout of run folders and of the keys of rows
+OLDER_SCHEMAS = {1: "0.1", 2: "0.2"}  # and the version of rnnjax that reads them
 NOT_A_RUN = "it is no run folder, or its config.json is damaged"
 
 

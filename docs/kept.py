@@ -1,0 +1,88 @@
+"""Keeps in `docs/data` what the documents' numbers are computed from.
+
+    python -m docs.kept NAME [NAME ...]
+
+copies the rows of the runs NAME in `results/`, with the keys that `docs.numbers` needs,
+into run folders that `rnnjax.results.rows` reads. Their config.json has the commands,
+commit and processor.
+"""
+
+import dataclasses
+import json
+import pathlib
+import sys
+from collections.abc import Callable
+
+from rnnjax.autocomplete.schema import CONTEXT
+from rnnjax.memory_stability import slopes
+from rnnjax.results import rows
+from rnnjax.results.schema import Row
+
+RUNS = pathlib.Path("results")
+DATA = pathlib.Path(__file__).parent / "data"
+ABOUT = ("schema", "benchmark", "row_id", "commands", "invocations")
+
+# The keys of each experiment, beside those that identify a row.
+EXPONENT = ("lyapunov", "lyapunov_status")
+SEARCH = (
+    *("steps", "parameters", "hidden_size", "updates", "status", "failed", "samples"),
+    *("score", "objective", "loss", "bits", "chance"),
+)
+TRAINING = (
+    *("parameters", "classes", "updates", "status", "unigram_entropy"),
+    *("test_loss", "test_top1", "test_top2", "test_top3", "test_top1_of_all"),
+    *CONTEXT,
+    *(f"{name}_{end}" for name in CONTEXT for end in ("low", "high")),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What is kept of a run: its folder in `results`, the keys, and which rows."""
+
+    run: str
+    keys: tuple[str, ...]
+    where: Callable[[Row], bool] = lambda row: True
+
+
+KEPT = {
+    "lstm": Kept(
+        "memory_stability/lstm",
+        ("status", "shared_steps", "first_identical", "first_cosine", "first_1e-4"),
+    ),
+    "lstm-float64": Kept(
+        "memory_stability/lstm-float64",
+        ("status", "shared_steps", "first_identical", "first_1e-4"),
+    ),
+    "slopes": Kept(
+        "slopes",
+        ("status", "first_1e-4", "first_1e-6", *EXPONENT),
+        lambda row: row["hidden_size"] >= slopes.MIN_UNITS,
+    ),
+    "cells": Kept("cells", ("status", "shared_steps", "first_1e-4", *EXPONENT)),
+    "dead": Kept("dead", ("status", "shared_steps", "first_1e-4", *EXPONENT)),
+    "searches": Kept("searches", SEARCH),
+    "failed": Kept("failed", SEARCH),
+    "english": Kept("english", TRAINING),
+    "encyclopedia": Kept("encyclopedia", TRAINING),
+}
+
+
+def keep(name: str, runs: pathlib.Path = RUNS) -> None:
+    """Writes the run folder `name` of `docs/data`."""
+    kept, folder = KEPT[name], DATA / name
+    (folder / "rows").mkdir(parents=True, exist_ok=True)
+    config = rows.read_config(runs / kept.run)
+    rows.write_config(folder, {key: config[key] for key in ABOUT})
+    keys = dict.fromkeys((*config["row_id"], *kept.keys))
+    lines = [
+        json.dumps({key: row.get(key) for key in keys}, separators=(",", ":"))
+        for row in rows.read_rows(runs / kept.run)
+        if kept.where(row)
+    ]
+    (folder / "rows" / f"{name}.jsonl").write_text("".join(f"{x}\n" for x in lines))
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        keep(argument)

@@ -1,0 +1,307 @@
+"""The tables and stated numbers of README and docs/results.md, from rows in docs/data.
+
+    python -m docs.numbers
+
+writes the tables into docs/results.md, each after a line `<!-- table: NAME -->`. A test
+compares them, and looks for every phrase of `phrases` in the pages. So a number changes
+only with the rows that it was computed from.
+"""
+
+import functools
+import pathlib
+import re
+from collections.abc import Callable, Sequence
+
+from docs.kept import DATA
+from rnnjax.autocomplete import summary as autocomplete
+from rnnjax.capacity import search
+from rnnjax.capacity import summary as capacity
+from rnnjax.memory_stability import slopes, summary
+from rnnjax.results import rows, statistics
+from rnnjax.results.schema import Row
+
+PAGE = pathlib.Path(__file__).parent / "results.md"
+TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n\n)((?:\|.*\n)*)")
+SLOPE_LEVELS = {"hidden_size": (None, 1, 16, 128), "input_size": (None, 16, 32, 128)}
+
+Lines = Sequence[Sequence[str]]  # of a table; the first is its header
+
+
+@functools.cache
+def read(name: str) -> list[Row]:
+    """The rows of a folder of docs/data."""
+    return rows.read_rows(DATA / name)
+
+
+def cell_rows(name: str, cell: str) -> list[Row]:
+    return [row for row in read(name) if row["cell"] == cell]
+
+
+# Memory stability.
+
+
+def merge_time(lanes: Sequence[Row], key: str) -> str:
+    """A median and its interval: "39 (35 to 44)"; how many lanes have a time."""
+    text = summary.entry(lanes, key).replace(">=", "≥")
+    return re.sub(r" (\d+)/(\d+)( \(.*\))?", r"\3, \1 of \2", text)
+
+
+def identical() -> Lines:
+    arithmetics = {
+        name: {
+            units: [
+                row
+                for row in read(name)
+                if (row["input_size"], row["hidden_size"]) == (1, units)
+            ]
+            for units in sorted({row["hidden_size"] for row in read(name)})
+        }
+        for name in ("lstm", "lstm-float64")
+    }
+    single, double = arithmetics.values()
+    lines = [["units", "float32, identical", "float64, identical", "both, within 1e-4"]]
+    for units in single:
+        within = {merge_time(lanes[units], "1e-4") for lanes in (single, double)}
+        assert len(within) == 1
+        times = (merge_time(lanes[units], "identical") for lanes in (single, double))
+        lines.append([str(units), *times, *within])
+    return lines
+
+
+def slope_table(size: str) -> Lines:
+    found = {
+        (one.series[0], one.quantity, one.at): one
+        for one in slopes.slopes(read("slopes"))
+        if one.size == size
+    }
+    levels = SLOPE_LEVELS[size]
+    other = slopes.NAMES[slopes.OTHER[size]]
+    count = len({row[slopes.OTHER[size]] for row in read("slopes")})
+    every = {"inputs": f"all {count} input sizes", "units": f"all {count} sizes"}[other]
+    lines = [["", every, *(slopes.level(size, at) for at in levels[1:])]]
+    for cell in ("lstm", "gru"):
+        for quantity in ("first_1e-4", "first_1e-6", slopes.EXPONENT):
+            name = quantity.replace("first_", "within ")
+            label = f"{cell.upper()}, {name.replace(slopes.EXPONENT, 'exponent')}"
+            texts = [slopes.text(found[cell, quantity, at]) for at in levels]
+            lines.append([label, *texts])
+    return lines
+
+
+def cells() -> Lines:
+    entries = []
+    for cell in {row["cell"] for row in read("cells")}:
+        lanes = cell_rows("cells", cell)
+        time = summary.times(lanes, "first_1e-4").median.median
+        texts = [merge_time(lanes, "1e-4"), summary.exponent_entry(lanes)]
+        entries.append((time, cell, [f"`{cell}`", *texts]))
+    ordered = [entry for *_, entry in sorted(entries)]
+    half = -(-len(ordered) // 2)
+    header = ["cell", "within 1e-4", "exponent"]
+    lines = [[*header, "", *header]]
+    for k in range(half):
+        right = ordered[k + half] if k + half < len(ordered) else ["", "", ""]
+        lines.append([*ordered[k], "", *right])
+    return lines
+
+
+def slope(cell: str, quantity: str, size: str, at: int | None) -> str:
+    """A slope for a sentence, with one digit: "1.5 ± 0.5"."""
+    (found,) = (
+        one.slope
+        for one in slopes.slopes(read("slopes"))
+        if (one.series[0], one.quantity, one.size, one.at) == (cell, quantity, size, at)
+    )
+    assert found.mean is not None and found.high is not None
+    return f"{found.mean:.1f} ± {found.high - found.mean:.1f}"
+
+
+def _within(lanes: Sequence[Row], key: str = "first_1e-4") -> list[float]:
+    """The medians over seeds of each shape, sorted."""
+    medians = [summary.times(x, key).median.median for _, x in summary.shapes(lanes)]
+    assert None not in medians
+    return sorted(m for m in medians if m is not None)
+
+
+def stability_phrases() -> list[str]:
+    largest = [row for row in read("lstm") if row["hidden_size"] == 128]
+    never = [
+        summary.times(lanes, "first_identical").fraction
+        for _, lanes in summary.shapes(largest)
+    ]
+    assert {(f.mean, f.n) for f in never} == {(0.0, 10)} and never[0].high is not None
+    fast, *_, slow = _within(largest)
+    lstm = functools.partial(slope, "lstm", "first_1e-4")
+    gru = functools.partial(slope, "gru", "first_1e-4")
+    dead = summary.exponent(cell_rows("dead", "irnn"))
+    lru = merge_time(cell_rows("cells", "lru"), "1e-4")
+    interval, met = re.fullmatch(r"(.*)\), (.*)", lru).groups()  # type: ignore[union-attr]
+    return [
+        f"adds {lstm('hidden_size', None)} steps until the outputs of an LSTM agree",
+        f"({lstm('hidden_size', 128)} with 128 inputs,",
+        f"{lstm('hidden_size', 1)} with 1)",
+        f"and {gru('hidden_size', None)} for a GRU",
+        f"takes {lstm('input_size', None).removeprefix('-')} from an LSTM",
+        f"adds {gru('input_size', None)} to a GRU",
+        f"0 of 10 LSTMs (0 to {100 * never[0].high:.0f} %)",
+        f"{summary.steps(fast)} to {summary.steps(slow)} steps in the median",
+        f"a GRU agree within 1e-4 after {_steps('gru')}",
+        f"of an LSTM after {_steps('lstm')}",
+        f"of an LRU after {interval}; {met} did)",
+        f"1 input and 16 units, {dead.dead} of {dead.lanes} are",
+    ]
+
+
+def _steps(cell: str) -> str:
+    return merge_time(cell_rows("cells", cell), "1e-4").replace(" (", " steps (", 1)
+
+
+# Capacity.
+
+
+def percent(part: statistics.Mean) -> str:
+    """A fraction with Wilson's interval: "12.5 % (7.8 to 19.4)"."""
+    assert part.mean is not None and part.low is not None and part.high is not None
+    value, low, high = (f"{100 * x:.1f}" for x in (part.mean, part.low, part.high))
+    return f"{value} % ({low} to {high})"
+
+
+def interval(mean: statistics.Mean, digits: int) -> str:
+    """A mean and its interval: "2.73 (2.50 to 2.96)"."""
+    assert mean.mean is not None and mean.low is not None and mean.high is not None
+    value, low, high = (f"{x:.{digits}f}" for x in (mean.mean, mean.low, mean.high))
+    return f"{value} ({low} to {high})"
+
+
+def search_results() -> Lines:
+    lines = [["search", "bits per parameter", "samples", "bracketed", "best training"]]
+    for index in sorted({row["search"] for row in read("searches")}):
+        trainings = [row for row in read("searches") if row["search"] == index]
+        draws, bracketed = capacity.results(trainings)[0]
+        mean = statistics.mean(map(capacity.bits_per_parameter, draws))
+        known = [capacity.bits_per_parameter(row) for row in trainings]
+        best = max(bits for bits in known if bits is not None)
+        samples, answer = f"{draws[0]['samples']:,}", "yes" if bracketed else "no"
+        lines.append([str(index), interval(mean, 2), samples, answer, f"{best:.2f}"])
+    return lines
+
+
+def failures() -> Lines:
+    lines = [["cell", "parameters", "trainings", "diverged", "failed"]]
+    for cell in ("rnn_tanh", "irnn", "gru", "lstm"):
+        trainings = cell_rows("failed", cell)
+        failed = capacity.failed(trainings)
+        assert failed is not None
+        first = [row for row in trainings if row["stage"] == search.FIRST_RUNG]
+        diverged = sum(row["status"] == "diverged" for row in first)
+        texts = map(percent, (statistics.fraction(diverged, len(first)), failed))
+        parameters = f"{trainings[0]['parameters']:,}"
+        lines.append([f"`{cell}`", parameters, str(len(first)), *texts])
+    return lines
+
+
+def capacity_phrases() -> list[str]:
+    (line,) = capacity.summary(read("searches"))
+    mean, low, high, sd = (
+        line[f"bits_per_parameter{end}"] for end in ("", "_low", "_high", "_sd")
+    )
+    return [
+        f"{mean:.2f} bits per parameter ({low:.2f} to {high:.2f}",
+        f"over {line['searches']} searches",
+        f"standard deviation of the searches is {sd:.2f}",
+        f"networks of {line['parameters']} parameters",
+    ]
+
+
+# Autocomplete.
+
+
+def trainings(name: str) -> Lines:
+    """Losses and accuracies with standard deviations, connectivity with intervals."""
+    header = ["", "test loss, nats", "accuracy", "in 3 most likely"]
+    header += ["context fraction", "by squares", "mean lag", "by squares"]
+    lines = [header]
+    for line in autocomplete.summary(read(name)):
+        texts = [f"`{line['cell']}`"]
+        for key, digits in (("test_loss", 2), ("test_top1", 3), ("test_top3", 3)):
+            texts.append(f"{line[key]:.{digits}f} ± {line[f'{key}_sd']:.{digits}f}")
+        for key in ("context_fraction", "context_lag"):
+            digits = 3 if key == "context_fraction" else 2
+            for part in (key, f"{key}_squared"):
+                ends = (line[part], line[f"{part}_low"], line[f"{part}_high"])
+                value, low, high = (f"{x:.{digits}f}" for x in ends)
+                texts.append(f"{value} ({low} to {high})")
+        lines.append(texts)
+    return lines
+
+
+def autocomplete_phrases() -> list[str]:
+    (line,) = autocomplete.summary(read("english"))
+    other = autocomplete.summary(read("encyclopedia"))
+
+    def ends(key: str) -> str:
+        value, low, high = (100 * line[f"{key}{end}"] for end in ("", "_low", "_high"))
+        return f"{value:.0f} % ({low:.0f} to {high:.0f})"
+
+    fraction, squared = (
+        _difference("gru", "lstm", key)
+        for key in ("context_fraction", "context_fraction_squared")
+    )
+    accuracy, sd = 100 * line["test_top1"], 100 * line["test_top1_sd"]
+    return [
+        f"{ends('context_fraction')} of its connectivity",
+        f"{ends('context_fraction_squared')} by the squared norm",
+        f"at {accuracy:.1f} ± {sd:.1f} % of the scored characters",
+        f"with {line['test_loss']:.2f} ± {line['test_loss_sd']:.2f} nats",
+        f"standard deviation of {line['seeds']} seeds",
+        f"word frequencies alone give {line['unigram_entropy']:.2f}",
+        f"frequency alone takes {other[0]['unigram_entropy']:.2f} nats",
+        f"{other[0]['classes']:,} classes of words",
+        f"{other[0]['updates']:,} updates",
+        f"GRU minus LSTM is {fraction} by the norm and {squared} by the squared norm",
+    ]
+
+
+def _difference(a: str, b: str, key: str) -> str:
+    """The mean difference of two cells, paired by seed, and its interval."""
+    one, other = (
+        {row["seed"]: row[key] for row in cell_rows("encyclopedia", cell)}
+        for cell in (a, b)
+    )
+    return interval(statistics.mean(one[seed] - other[seed] for seed in one), 3)
+
+
+# All.
+
+
+def phrases() -> list[str]:
+    """What README or docs/results.md states in sentences."""
+    return [*stability_phrases(), *capacity_phrases(), *autocomplete_phrases()]
+
+
+TABLES: dict[str, Callable[[], Lines]] = {
+    "identical": identical,
+    "slopes-units": functools.partial(slope_table, "hidden_size"),
+    "slopes-inputs": functools.partial(slope_table, "input_size"),
+    "cells": cells,
+    "searches": search_results,
+    "failed": failures,
+    "english": functools.partial(trainings, "english"),
+    "encyclopedia": functools.partial(trainings, "encyclopedia"),
+}
+
+
+def table(name: str) -> str:
+    """A table as Markdown."""
+    header, *lines = TABLES[name]()
+    rule = ["---"] * len(header)
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines))
+
+
+def page(text: str) -> str:
+    """The page with its tables as the rows give them."""
+    return TABLE.sub(lambda match: match[1] + table(match[2]), text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))

@@ -1,0 +1,84 @@
+"""Every number of README and docs/results.md is what its stored rows give."""
+
+import re
+
+import numpy as np
+import published
+import pytest
+from test_docs import README, TEXTS
+
+from docs import kept, numbers
+from rnnjax.results import rows
+
+RESULTS = TEXTS["docs/results.md"]
+FINDINGS = README.partition("## Five findings")[2].partition("\n## ")[0]
+NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+# Numbers of a finding that are settings, such as "128 units", and its own number.
+SETTING = re.compile(
+    r"\b\d\. (?=\*\*)|95 %|1e-\d|units from \d+ to \d+|in [\d,]+(?: steps|:)|"
+    r"\d+ (?:units|inputs?|seeds|trainings)"
+)
+
+
+def flat(text):
+    """A text as one line without its links."""
+    return re.sub(r"\s+", " ", re.sub(r"\s*\(\[source\]\([^)]*\)\)", "", text))
+
+
+def test_tables_are_those_of_the_stored_rows():
+    """If this fails after new rows: python -m docs.numbers."""
+    assert set(re.findall(r"<!-- table: ([\w-]+) -->", RESULTS)) == set(numbers.TABLES)
+    assert numbers.page(RESULTS) == RESULTS
+
+
+def test_other_rows_would_give_another_table(monkeypatch):
+    changed = [dict(row) for row in numbers.read("cells")]
+    for row in changed:
+        if row["cell"] == "gru":
+            row["first_1e-4"] += 1
+    read = numbers.read
+    monkeypatch.setattr(
+        numbers, "read", lambda name: changed if name == "cells" else read(name)
+    )
+    assert numbers.page(RESULTS) != RESULTS
+    assert any(phrase not in flat(README + RESULTS) for phrase in numbers.phrases())
+
+
+@pytest.mark.parametrize("phrase", numbers.phrases())
+def test_what_is_stated_follows_from_the_stored_rows(phrase):
+    assert phrase in flat(README) or phrase in flat(RESULTS)
+
+
+def test_the_findings_have_no_number_that_was_not_computed():
+    text = flat(FINDINGS)
+    for phrase in sorted(numbers.phrases(), key=len, reverse=True):
+        text = text.replace(phrase, "")
+    assert NUMBER.findall(SETTING.sub("", text)) == []
+
+
+def test_every_result_names_its_rows_and_each_has_a_command_and_a_processor():
+    linked = set(re.findall(r"\(data/([\w-]+)/config\.json\)", RESULTS))
+    assert linked == set(kept.KEPT)
+    for name in kept.KEPT:
+        config = rows.read_config(kept.DATA / name)
+        assert config["commands"]
+        for invocation in config["invocations"]:
+            assert invocation["processor"] and invocation["commit"]
+
+
+def test_the_published_table_differs_by_what_is_stated():
+    """z² under the sampling error of both sides, s² pooled over neighboring shapes."""
+    sizes = published.SIZES
+    first = {(i, h): [] for i in sizes for h in sizes}
+    for row in numbers.read("lstm"):
+        first[row["input_size"], row["hidden_size"]].append(row["first_cosine"])
+    steps = np.array([[first[i, h] for h in sizes] for i in sizes], float)
+    difference = steps.mean(axis=2) - published.LSTM_STEPS
+    variance, pooled = steps.var(axis=2, ddof=1), np.empty((8, 8))
+    for i, j in np.ndindex(8, 8):
+        columns = slice(max(j - 1, 1), j + 2) if j else slice(0, 1)
+        pooled[i, j] = variance[max(i - 1, 0) : i + 2, columns].mean()
+    error = pooled * (1 / published.LSTM_RUNS + 1 / steps.shape[2])
+    z2 = (difference**2 / error).mean()
+    text = f"differ by {difference.mean():.2f} steps in the mean over 64 shapes, "
+    assert f"{text}with a mean z² of {z2:.2f}," in flat(RESULTS)
