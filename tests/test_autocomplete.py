@@ -23,6 +23,8 @@ from rnnjax.results import schema as schema_lib
 from rnnjax.results import states as states_lib
 from rnnjax.text import corpus, windows
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TEXT = "to be or not that is the question whether tis nobler in mind slings of fortune"
 WORDS = TEXT.split()
 

@@ -20,6 +20,8 @@ from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.units import Units
 from rnnjax.text import corpus
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TINY = [
     "--task=units",
     "--hidden_sizes=2,4",

@@ -14,6 +14,8 @@ from rnnjax.engine import lanes
 from rnnjax.results import folder as folder_lib
 from rnnjax.results import rows as rows_lib
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TINY = [
     "--input_sizes=1,2",
     "--hidden_sizes=1,3",

@@ -20,6 +20,8 @@ from rnnjax.memory_stability import criteria, summary
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.memory_stability import pair as pair_lib
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SMALL = {"steps": 1700, "unique_steps": 300, "seeds": 3}
 
 
