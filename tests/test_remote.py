@@ -43,7 +43,7 @@ def test_what_an_object_store_holds_is_refused_as_in_a_folder(command, store):
     folder = epath.Path("gs://bucket/run")
     config = rows.read_config(folder)
     for schema, line in (
-        (9, "it holds a run of schema 9, not 2"),
+        (9, "it holds a run of schema 9, not 3"),
         (1, "it holds a run of schema 1, which rnnjax 0.1 reads"),
     ):
         rows.write_config(folder, {**config, "schema": schema})
