@@ -37,6 +37,8 @@ WITHOUT_JAX = (
     "rnnjax.results.schema",
     "rnnjax.results.statistics",
     "rnnjax.results.tables",
+    "rnnjax.memory_stability.slopes",
+    "rnnjax.capacity.growth",
     *(f"rnnjax.{name}.summary" for name in EXPERIMENTS),
     *(f"rnnjax.{name}.tables" for name in EXPERIMENTS),
     *(f"rnnjax.{name}.schema" for name in EXPERIMENTS),

@@ -6,6 +6,7 @@ import numpy as np
 import published
 import pytest
 from test_docs import README, TEXTS
+from test_published import compare
 
 from docs import kept, numbers
 from rnnjax.results import rows
@@ -67,18 +68,11 @@ def test_every_result_names_its_rows_and_each_has_a_command_and_a_processor():
 
 
 def test_the_published_table_differs_by_what_is_stated():
-    """z² under the sampling error of both sides, s² pooled over neighboring shapes."""
     sizes = published.SIZES
     first = {(i, h): [] for i in sizes for h in sizes}
     for row in numbers.read("lstm"):
         first[row["input_size"], row["hidden_size"]].append(row["first_cosine"])
     steps = np.array([[first[i, h] for h in sizes] for i in sizes], float)
-    difference = steps.mean(axis=2) - published.LSTM_STEPS
-    variance, pooled = steps.var(axis=2, ddof=1), np.empty((8, 8))
-    for i, j in np.ndindex(8, 8):
-        columns = slice(max(j - 1, 1), j + 2) if j else slice(0, 1)
-        pooled[i, j] = variance[max(i - 1, 0) : i + 2, columns].mean()
-    error = pooled * (1 / published.LSTM_RUNS + 1 / steps.shape[2])
-    z2 = (difference**2 / error).mean()
-    text = f"differ by {difference.mean():.2f} steps in the mean over 64 shapes, "
+    difference, z2 = compare(steps.mean(axis=2), steps.var(axis=2, ddof=1))
+    text = f"differ by {difference:.2f} steps in the mean over 64 shapes, "
     assert f"{text}with a mean z² of {z2:.2f}," in flat(RESULTS)

@@ -132,16 +132,7 @@ class Options:
     def __post_init__(self) -> None:
         validate(self)
         for name in starts.CELL_OPTIONS:
-            self._check_option(name)
-
-    def _check_option(self, name: str) -> None:
-        """An option that none of the cells has is refused."""
-        value = getattr(self, name)
-        if value is None or any(name in registry.options(cell) for cell in self.cell):
-            return
-        with_it = [cell for cell in registry.CELLS if name in registry.options(cell)]
-        problem = f"not an option of {', '.join(self.cell)}"
-        raise SettingError(name, value, problem, f"with {', '.join(with_it)}")
+            registry.check_option(name, getattr(self, name), self.cell)
 
 
 def preset_help() -> dict[str, str]:

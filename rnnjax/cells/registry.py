@@ -5,7 +5,7 @@ A new cell is a file beside this one and an entry in `CELLS`; tests cover every 
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from rnnjax.cells import gru, linear, lstm, mgu, rnn, slstm, ugrnn
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.initializers import INITIALIZERS
+from rnnjax.settings import SettingError
 
 _rectified = functools.partial(rnn.RNN, activation=jax.nn.relu)
 # These cells have no recurrent weights, so recurrent_init and recurrent_gain are not
@@ -100,6 +101,15 @@ def options(name: str) -> frozenset[str]:
     flax_fields = {field.name for field in dataclasses.fields(nn.RNNCellBase)}
     fields = {field.name for field in dataclasses.fields(entry)}
     return frozenset(fields - flax_fields - {"hidden_size"} - fixed.keys())
+
+
+def check_option(option: str, value: Any, cells: Sequence[str]) -> None:
+    """Raises SettingError for a value of an option that none of the cells has."""
+    if value is None or any(option in options(cell) for cell in cells):
+        return
+    with_it = ", ".join(cell for cell in CELLS if option in options(cell))
+    problem = f"not an option of {', '.join(cells)}"
+    raise SettingError(option, value, problem, f"with {with_it}")
 
 
 def option_values(cell: Cell) -> dict[str, Any]:

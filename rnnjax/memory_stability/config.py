@@ -137,18 +137,9 @@ class Config:
                 "hidden_sizes", self.hidden_sizes, problem, "one of the two"
             )
         for name in CELL_OPTIONS:
-            self._check_option(name)
+            registry.check_option(name, getattr(self, name), self.cells)
         if self.network is not None:
             _ = self.networks  # raises if there are none
-
-    def _check_option(self, name: str) -> None:
-        """An option that none of the cells has is refused."""
-        value = getattr(self, name)
-        if value is None or any(name in registry.options(cell) for cell in self.cells):
-            return
-        with_it = [cell for cell in registry.CELLS if name in registry.options(cell)]
-        problem = f"not an option of {', '.join(self.cells)}"
-        raise SettingError(name, value, problem, f"with {', '.join(with_it)}")
 
     @property
     def cells(self) -> tuple[str, ...]:
