@@ -19,15 +19,18 @@ from etils.epath import gpath  # noqa: E402
 
 
 @pytest.fixture
-def command(monkeypatch, tmp_path, capsys):
+def command(monkeypatch, tmp_path, capsys, request):
     """Runs a binary on a command line, in an empty folder.
 
-    Returns the exit status and what it printed.
+    Returns the exit status and what it printed. Pictures are made, but written as empty
+    files unless the test is marked `rendered`: rendering takes half of a small run.
     """
     from benchmarks.common import command as command_lib
     from benchmarks.common import main
 
     monkeypatch.chdir(tmp_path)
+    if not request.node.get_closest_marker("rendered"):
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
 
     def run(module, *arguments):
         if hasattr(module, "BENCHMARK"):

@@ -49,6 +49,7 @@ TINY = [
 ]
 
 
+@pytest.mark.rendered
 def test_a_run_leaves_rows_pictures_networks_and_a_page(
     binary, file, tmp_path, monkeypatch
 ):

@@ -72,6 +72,7 @@ def lines(path) -> list[dict]:
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
+@pytest.mark.rendered
 def test_bits_per_parameter(binary, tmp_path):
     """Rows of every trial, a summary that follows from them, and pictures."""
     status, out, err = binary("--cell=rnn_tanh", *BITS, "--out_dir=bits")
@@ -138,6 +139,7 @@ def test_a_killed_search_goes_on_to_the_same_rows(binary, tmp_path):
     assert "Nothing to do" in binary(*arguments, "--out_dir=a")[2]
 
 
+@pytest.mark.rendered
 def test_a_run_leaves_rows_networks_and_a_picture(binary, tmp_path):
     status, out, err = binary("--cell=rnn_tanh,gru", *TINY)
     folder = tmp_path / "results/capacity/units/rnn_tanh+gru"

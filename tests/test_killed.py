@@ -21,10 +21,12 @@ KILLS = int(os.environ.get("RNNJAX_KILLS", "3"))
 WHOLE = {}  # seconds and rows of an undisturbed run, by benchmark
 START = """
 import sys
+from matplotlib import figure
 from benchmarks import registry
 from benchmarks.common import main
 from rnnjax.engine import lanes
 lanes.SAVE_SECONDS = 0.0
+figure.Figure.savefig = lambda *_, **__: None
 del sys.argv[0]
 benchmark = registry.BENCHMARKS[sys.argv[0]]
 print("ready", flush=True)
@@ -33,8 +35,8 @@ main.start(benchmark)
 
 
 def started(benchmark, folder):
-    """A process that runs a benchmark, has just ended its imports, and saves its state
-    after every chunk.
+    """A process that runs a benchmark, has just ended its imports, saves its state after
+    every chunk, and renders no pictures.
     """
     arguments = tiny.arguments(benchmark, folder)
     process = subprocess.Popen(

@@ -30,6 +30,7 @@ def binary(command):
     return functools.partial(command, memory_stability)
 
 
+@pytest.mark.rendered
 def test_a_run_leaves_rows_summary_pictures_and_a_table(binary, tmp_path):
     status, out, err = binary("--cell=lstm", *TINY)
     folder = tmp_path / "results/memory_stability/lstm"
@@ -200,6 +201,7 @@ def test_several_cells_share_a_folder(binary, tmp_path):
     assert {row["cell"] for row in rows} == {"rnn_tanh", "gru"}
 
 
+@pytest.mark.rendered
 def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_path):
     one = [
         "--input_sizes=2",
