@@ -61,6 +61,7 @@ KEPT = {
     ),
     "cells": Kept("cells", ("status", "shared_steps", "first_1e-4", *EXPONENT)),
     "dead": Kept("dead", ("status", "shared_steps", "first_1e-4", *EXPONENT)),
+    "growth": Kept("growth", SEARCH),
     "searches": Kept("searches", SEARCH),
     "failed": Kept("failed", SEARCH),
     "english": Kept("english", TRAINING),

@@ -186,6 +186,23 @@ def search_results() -> Lines:
     return lines
 
 
+def growth_results() -> Lines:
+    header = ["parameters", "units", "samples", "bits per parameter", "bracketed"]
+    lines = [[*header, "best training"]]
+    for line in capacity.summary(read("growth")):
+        mean, low, high, best = (
+            f"{line[key]:.2f}"
+            for key in (
+                *(f"bits_per_parameter{end}" for end in ("", "_low", "_high")),
+                "max_bits_per_parameter",
+            )
+        )
+        counts = (f"{line[key]:,}" for key in ("parameters", "hidden_size", "samples"))
+        answer = "yes" if line["bracketed"] else "no"
+        lines.append([*counts, f"{mean} ({low} to {high})", answer, best])
+    return lines
+
+
 def failures() -> Lines:
     lines = [["cell", "parameters", "trainings", "diverged", "failed"]]
     for cell in ("rnn_tanh", "irnn", "gru", "lstm"):
@@ -210,6 +227,29 @@ def capacity_phrases() -> list[str]:
         f"over {line['searches']} searches",
         f"standard deviation of the searches is {sd:.2f}",
         f"networks of {line['parameters']} parameters",
+        f"At {line['parameters']} parameters they hold {mean:.2f} bits per parameter "
+        f"({low:.2f} to {high:.2f} over {line['searches']} searches)",
+        *growth_phrases(),
+    ]
+
+
+def growth_phrases() -> list[str]:
+    summary_lines = capacity.summary(read("growth"))
+    smallest, largest = summary_lines[0], summary_lines[-1]
+    assert all(line["bracketed"] for line in summary_lines)
+    slope, exponent = (
+        "{:.2f} ({:.2f} to {:.2f})".format(
+            *(largest[f"{key}{end}"] for end in ("", "_low", "_high"))
+        )
+        for key in ("slope", "exponent")
+    )
+    return [
+        f"{smallest['bits_per_parameter']:.2f} bits per parameter at "
+        f"{smallest['parameters']:,} parameters",
+        f"{largest['bits_per_parameter']:.2f} at {largest['parameters']:,}",
+        f"stores {slope} bits",
+        f"exponent of {exponent}",
+        f"exponent of {exponent[:-1]}; five searches)",
     ]
 
 
@@ -285,6 +325,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "slopes-inputs": functools.partial(slope_table, "input_size"),
     "cells": cells,
     "searches": search_results,
+    "growth": growth_results,
     "failed": failures,
     "english": functools.partial(trainings, "english"),
     "encyclopedia": functools.partial(trainings, "encyclopedia"),

@@ -1,4 +1,4 @@
-r"""Makes the pictures of README and docs from seven runs, half an hour on two cores.
+r"""Makes the pictures of README and docs from seven runs, 90 minutes on two cores.
 
 Run these first; numbers of `docs/results.md` come from the same commands:
 
@@ -10,9 +10,8 @@ Run these first; numbers of `docs/results.md` come from the same commands:
         --criteria=1e-4,1e-6 --out_dir=results/slopes
     python -m benchmarks.memory_stability --cell=all --hidden_sizes=32 \
         --input_sizes=16 --steps=5000 --out_dir=results/cells
-    python -m benchmarks.capacity --cell=rnn_tanh,rnn_relu \
-        --recurrent_init=orthogonal,identity --budgets=200 --trials=256 \
-        --out_dir=results/bits
+    python -m benchmarks.capacity --cell=rnn_tanh \
+        --budgets=100,200,500,1000,2000 --out_dir=results/growth
     python -m benchmarks.autocomplete --cell=gru --seeds=3 --out_dir=results/english
 
     python -m docs.pictures
@@ -33,7 +32,7 @@ COPIED = {
     "memory_stability/gru/heatmap.png": "heatmap-gru.png",
     "slopes/slopes.png": "slopes.png",
     "cells/cells.png": "cells.png",
-    "bits/bits_per_parameter.png": "bits.png",
+    "growth/bits_per_parameter.png": "bits.png",
     "english/connectivity.png": "connectivity.png",
 }
 

@@ -64,6 +64,11 @@ def test_slopes_are_one_a_seed_of_sixteen_units_and_more():
         assert one.slope.sd == pytest.approx(0, abs=1e-9)
 
 
+def test_times_until_outputs_are_identical_have_no_slope():
+    found = slopes.slopes(grid(known, first_identical=900))
+    assert {one.quantity for one in found} == {"first_1e-4", "lyapunov"}
+
+
 def test_slopes_over_all_shapes_are_those_of_one_line_through_them():
     noise = np.random.default_rng(0).normal(size=(65, 17, 4))
     lanes = grid(lambda *where: 50 + noise[where])

@@ -52,8 +52,7 @@ def draw(rows: list[Row], folder: Any) -> None:
 def _quantities(rows: Sequence[Row]) -> list[str]:
     """Times within the tolerances, if there are any, and the exponent."""
     every = slopes.quantities(rows)
-    rounding = ("first_identical", "first_cosine")
-    return [one for one in every if one not in rounding] if len(every) > 3 else every
+    return [one for one in every if one != "first_cosine"] if len(every) > 2 else every
 
 
 def _lines(axis: Any, rows: Sequence[Row], quantity: str, x: str) -> None:
