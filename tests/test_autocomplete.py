@@ -106,7 +106,14 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adam",
+        pytest.param("rmsprop", marks=pytest.mark.slow),
+        pytest.param("sgd", marks=pytest.mark.slow),
+    ],
+)
 def test_training_goes_through_the_windows_in_the_order_of_the_seed(dataset, name):
     trained = experiment(dataset, updates=12, optimizer=name)
     start = jax.device_get(begin(trained, 2))

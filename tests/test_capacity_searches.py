@@ -37,6 +37,7 @@ def lines(folder):
     return list(csv.DictReader((folder / "summary.csv").read_text().splitlines()))
 
 
+@pytest.mark.rendered
 def test_more_searches_extend_a_run_and_widen_what_its_interval_covers(
     binary, tmp_path
 ):

@@ -226,6 +226,7 @@ def check_same_rows(tmp_path):
     assert (tmp_path / "run/rows.jsonl").read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_damaged_entries_of_the_compile_cache_change_nothing(tmp_path):
     """In processes of their own: the cache of this one is warm."""
     cache = {

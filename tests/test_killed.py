@@ -1,8 +1,8 @@
 """Runs killed at random moments and started again end with the rows of an undisturbed
 run.
 
-RNNJAX_KILLS=200 python -m pytest tests/test_killed.py kills running processes so often;
-the default is 3, one for each binary.
+RNNJAX_KILLS=200 python -m pytest -m "" tests/test_killed.py kills running processes so
+often; the default is 3, one for each binary, of which only the first is not slow.
 """
 
 import json
@@ -35,8 +35,9 @@ main.start(benchmark)
 
 
 def started(benchmark, folder):
-    """A process that runs a benchmark, has just ended its imports, saves its state after
-    every chunk, and renders no pictures.
+    """A process that runs a benchmark and has just ended its imports.
+
+    It saves its state after every chunk, and renders no pictures.
     """
     arguments = tiny.arguments(benchmark, folder)
     process = subprocess.Popen(
@@ -76,7 +77,11 @@ def lives():
 
 
 @pytest.mark.parametrize(
-    "number, benchmark, kills", [(number, *life) for number, life in enumerate(lives())]
+    "number, benchmark, kills",
+    [
+        pytest.param(number, *life, marks=[pytest.mark.slow] if number else [])
+        for number, life in enumerate(lives())
+    ],
 )
 def test_killed_runs_end_with_the_same_rows(
     command, tmp_path, number, benchmark, kills

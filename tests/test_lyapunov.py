@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnjax.engine import unroll
+from rnnjax.engine import unroll, unroll_together
 from rnnjax.memory_stability import lyapunov
 
 INTERVALS = (lyapunov.BURN_IN + lyapunov.STEPS) // lyapunov.EVERY
@@ -54,8 +54,9 @@ def test_dead_and_short_are_named():
     assert lyapunov.estimate(np.full(INTERVALS, np.nan))[2] == "short"
 
 
+@pytest.mark.parametrize("loops", [unroll, unroll_together], ids=["alone", "together"])
 @pytest.mark.parametrize(("dtype", "error"), [("float32", 1e-4), ("bfloat16", 2e-2)])
-def test_spectrum_of_a_linear_map_is_that_of_its_eigenvalues(dtype, error):
+def test_spectrum_of_a_linear_map_is_that_of_its_eigenvalues(dtype, error, loops):
     matrix = np.diag([0.9, 0.5, 0.3, 0.1]) + np.triu(
         0.1 * np.random.default_rng(0).normal(size=(4, 4)), 1
     )
@@ -65,7 +66,7 @@ def test_spectrum_of_a_linear_map_is_that_of_its_eigenvalues(dtype, error):
 
     z = jnp.zeros((2000, 4), dtype)
     frame, growth = jax.jit(
-        lambda z: unroll.unroll_frame(
+        lambda z: loops.unroll_frame(
             step, (jnp.zeros(4, dtype),), jnp.eye(4), z, lyapunov.EVERY_QR
         )
     )(z)

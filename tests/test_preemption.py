@@ -14,7 +14,14 @@ from benchmarks import memory_stability, verify
 from benchmarks.common import terminal
 
 
-@pytest.mark.parametrize("benchmark", tiny.BINARIES)
+@pytest.mark.parametrize(
+    "benchmark",
+    [
+        "memory_stability",
+        pytest.param("capacity", marks=pytest.mark.slow),
+        pytest.param("autocomplete", marks=pytest.mark.slow),
+    ],
+)
 def test_preempted_runs_end_with_the_same_rows(
     command, tmp_path, monkeypatch, benchmark
 ):

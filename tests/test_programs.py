@@ -46,8 +46,8 @@ def autocomplete():
 
 # Products in the body of each loop that holds any, loops within it apart.
 PROGRAMS = {
-    # A pair of steps; a step and its derivative.
-    "memory_stability": (memory_stability, [2, 2]),
+    # A pair of steps in one product; a step and its derivative.
+    "memory_stability": (memory_stability, [1, 2]),
     # Forward, backward, and forward for the scores. With the scores: input, blank,
     # first step, read-out. In the loop of updates: these four, the gradients of their
     # matrices and of the read-out's input, and of the recurrent matrix for all steps at

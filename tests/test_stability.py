@@ -120,7 +120,9 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
         state = experiment.init(
             mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
         )
-        draw = mesh.map_lanes(pair_lib.draw_inputs, inputs=None, input_size=input_size)
+        draw = mesh.map_lanes(
+            pair_lib.draw_inputs, inputs=None, input_size=input_size, together=False
+        )
         draws.append(
             [
                 draw((state.pair.done, state.source.keys), (experiment.phase(k),))

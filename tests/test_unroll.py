@@ -5,9 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnjax.engine import unroll
+from rnnjax.engine import unroll, unroll_together
 
 H, T = 4, 12
+FORMS = pytest.mark.parametrize(
+    "loops", [unroll, unroll_together], ids=["alone", "together"]
+)
 WEIGHTS = jax.random.normal(jax.random.key(0), (H, H)) / 2
 
 
@@ -29,19 +32,21 @@ def loop(h, z):
     return h, outputs
 
 
-def test_pair_on_the_same_rows():
+@FORMS
+def test_pair_on_the_same_rows(loops):
     z, a, b = rows(1), rows(2, 1)[0], rows(3, 1)[0]
-    (last_a,), (last_b,), ya, yb = unroll.unroll_pair(step, (a,), (b,), z, 0, T)
+    (last_a,), (last_b,), ya, yb = loops.unroll_pair(step, (a,), (b,), z, 0, T)
     for start, last, ys in ((a, last_a, ya), (b, last_b, yb)):
         expected, outputs = loop(start, z)
         np.testing.assert_allclose(last, expected, rtol=1e-5)
         np.testing.assert_allclose(ys, outputs, rtol=1e-5)
 
 
-def test_pair_on_two_halves_stops_at_length():
+@FORMS
+def test_pair_on_two_halves_stops_at_length(loops):
     z, start = rows(1), rows(2, 1)[0]
     offset, length = T // 2, T // 2 - 1
-    (last_a,), (last_b,), ya, yb = jax.jit(unroll.unroll_pair, static_argnums=0)(
+    (last_a,), (last_b,), ya, yb = jax.jit(loops.unroll_pair, static_argnums=0)(
         step, (start,), (start,), z, offset, length
     )
     expected_a, outputs_a = loop(start, z[:length])
@@ -53,20 +58,22 @@ def test_pair_on_two_halves_stops_at_length():
     assert not ya[length:].any() and not yb[length:].any()
 
 
-def test_pair_treats_both_sequences_alike():
+@FORMS
+def test_pair_treats_both_sequences_alike(loops):
     z, start = rows(1), rows(2, 1)[0]
-    (last_a,), (last_b,), ya, yb = jax.jit(unroll.unroll_pair, static_argnums=0)(
+    (last_a,), (last_b,), ya, yb = jax.jit(loops.unroll_pair, static_argnums=0)(
         step, (start,), (start,), z, 0, T
     )
     np.testing.assert_array_equal(last_a, last_b)
     np.testing.assert_array_equal(ya, yb)
 
 
-def test_tangent_grows_as_a_small_difference_does(x64):
+@FORMS
+def test_tangent_grows_as_a_small_difference_does(x64, loops):
     every, epsilon = 3, 1e-6
     z, h = rows(1).astype(np.float64), rows(2, 1)[0].astype(np.float64)
     v = np.asarray(rows(3, 1)[0], np.float64)
-    carry, tangent, growth = unroll.unroll_tangent(
+    carry, tangent, growth = loops.unroll_tangent(
         step, (h,), (jnp.asarray(v),), z, every
     )
     for k in range(T // every):
@@ -81,11 +88,12 @@ def test_tangent_grows_as_a_small_difference_does(x64):
     np.testing.assert_allclose(tangent[0], v, atol=1e-5)
 
 
-def test_a_dead_tangent_stays_dead():
+@FORMS
+def test_a_dead_tangent_stays_dead(loops):
     def forget(carry, z):
         return (jnp.zeros(H),), carry[0] + z
 
-    _, tangent, growth = unroll.unroll_tangent(
+    _, tangent, growth = loops.unroll_tangent(
         forget, (jnp.ones(H),), (jnp.ones(H),), rows(1), 3
     )
     assert np.isneginf(growth).all() and not np.any(tangent[0])

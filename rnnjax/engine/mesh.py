@@ -37,6 +37,11 @@ class Mesh:
         devices = tuple(jax.local_devices())
         return cls(devices, 1 if devices[0].platform == "cpu" else None)
 
+    @property
+    def together(self) -> bool:
+        """Whether lanes advance under `vmap`, for which loops need another form."""
+        return self.width != 1
+
     def lanes_for(self, lanes: int) -> int:
         """`lanes` rounded up to a number that the devices can divide evenly.
 

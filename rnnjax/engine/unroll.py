@@ -6,7 +6,7 @@ kernel as long as its body holds nothing but products of a matrix with one vecto
 elementwise work; reductions and norms therefore stay outside the innermost loops.
 """
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -128,10 +128,8 @@ def unroll_tangent(
         carry, tangent = lax.fori_loop(
             k * every, (k + 1) * every, advance, (carry, tangent)
         )
-        norm = global_norm(tangent)
-        scale = jnp.where(norm > 0, 1 / norm, 0)
-        tangent = jax.tree.map(lambda leaf: leaf * scale.astype(leaf.dtype), tangent)
-        return carry, tangent, growth.at[k].set(jnp.log(norm))
+        tangent, logarithm = rescaled(tangent)
+        return carry, tangent, growth.at[k].set(logarithm)
 
     intervals = _length(z) // every
     growth = jnp.zeros(intervals, jnp.float32)
@@ -150,35 +148,62 @@ def unroll_frame(
     where it is 0.
     """
     flat, unravel = flatten_util.ravel_pytree(carry)
-
-    def flat_step(z_t: Inputs, point: jax.Array) -> jax.Array:
-        return flatten_util.ravel_pytree(step(unravel(point), z_t)[0])[0]
+    advance_frame = frame_step(step, unravel)
 
     def advance(t: jax.Array, state: Any) -> Any:
         point, frame = state
-        step_t = functools.partial(flat_step, _at(z, t))
-
-        def derivative(direction: jax.Array) -> jax.Array:
-            tangent = direction.astype(point.dtype)
-            return jax.jvp(step_t, (point,), (tangent,))[1].astype(direction.dtype)
-
-        frame = jax.vmap(derivative)(frame)
-        return step_t(point), frame
+        return advance_frame(point, frame, _at(z, t))
 
     def interval(k: jax.Array, state: Any) -> Any:
         point, frame, growth = state
         point, frame = lax.fori_loop(
             k * every, (k + 1) * every, advance, (point, frame)
         )
-        q, r = jnp.linalg.qr(frame.T)
-        frame, lengths = q.T, jnp.abs(jnp.diagonal(r))
-        logarithms = jnp.log(lengths).astype(jnp.float32)
+        frame, logarithms = orthonormal(frame)
         return point, frame, growth.at[k].set(logarithms)
 
     intervals = _length(z) // every
     growth = jnp.zeros((intervals, len(frame)), jnp.float32)
     _, frame, growth = lax.fori_loop(0, intervals, interval, (flat, frame, growth))
     return frame, growth
+
+
+def rescaled(tangent: Carry) -> tuple[Carry, jax.Array]:
+    """A disturbance scaled to norm 1, and the logarithm of its norm before.
+
+    One that is exactly 0 stays 0, with -inf.
+    """
+    norm = global_norm(tangent)
+    scale = jnp.where(norm > 0, 1 / norm, 0)
+    scaled = jax.tree.map(lambda leaf: leaf * scale.astype(leaf.dtype), tangent)
+    return scaled, jnp.log(norm)
+
+
+def frame_step(
+    step: Step, unravel: Callable[[jax.Array], Carry]
+) -> Callable[[jax.Array, jax.Array, Inputs], tuple[jax.Array, jax.Array]]:
+    """A step of a state as one vector `[S]`, and of the frame `[S, S]` around it."""
+
+    def advance(
+        point: jax.Array, frame: jax.Array, z_t: Inputs
+    ) -> tuple[jax.Array, jax.Array]:
+        def flat_step(point: jax.Array) -> jax.Array:
+            return flatten_util.ravel_pytree(step(unravel(point), z_t)[0])[0]
+
+        def derivative(direction: jax.Array) -> jax.Array:
+            tangent = direction.astype(point.dtype)
+            return jax.jvp(flat_step, (point,), (tangent,))[1].astype(direction.dtype)
+
+        frame = jax.vmap(derivative)(frame)
+        return flat_step(point), frame
+
+    return advance
+
+
+def orthonormal(frame: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The rows of a frame made orthonormal, and the logarithm of their lengths."""
+    q, r = jnp.linalg.qr(frame.T)
+    return q.T, jnp.log(jnp.abs(jnp.diagonal(r))).astype(jnp.float32)
 
 
 def _length(z: Inputs) -> int:

@@ -213,10 +213,15 @@ class Stability:
         """The projected inputs z of a chunk, `[L, CHUNK, ...]`."""
         source, done, phase = state.source, state.pair.done, self.phase(chunk)
         draw = mesh.map_lanes(
-            pair.draw_inputs, inputs=self.inputs, input_size=self.input_size
+            pair.draw_inputs,
+            inputs=self.inputs,
+            input_size=self.input_size,
+            together=mesh.together,
         )
         x = draw((done, source.keys), (phase,))
-        project = mesh.map_lanes(pair.project, cell=self.cell, dtype=self.dtype)
+        project = mesh.map_lanes(
+            pair.project, cell=self.cell, dtype=self.dtype, together=mesh.together
+        )
         return project((done, source.parameters, source.scale, x), ())
 
     def _advance(
@@ -224,7 +229,10 @@ class Stability:
     ) -> pair.Pair:
         samples = sample_steps(self.shared_steps).astype(np.int32)
         advance = mesh.map_lanes(
-            pair.advance_pair, cell=self.cell, criteria=self.criteria
+            pair.advance_pair,
+            cell=self.cell,
+            criteria=self.criteria,
+            together=mesh.together,
         )
         return advance((state.parameters, state.pair, z), (phase, samples))
 

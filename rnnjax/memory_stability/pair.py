@@ -27,7 +27,7 @@ from jax import lax
 
 from rnnjax.cells import cell as cell_lib
 from rnnjax.cells.cell import Carry, Projected, Variables
-from rnnjax.engine import unroll
+from rnnjax.engine import unroll, unroll_together
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import lyapunov
 
@@ -192,6 +192,7 @@ def draw_inputs(
     *,
     inputs: Inputs | None,
     input_size: int,
+    together: bool,
 ) -> jax.Array:
     """The inputs x `[CHUNK, I]` of a chunk: two blocks of CHUNK // 2 steps."""
 
@@ -208,7 +209,7 @@ def draw_inputs(
     def draw() -> jax.Array:
         return jnp.concatenate([block(keys.unique_a, 0), block(keys.unique_b, 1)])
 
-    return _unless(done, draw, _zeros(draw))
+    return _unless(done, draw, _zeros(draw), together)
 
 
 def project(
@@ -219,6 +220,7 @@ def project(
     *,
     cell: nn.Module,
     dtype: str,
+    together: bool,
 ) -> Projected:
     """The projected inputs z of a chunk, `[CHUNK, ...]`, as one product."""
 
@@ -226,7 +228,7 @@ def project(
     def project() -> Projected:
         return cell.apply(parameters, (scale * x).astype(dtype), method="project")
 
-    return _unless(done, project, _zeros(project))
+    return _unless(done, project, _zeros(project), together)
 
 
 @PRECISION
@@ -239,10 +241,12 @@ def advance_pair(
     *,
     cell: nn.Module,
     criteria: tuple[str, ...],
+    together: bool,
 ) -> Pair:
     """The pair after a chunk with projected inputs z.
 
-    `samples` are the shared steps at which the distance is kept.
+    `samples` are the shared steps at which the distance is kept. If lanes advance
+    `together`, loops have the form of accelerators.
     """
 
     apply: Callable[..., Any] = cell.apply
@@ -251,13 +255,21 @@ def advance_pair(
         return apply(parameters, carry, row, method="step")
 
     def with_exponents() -> Pair:
-        return _unless(pair.done, lambda: _advance_tangents(step, pair, z, phase), pair)
+        return _unless(
+            pair.done,
+            lambda: _advance_tangents(step, pair, z, phase, together),
+            pair,
+            together,
+        )
 
     # The branch on the phase comes first because the phase is the same for every lane:
     # inside a branch per lane, vmap would run both sides.
     pair = lax.cond(phase.exponent, with_exponents, lambda: pair)
     return _unless(
-        pair.done, lambda: _advance(step, pair, z, phase, samples, criteria), pair
+        pair.done,
+        lambda: _advance(step, pair, z, phase, samples, criteria, together),
+        pair,
+        together,
     )
 
 
@@ -268,11 +280,11 @@ def _advance(
     phase: Phase,
     samples: jax.Array,
     criteria: tuple[str, ...],
+    together: bool,
 ) -> Pair:
     """Both trajectories over a chunk, and the times, distances and status after it."""
-    a, b, ya, yb = unroll.unroll_pair(
-        step, pair.a, pair.b, z, phase.offset, phase.length
-    )
+    unroll_pair = (unroll_together if together else unroll).unroll_pair
+    a, b, ya, yb = unroll_pair(step, pair.a, pair.b, z, phase.offset, phase.length)
     rows = jnp.arange(CHUNK)
     inside = rows < phase.length
     finite = jnp.all(jnp.isfinite(ya) & jnp.isfinite(yb), axis=-1) | ~inside
@@ -310,14 +322,15 @@ def _advance(
 
 
 def _advance_tangents(
-    step: unroll.Step, pair: Pair, z: Projected, phase: Phase
+    step: unroll.Step, pair: Pair, z: Projected, phase: Phase, together: bool
 ) -> Pair:
     """The disturbances of sequence a over a chunk, and how much they grew."""
 
     def put(growth: jax.Array, new: jax.Array, every: int) -> jax.Array:
         return lax.dynamic_update_slice_in_dim(growth, new, phase.start // every, 0)
 
-    _, tangent, growth = unroll.unroll_tangent(
+    loops = unroll_together if together else unroll
+    _, tangent, growth = loops.unroll_tangent(
         step, pair.a, pair.tangent, z, lyapunov.EVERY
     )
     pair = pair._replace(
@@ -325,7 +338,7 @@ def _advance_tangents(
     )
     if pair.frame is None or pair.growth_all is None:
         return pair
-    frame, growth = unroll.unroll_frame(step, pair.a, pair.frame, z, lyapunov.EVERY_QR)
+    frame, growth = loops.unroll_frame(step, pair.a, pair.frame, z, lyapunov.EVERY_QR)
     growth_all = put(pair.growth_all, growth, lyapunov.EVERY_QR)
     return pair._replace(frame=frame, growth_all=growth_all)
 
@@ -348,8 +361,18 @@ def _all_finite(tree: Any) -> jax.Array:
     return functools.reduce(jnp.logical_and, finite)
 
 
-def _unless[T](done: jax.Array, function: Callable[[], T], otherwise: T) -> T:
-    """`function()`, or for a lane that is done `otherwise`, which costs nothing."""
+def _unless[T](
+    done: jax.Array, function: Callable[[], T], otherwise: T, together: bool
+) -> T:
+    """`function()`, or `otherwise` for a lane that is done.
+
+    For a lane alone, `otherwise` costs nothing. Lanes that advance together compute
+    `function()` and select: as a branch per lane, every loop within it would copy its
+    whole outputs at every iteration.
+    """
+    if together:
+        new = function()
+        return jax.tree.map(lambda x, old: jnp.where(done, old, x), new, otherwise)
     return lax.cond(done, lambda: otherwise, function)
 
 
