@@ -229,7 +229,7 @@ def test_a_learned_state_starts_at_zero_and_has_a_gradient(name):
 
     if name == "slstm":  # a random normalizer may be negative
         variables = cell_lib.initialize(cell, jax.random.key(0), I)
-    gradients = jax.grad(loss)(variables)["params"]
+    gradients = jax.jit(jax.grad(loss))(variables)["params"]
     learned = [key for key in gradients if key.startswith("carry")]
     assert len(learned) == oracles.get(name).state_arrays
     assert any(
