@@ -12,6 +12,8 @@ from rnnjax.autocomplete.experiment import Autocomplete
 from rnnjax.capacity import training
 from rnnjax.cells import registry
 from rnnjax.memory_stability import experiment as stability
+from rnnjax.memory_stability import pair
+from rnnjax.memory_stability.summary import sample_steps
 from rnnjax.tasks.units import Units
 from rnnjax.text import windows
 
@@ -105,3 +107,39 @@ def test_lowers(program, platform):
 def test_loops_hold_the_products_they_must(program):
     function, arguments, expected = program
     assert loops(jax.make_jaxpr(function)(*arguments).jaxpr) == sorted(expected)
+
+
+def in_loops(jaxpr, depth=0):
+    """Names of primitives in loops over time, and of all loops.
+
+    The outermost loop is over batches of lanes.
+    """
+    names = set()
+    for equation in jaxpr.eqns:
+        name = equation.primitive.name
+        if depth > 1 or name == "while":
+            names.add(name)
+        for inner in core.jaxprs_in_params(equation.params):
+            names |= in_loops(inner, depth + (name in ("scan", "while")))
+    return names
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_loops_of_lanes_that_advance_together_have_known_lengths(together):
+    """Nor a branch, or what `vmap` makes of an index or a bound that a lane has."""
+    experiment, _ = memory_stability()
+    mesh = _jobs.Recorder(tuple(jax.devices()[:1]), None)
+    state = experiment.init(mesh, SEEDS, VALID, LANE_INDICES)
+    z = experiment._inputs(mesh, state, 0)
+    advance = mesh.map_lanes(
+        pair.advance_pair,
+        cell=experiment.cell,
+        criteria=experiment.criteria,
+        together=together,
+    )
+    lanes = (state.parameters, state.pair, z)
+    shared = (experiment.phase(0), sample_steps(experiment.shared_steps))
+    found = in_loops(jax.make_jaxpr(advance)(lanes, shared).jaxpr)
+    assert "tanh" in found, "the step of the cell"
+    costly = found & {"while", "cond", "gather", "scatter"}
+    assert costly == (set() if together else {"while", "gather", "scatter"})
