@@ -4,10 +4,23 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from rnnjax.cells import cell as cell_lib
+from rnnjax.cells import registry
 
 I, H, T = 3, 5, 7
+
+# All cells, for tests that take seconds for each. The LSTMs without one of their parts
+# are one class with other attributes, of which one is enough where time is short.
+ALIKE = [
+    *("lstm_nig", "lstm_nfg", "lstm_nog", "lstm_niaf", "lstm_noaf"),
+    *("lstm_np", "lstm_cifg", "lstm_fgr"),
+]
+CELLS = [
+    pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name
+    for name in registry.CELLS
+]
 
 
 def perturbed(cell, key=0):

@@ -84,7 +84,9 @@ def assert_close(ours, theirs, **tolerance):
     jax.tree.map(compare, ours, theirs)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm", "nested_lstm"])
+@pytest.mark.parametrize(
+    "cell", ["gru", "nested_lstm", pytest.param("lstm", marks=pytest.mark.slow)]
+)
 def test_the_loss_and_its_gradient_are_those_of_a_plain_network(dataset, cell):
     network = experiment(dataset, cell).network
     batch = dataset.windows.gather(np.arange(5))

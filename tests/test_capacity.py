@@ -316,6 +316,7 @@ def test_trained_networks_are_probed_beside_fresh_ones(binary, probe, tmp_path):
     assert "Nothing to do" in probe(*arguments)[2]
 
 
+@pytest.mark.slow
 def test_networks_trained_on_a_text_are_probed_on_it(binary, probe, tmp_path):
     file = tmp_path / "text.txt"
     corpus.clear_cache()

@@ -134,6 +134,7 @@ for argv in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_a_new_task_is_an_entry_in_the_table_of_tasks_alone(tmp_path):
     """Its new setting is a flag; its new score is in rows, summary and table."""
     tiny = ["--task=echo", "--size=4", "--hidden_sizes=2", "--trials=1", "--rungs=1"]

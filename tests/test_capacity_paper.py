@@ -49,7 +49,7 @@ def test_bits_are_independent_draws():
     assert shown[:, 0].any() and not shown[:, 1:].any()
 
 
-@pytest.mark.parametrize("steps", [3, 20])
+@pytest.mark.parametrize("steps", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_the_gradient_of_a_learned_initial_state(x64, steps):
     """Central differences through a GRU, its blank steps and the read-out."""
     task = Parameters(inputs=2, steps=steps, padded_samples=4)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
-from cell_inputs import H, I, T, bound, cast, inputs, perturbed, random_carry
+from cell_inputs import CELLS, H, I, T, bound, cast, inputs, perturbed, random_carry
 from conftest import flat
 from flax import linen as nn
 
@@ -119,6 +119,7 @@ def test_state_keeps_shape_and_dtype(cell, dtype):
 
 
 # A loop of each kind: one that is compiled as straight code, and one that is not.
+@pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("batch, steps", [((3,), 4), ((), unroll.MAX_WRITTEN_OUT + 1)])
 def test_gradients_are_those_of_a_loop_and_reach_every_parameter(
     cell, batch, steps, x64
@@ -218,6 +219,7 @@ def test_parameters_are_those_of_the_formula(name, sizes, learned):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables)) == expected
 
 
+@pytest.mark.parametrize("name", CELLS)
 def test_a_learned_state_starts_at_zero_and_has_a_gradient(name):
     cell = registry.CELLS[name](hidden_size=H, learn_carry=True)
     variables = perturbed(cell)

@@ -99,7 +99,7 @@ def test_operations_without_a_use_do_not_count():
     assert count(lambda x: (x @ x, jnp.tanh(x))[1], jnp.ones((N, N))) == (0, N * N)
 
 
-@pytest.mark.parametrize("width", [1, None])
+@pytest.mark.parametrize("width", [pytest.param(1, marks=pytest.mark.slow), None])
 def test_all_lanes_of_all_devices_count(width):
     """A chunk of memory stability: two trajectories of 1,000 steps in each lane, and
     their inputs projected once.

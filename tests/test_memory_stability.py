@@ -201,7 +201,6 @@ def test_several_cells_share_a_folder(binary, tmp_path):
     assert {row["cell"] for row in rows} == {"rnn_tanh", "gru"}
 
 
-@pytest.mark.rendered
 def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_path):
     one = [
         "--input_sizes=2",

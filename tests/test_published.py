@@ -10,7 +10,11 @@ from rnnjax.memory_stability import experiment as stability
 
 
 @pytest.mark.parametrize(
-    "cell, init, keep_bias, input_size, units, mean, sd", published.EXPONENTS
+    "cell, init, keep_bias, input_size, units, mean, sd",
+    [
+        pytest.param(*case, marks=[pytest.mark.slow] if k > 1 and case[3] == 1 else [])
+        for k, case in enumerate(published.EXPONENTS)
+    ],
 )
 def test_largest_lyapunov_exponent(cell, init, keep_bias, input_size, units, mean, sd):
     module = registry.CELLS[cell](hidden_size=units, recurrent_init=INITIALIZERS[init])

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
+from cell_inputs import CELLS
 from conftest import flat
 from flax import linen as nn
 
@@ -305,7 +306,7 @@ def test_memory_does_not_grow_with_steps():
     assert sizes[1] < 1.2 * sizes[0]
 
 
-@pytest.mark.parametrize("name", registry.CELLS)
+@pytest.mark.parametrize("name", CELLS)
 def test_every_cell_can_be_measured(name):
     """Which includes that equal states stay bitwise equal."""
     cell = registry.CELLS[name](hidden_size=5)
@@ -313,7 +314,9 @@ def test_every_cell_can_be_measured(name):
     assert all(row["status"] != "diverged" for row in rows)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "mgu", "min_gru"])
+@pytest.mark.parametrize(
+    "name", ["lstm", "gru", "min_gru", pytest.param("mgu", marks=pytest.mark.slow)]
+)
 def test_the_spectrum_begins_with_the_largest_exponent(name):
     for row in stability.measure(
         registry.CELLS[name](hidden_size=6), 2, steps=5200, seeds=2, spectrum=True

@@ -47,7 +47,9 @@ def run(experiment, seeds=(0, 1), mesh=None):
     return result.rows, result.state
 
 
-@pytest.mark.parametrize("units", [1, 2, 4])
+@pytest.mark.parametrize(
+    "units", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4))]
+)
 def test_a_linear_network_reaches_the_closed_form(units):
     """n linear units can keep n of 4 independent numbers at best."""
     rows, _ = run(train(linear(units), updates=3000, learning_rate=1e-2))
