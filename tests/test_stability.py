@@ -314,9 +314,7 @@ def test_every_cell_can_be_measured(name):
     assert all(row["status"] != "diverged" for row in rows)
 
 
-@pytest.mark.parametrize(
-    "name", ["lstm", "gru", "min_gru", pytest.param("mgu", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["lstm", "gru", "mgu", "min_gru"])
 def test_the_spectrum_begins_with_the_largest_exponent(name):
     for row in stability.measure(
         registry.CELLS[name](hidden_size=6), 2, steps=5200, seeds=2, spectrum=True

@@ -84,6 +84,7 @@ assert [lane_steps(devices) for devices in (2, 3, 8)] == [one] * 3, "devices"
 """
 
 
+@pytest.mark.slow
 def test_more_devices_advance_no_more_live_lanes():
     """Nine lanes: padding, and lanes that stop while others of their device go on, are
     not computed.
