@@ -62,7 +62,7 @@ def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
         axis.set(
             xlabel="parameters", ylabel="bits stored", xlim=(0, None), ylim=(0, None)
         )
-        axis.legend(frameon=False, fontsize=8)
+        fig.legend(loc="outside right center", frameon=False, fontsize=8)
         fig.suptitle(_searched(rows), fontsize=8)
 
 
@@ -100,7 +100,7 @@ def bits_per_parameter(rows: Sequence[Row], folder: epath.PathLike) -> None:
             axis.minorticks_off()
         else:
             _name_series(axis, lines)
-        axis.legend(frameon=False, fontsize=8)
+        fig.legend(loc="outside right center", frameon=False, fontsize=8)
         note = "dots: mean of fresh draws; crosses: best single training"
         fig.suptitle(f"{note}\n{_intervals(rows)}", fontsize=8)
 
@@ -136,7 +136,7 @@ def loss(rows: Sequence[Row], folder: epath.PathLike) -> None:
         axis.set(xlabel=xlabel, ylabel=rows[0]["loss_name"], ylim=(0, None))
         if not bounded:
             axis.set_xscale("log")
-        axis.legend(frameon=False, fontsize=8)
+        fig.legend(loc="outside right center", frameon=False, fontsize=8)
         fig.suptitle(f"task {rows[0]['task']}: {_searched(rows)}", fontsize=8)
 
 
@@ -200,7 +200,7 @@ def trainability(rows: Sequence[Row], folder: epath.PathLike) -> None:
         axis.bar(x, means, yerr=errors, color="0.8", capsize=2, label="failed", **style)
         axis.bar(x, diverged, color="0.5", label="of these diverged", **style)
         axis.set(ylabel="fraction of trainings", ylim=(0, None))
-        axis.legend(frameon=False, fontsize=8)
+        fig.legend(loc="outside right center", frameon=False, fontsize=8)
         _name_series(axis, lines)
         fewest = min(map(len, groups))
         note = (
