@@ -27,7 +27,8 @@ from rnnjax.results.schema import Row
 def _draw(config: config_lib.Config, rows: list[Row], folder: epath.Path) -> None:
     """The pictures, and `slopes.csv` if there are sizes enough for slopes."""
     del config
-    found = slopes.table_rows(slopes.slopes(rows))
+    varying = summary.varying(rows)
+    found = [] if varying else slopes.table_rows(slopes.slopes(rows))
     if found:
         files.write(folder / "slopes.csv", rows_lib.csv(found))
     figures.draw(rows, folder)
@@ -46,7 +47,7 @@ BENCHMARK = Benchmark(
     presets=config_lib.DEFAULTS,
     configure=config_lib.configure,
     parts=parts.parts,
-    part="shape",
+    part="architecture",
     row_id=schema.ROW_ID,
     keys=schema.KEYS,
     summary=summary.summary,

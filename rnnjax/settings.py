@@ -9,7 +9,7 @@ flag `--steps` with this help, default, and range. The type of the field decides
 flag is read:
 
     int, float, str, bool              one value
-    tuple[int, ...], tuple[str, ...]   a comma list of different values, numbers sorted
+    tuple[int, ...], or of float, str  a comma list of different values, numbers sorted
     Range                              low:high, or one number for both ends
     ... | None                         the same, or not given
 """
@@ -191,6 +191,8 @@ def allowed(field: Field) -> str:
             low = "-1e30" if about.low is None else f"{about.low:g}"
             high = "1e30" if about.high is None else f"{about.high:g}"
             bounds = f"a number from {low} to {high}"
+        if many:
+            return f"{bounds}; several separated by commas"
         return bounds if kind is float else f"{bounds}, or a range low:high of two"
     if kind is bool:
         return "true or false"

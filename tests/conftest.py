@@ -17,6 +17,8 @@ import objectstore  # noqa: E402
 import pytest  # noqa: E402
 from etils.epath import gpath  # noqa: E402
 
+from rnnjax.engine import mesh  # noqa: E402
+
 
 @pytest.fixture
 def command(monkeypatch, tmp_path, capsys, request):
@@ -59,9 +61,11 @@ def quick_compilation():
 
     Compiling takes a third of the time. Where bits or speed matter, it is not used.
     """
+    mesh._program.cache_clear()
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+    mesh._program.cache_clear()  # other tests compare bits
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_a_run_can_be_repeated_from_its_config(binary, tmp_path):
     command = shlex.split(line)
     assert command[:3] == ["python", "-m", "benchmarks.memory_stability"]
     assert config["options"]["gru"]["recurrent_init"] == "orthogonal"
-    assert config["options"]["gru"]["keep_bias"] == 0.0
+    assert config["axes"]["keep_bias"] == [0.0]
     again = [word for word in command[3:] if not word.startswith("--out_dir")]
     assert binary(*again, "--out_dir=b")[0] == 0
     assert (tmp_path / "a/rows.jsonl").read_bytes() == (
@@ -118,7 +118,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(
     real, ran = lanes.run_group, []
 
     def interrupted(group, *arguments):
-        if len(ran) == 2:
+        if len(ran) == 1:
             raise KeyboardInterrupt
         ran.append(group.name)
         return real(group, *arguments)
@@ -127,8 +127,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(
     status, out, err = binary("--cell=lstm", *TINY, "--out_dir=parts")
     assert status == 130
     assert (
-        "2 of 4 missing shapes are kept in parts; the same command goes on from there"
-        in err
+        "1 of 2 missing architectures are kept in parts; the same command goes on "
+        "from there" in err
     )
     assert out == ""
     ran.clear()
@@ -138,7 +138,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(
         lambda group, *arguments: (ran.append(group.name), real(group, *arguments))[1],
     )
     assert binary("--cell=lstm", *TINY, "--out_dir=parts")[0] == 0
-    assert len(ran) == 2
+    assert len(ran) == 1
     assert (tmp_path / "parts/rows.jsonl").read_bytes() == (
         tmp_path / "whole/rows.jsonl"
     ).read_bytes()
@@ -160,15 +160,15 @@ def test_more_seeds_and_sizes_extend_a_run(binary, tmp_path):
 def test_another_setting_is_refused_unless_overwritten(binary, tmp_path):
     assert binary("--cell=lstm", *TINY, "--out_dir=a")[0] == 0
     before = (tmp_path / "a/rows.jsonl").read_bytes()
-    status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2")
+    status, _, err = binary("--cell=lstm", *TINY, "--out_dir=a", "--preset=flax")
     assert status == 2
     assert (
-        "keep_bias=None, not 2; allowed: the same settings, another --out_dir, or "
+        "preset=article, not flax; allowed: the same settings, another --out_dir, or "
         "--overwrite" in err
     )
     assert (tmp_path / "a/rows.jsonl").read_bytes() == before
     assert (
-        binary("--cell=lstm", *TINY, "--out_dir=a", "--keep_bias=2", "--overwrite")[0]
+        binary("--cell=lstm", *TINY, "--out_dir=a", "--preset=flax", "--overwrite")[0]
         == 0
     )
     assert (tmp_path / "a/rows.jsonl").read_bytes() != before
@@ -188,11 +188,9 @@ def test_presets_and_single_flags(binary, tmp_path):
             for row in rows_lib.read_rows(tmp_path / name)
         ]
     assert len({tuple(row) for row in rows.values()}) == 3
-    settings = json.loads((tmp_path / "bias/config.json").read_text())["settings"]
-    assert (settings["keep_bias"], settings["recurrent_init"]) == (
-        1.0,
-        "orthogonal_per_gate",
-    )
+    config = json.loads((tmp_path / "bias/config.json").read_text())
+    assert config["axes"]["keep_bias"] == [1.0]
+    assert config["settings"]["recurrent_init"] == "orthogonal_per_gate"
 
 
 def test_several_cells_share_a_folder(binary, tmp_path):
@@ -265,7 +263,9 @@ def test_spectrum_and_depth_are_options(binary, tmp_path):
 def test_dry_run_writes_nothing(binary, tmp_path):
     status, out, _ = binary("--cell=lstm", *TINY, "--dry_run")
     assert status == 0
-    assert out.startswith("8 lanes in 4 shapes on 2 cpu devices\n15 programs, about ")
+    assert out.startswith(
+        "8 lanes in 2 architectures on 2 cpu devices\n5 programs, about "
+    )
     assert "s of running" in out
     assert not list(tmp_path.iterdir())
 

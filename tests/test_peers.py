@@ -184,13 +184,14 @@ def test_a_ratio_of_the_population_is_that_of_updates_a_second(torch, monkeypatc
     assert ratios == pytest.approx([3 * 6 / 10 / 2] * 2)
 
 
-def test_ratios_of_memory_stability_are_of_all_pairs_of_a_shape(monkeypatch):
+def test_ratios_of_memory_stability_are_of_all_pairs_of_a_number_of_units(monkeypatch):
     """PyTorch takes 0.5 s for its steps of a pair, of which two run at once."""
     monkeypatch.setattr(peers, "SIZES", (1, 2))
     monkeypatch.setattr(peers, "SEEDS", 4)
     monkeypatch.setattr(peers, "_pair_seconds", lambda *_: 0.5)
 
     def run_group(group, mesh):
+        assert len(group.seeds) == len(group.experiment.points) == 2 * 4
         seconds = group.experiment.cell.hidden_size * 2.0
         return peers.lanes.Result(group, [], None, {"run_seconds": seconds})
 
@@ -202,6 +203,6 @@ def test_ratios_of_memory_stability_are_of_all_pairs_of_a_shape(monkeypatch):
     theirs = pair * 4 / 2
     assert len(ratios) == 4
     for what, (ratio,) in ratios.items():
-        shapes = "geometric mean" in what
-        expected = theirs / 8**0.5 if shapes else 4 * theirs / (2 + 2 + 4 + 4)
+        units = "geometric mean" in what
+        expected = 2 * theirs / 8**0.5 if units else 4 * theirs / (2 + 4)
         assert ratio == pytest.approx(expected)

@@ -70,15 +70,15 @@ def test_an_interrupted_run_keeps_its_chunk_too(command, tmp_path, monkeypatch, 
     assert (status, out) == (130, "")
     assert first == "Stops after this chunk; Ctrl-C again does not wait for it."
     assert second == (
-        "Interrupted: 0 of 2 missing shapes and the state of the next are kept in run; "
-        "the same command goes on from there."
+        "Interrupted: 0 of 2 missing architectures and the state of the next are kept "
+        "in run; the same command goes on from there."
     )
     assert list(tmp_path.glob("run/states/*/*/state.json"))
     send_signals(monkeypatch, 1, signal.SIGINT, signal.SIGINT)
     status, out, err = command(memory_stability, *arguments)
     assert (status, out) == (130, "")
     assert err.splitlines()[1] == (
-        "Interrupted: 0 of 2 missing shapes are kept in run; "
+        "Interrupted: 0 of 2 missing architectures are kept in run; "
         "the same command goes on from there."
     )
 

@@ -59,7 +59,7 @@ def test_slices_make_the_rows_of_one_process(command, tmp_path, benchmark):
 
 # Of the runs of `tiny` without slice 1 of 3: of the shapes one seed each is missing.
 MISSING = {
-    "memory_stability": "2 of 2 shapes",
+    "memory_stability": "2 of 2 architectures",
     "capacity": "1 of 2 searches",
     "autocomplete": "1 of 1 shape",
 }
@@ -70,7 +70,7 @@ def test_a_merge_counts_what_is_missing_of_a_run_in_float64(command, tmp_path):
     assert command(memory_stability, *arguments, "--shard=1/2")[0] == 0
     status, out, err = command(merge, "run")
     assert (status, out, err.count("\n")) == (1, "", 1)
-    assert err.startswith("merge: 1 of 2 shapes missing in run; ")
+    assert err.startswith("merge: 1 of 1 architecture missing in run; ")
 
 
 FLOAT64 = {

@@ -23,7 +23,7 @@ def test_largest_lyapunov_exponent(cell, init, keep_bias, input_size, units, mea
         module,
         input_size,
         steps=5200,
-        traced_options=options,
+        options=options,
         criteria=("1e-4",),
         seeds=6,
     )

@@ -19,7 +19,7 @@ from rnnjax.engine import lanes, unroll
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import criteria, summary
 from rnnjax.memory_stability import experiment as stability
-from rnnjax.memory_stability import pair as pair_lib
+from rnnjax.memory_stability import source as source_lib
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -28,6 +28,11 @@ SMALL = {"steps": 1700, "unique_steps": 300, "seeds": 3}
 
 def lstm(units=3):
     return registry.CELLS["lstm"](hidden_size=units)
+
+
+def lanes_of(*input_sizes, seeds=2):
+    """Points of so many lanes with each number of inputs."""
+    return tuple(stability.Point(n) for n in input_sizes for _ in range(seeds))
 
 
 def without(row, *keys):
@@ -41,7 +46,7 @@ def test_equals_numpy(name, x64):
     """
     cell = registry.CELLS[name](hidden_size=3)
     experiment = stability.Stability(
-        cell, 2, steps=1700, unique_steps=700, dtype="float64"
+        cell, lanes_of(2), steps=1700, unique_steps=700, dtype="float64"
     )
     mesh = Mesh.local()
     state = experiment.init(
@@ -56,7 +61,9 @@ def test_equals_numpy(name, x64):
     def draw(stream, blocks):
         keys = [jax.random.fold_in(stream, k) for k in range(blocks)]
         draws = [
-            np.asarray(jax.random.normal(key, (2, pair_lib.CHUNK // 2), jnp.float32)).T
+            np.asarray(
+                jax.random.normal(key, (2, source_lib.CHUNK // 2), jnp.float32)
+            ).T
             for key in keys
         ]
         return np.concatenate(draws).astype(np.float64)
@@ -113,37 +120,6 @@ def test_a_short_run_is_the_start_of_a_long_one():
         assert a["first_1e-4"] == b["first_1e-4"]
 
 
-def test_narrow_inputs_are_the_first_of_wide_ones():
-    mesh = Mesh.local()
-    draws = []
-    for input_size in (2, 5):
-        experiment = stability.Stability(lstm(), input_size)
-        state = experiment.init(
-            mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
-        )
-        draw = mesh.map_lanes(
-            pair_lib.draw_inputs, inputs=None, input_size=input_size, together=False
-        )
-        draws.append(
-            [
-                draw((state.pair.done, state.source.keys), (experiment.phase(k),))
-                for k in range(4)
-            ]
-        )
-    for narrow, wide in zip(*draws):
-        np.testing.assert_allclose(narrow, wide[..., :2], rtol=1e-6)
-    assert (
-        len(
-            {
-                float(chunk[0, row, 0])
-                for chunk in draws[1]
-                for row in (0, pair_lib.CHUNK // 2)
-            }
-        )
-        == 8
-    )
-
-
 def test_dtype_changes_the_arithmetic_not_the_network(x64):
     single, double = (
         stability.measure(lstm(), 2, **SMALL, dtype=dtype)
@@ -179,7 +155,8 @@ class Poisoned(stability.Stability):
 
 
 def test_a_lane_that_turns_nan_leaves_its_neighbors_alone():
-    run = {"cell": lstm(), "input_size": 2, "steps": 1700, "unique_steps": 300}
+    points = lanes_of(2, seeds=4)
+    run = {"cell": lstm(), "points": points, "steps": 1700, "unique_steps": 300}
     group = functools.partial(lanes.Group, "g", seeds=(0, 1, 2, 3))
     clean = lanes.run_group(group(stability.Stability(**run)), Mesh.local()).rows
     rows = lanes.run_group(group(Poisoned(**run)), Mesh.local()).rows
@@ -198,7 +175,7 @@ def test_a_lane_that_turns_nan_leaves_its_neighbors_alone():
 
 def test_growth_without_bound_is_marked_with_its_step():
     cell = registry.CELLS["rnn_relu"](hidden_size=8)
-    rows = stability.measure(cell, 2, **SMALL, traced_options={"recurrent_gain": 3.0})
+    rows = stability.measure(cell, 2, **SMALL, options={"recurrent_gain": 3.0})
     steps = [row["diverged_step"] for row in rows if row["status"] == "diverged"]
     assert steps
     for row in rows:
@@ -218,7 +195,7 @@ def test_a_dead_disturbance_is_named():
         steps=3000,
         unique_steps=300,
         seeds=6,
-        traced_options={"recurrent_gain": 0.1},
+        options={"recurrent_gain": 0.1},
     )
     assert {row["lyapunov_status"] for row in rows} == {"dead"}
     assert {row["lyapunov"] for row in rows} == {None}
@@ -297,7 +274,7 @@ def test_memory_does_not_grow_with_steps():
     mesh = Mesh.local()
     sizes = []
     for steps in (10_000, 1_000_000):
-        state = stability.Stability(lstm(), 2, steps=steps).init(
+        state = stability.Stability(lstm(), lanes_of(2), steps=steps).init(
             mesh, np.arange(2, dtype=np.uint32), np.ones(2, bool), np.arange(2)
         )
         sizes.append(
@@ -385,15 +362,14 @@ def test_a_state_of_whole_numbers_is_refused():
 def test_lanes_that_advance_together_compute_the_exponent_where_it_is_needed_alone():
     """The choice by the phase, which all lanes share, stays a branch."""
     mesh = Mesh(tuple(jax.devices()[:1]), None)
-    experiment = stability.Stability(lstm(), 2, steps=1700, unique_steps=300)
+    points = lanes_of(2, seeds=3)
+    experiment = stability.Stability(lstm(), points, steps=1700, unique_steps=300)
     state = experiment.init(
         mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3)
     )
 
-    def evolve(state, z, phase):
-        return experiment._advance(mesh, state, z, phase)
+    def advance(now):
+        return experiment.advance(mesh, state._replace(pair=now), 1)
 
-    traced = jax.make_jaxpr(evolve)(
-        state, experiment._inputs(mesh, state, 1), experiment.phase(1)
-    )
+    traced = jax.make_jaxpr(advance)(state.pair)
     assert " cond[" in str(traced)

@@ -28,11 +28,7 @@ def edit(path, change):
 
 def join(folder):
     """Writes rows.jsonl from the files of the groups."""
-    lines = [
-        json.dumps(json.loads(line)) + "\n"
-        for path in sorted(folder.glob("rows/*.jsonl"))
-        for line in path.read_text().splitlines()
-    ]
+    lines = [json.dumps(row) + "\n" for row in rows.read_rows(folder)]
     (folder / "rows.jsonl").write_text("".join(lines))
 
 
@@ -72,7 +68,7 @@ def test_lanes_that_are_lost_or_doubled_are_named(command, stability):
     max(stability.glob("rows/*.jsonl")).unlink()
     status, out, _ = command(verify, "run", "--sample=1")
     assert status == 1
-    assert "1 of 2 shapes missing" in out
+    assert "1 of 2 architectures missing" in out
     assert "has 2 rows" in out
     assert "rows.jsonl differs from the files in run/rows" in out
 

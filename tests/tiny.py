@@ -14,7 +14,7 @@ BINARIES = {
     "autocomplete": autocomplete,
 }
 RUNS = {
-    "memory_stability": "--cell=gru --input_sizes=1,2 --hidden_sizes=2 --seeds=2 "
+    "memory_stability": "--cell=gru --input_sizes=1,2 --hidden_sizes=2,3 --seeds=1 "
     "--steps=2600 --unique_steps=300",
     "capacity": "--task=units --hidden_sizes=2,3 --seeds=2 --size=4 --delay=1 "
     "--batch=8 --updates=600 --trials=2 --rungs=1",

@@ -34,7 +34,7 @@ class _Parser(flags.ArgumentParser[Any]):
             settings.check(self.field, value)
         except settings.SettingError as error:
             raise ValueError(f"{error.problem}; allowed: {error.allowed}") from None
-        numbers = self.field.type == tuple[int, ...]
+        numbers = self.field.type in (tuple[int, ...], tuple[float, ...])
         return tuple(sorted(value)) if numbers else value
 
 

@@ -86,7 +86,19 @@ class Recorder(Mesh):
     def map_lanes(
         self, function: Callable[..., Any], **static: Any
     ) -> Callable[..., Any]:
-        program = Mesh(self.devices, self.width).map_lanes(function, **static)
+        mesh = Mesh(self.devices, self.width)
+        return self._recorded(mesh.map_lanes, function, static)
+
+    def map_devices(
+        self, function: Callable[..., Any], **static: Any
+    ) -> Callable[..., Any]:
+        mesh = Mesh(self.devices, self.width)
+        return self._recorded(mesh.map_devices, function, static)
+
+    def _recorded(
+        self, mapped: Callable[..., Any], function: Callable, static: Mapping[str, Any]
+    ) -> Callable[..., Any]:
+        program = mapped(function, **static)
 
         def call(*arguments: Any) -> Any:
             self.calls[(function, *sorted(static.items()))] = program, arguments

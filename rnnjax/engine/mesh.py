@@ -64,7 +64,11 @@ class Mesh:
         values common to all lanes. It is compiled once for each combination of shapes.
         A branch that depends on a shared value alone stays a branch.
         """
-        return _program(self, function, tuple(sorted(static.items())))
+        return _program(self, function, tuple(sorted(static.items())), of_lane=True)
+
+    def map_devices(self, function: Callable[..., Any], **static: Any) -> Callable:
+        """As `map_lanes`, of a function of all lanes of a device, arrays `[L, ...]`."""
+        return _program(self, function, tuple(sorted(static.items())), of_lane=False)
 
     @property
     def _mesh(self) -> jax.sharding.Mesh:
@@ -72,8 +76,11 @@ class Mesh:
 
 
 @functools.lru_cache(maxsize=MAX_PROGRAMS)
-def _program(mesh: Mesh, function: Callable, static: tuple) -> Callable:
+def _program(mesh: Mesh, function: Callable, static: tuple, of_lane: bool) -> Callable:
     def shard(lanes: Any, shared: Any) -> Any:
+        if not of_lane:
+            return function(*lanes, *shared, **dict(static))
+
         def lane_function(lane: Any) -> Any:
             return function(*lane, *shared, **dict(static))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnjax.figures import canvas, stability_slopes
+from rnnjax.figures import canvas, hyperparameters, stability_slopes
 from rnnjax.figures.canvas import caption, palette
 from rnnjax.memory_stability import summary
 from rnnjax.results import statistics
@@ -20,7 +20,13 @@ Cells = dict[tuple[int, int], statistics.Times]  # of a heat map, by row and col
 
 
 def draw(rows: list[Row], folder: Any) -> None:
-    """All pictures that the rows allow."""
+    """All pictures that the rows allow.
+
+    If numbers such as `keep_bias` have several values, these are over the numbers.
+    """
+    if summary.varying(rows):
+        hyperparameters.draw(rows, folder)
+        return
     if len(summary.shapes(rows)) > len(summary.series(rows)):
         heatmap(rows, folder)
     if len(summary.series(rows)) > 1:

@@ -11,6 +11,8 @@ from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import trained
 from rnnjax.memory_stability.experiment import DEFAULT_CRITERIA, DTYPES
+from rnnjax.memory_stability.schema import CELL_NUMBERS, NUMBERS
+from rnnjax.results.rows import rounded
 from rnnjax.settings import SettingError, setting, validate
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -22,8 +24,7 @@ MAX_LAYERS = 64
 CELL_OPTIONS = (
     "kernel_init",
     "recurrent_init",
-    "recurrent_gain",
-    "keep_bias",
+    *CELL_NUMBERS,
     "activation",
     "gate_activation",
     "depth",
@@ -62,9 +63,14 @@ DEFAULTS = {
 }
 
 
+def _axis(name: str) -> Any:
+    return setting(None, f"{registry.OPTIONS[name]} A comma list.")
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A run: one value each of most fields, and the axes cell, sizes, layers and seeds.
+    """A run: one value each of most fields, and axes: cell, sizes, layers, numbers of
+    the cell, the scale of inputs, and seeds.
 
     Every field is the flag of the same name. Raises `SettingError` for a bad value.
     """
@@ -103,8 +109,10 @@ class Config:
     recurrent_init: str | None = setting(
         None, registry.OPTIONS["recurrent_init"], choices=INITIALIZERS
     )
-    recurrent_gain: float | None = setting(None, registry.OPTIONS["recurrent_gain"])
-    keep_bias: float | None = setting(None, registry.OPTIONS["keep_bias"])
+    kernel_gain: tuple[float, ...] | None = _axis("kernel_gain")
+    recurrent_gain: tuple[float, ...] | None = _axis("recurrent_gain")
+    keep_bias: tuple[float, ...] | None = _axis("keep_bias")
+    reset_bias: tuple[float, ...] | None = _axis("reset_bias")
     activation: str | None = setting(
         None, registry.OPTIONS["activation"], choices=ACTIVATIONS
     )
@@ -112,7 +120,9 @@ class Config:
         None, registry.OPTIONS["gate_activation"], choices=ACTIVATIONS
     )
     depth: int | None = setting(None, registry.OPTIONS["depth"], high=MAX_LAYERS)
-    input_scale: float = setting(1.0, "Standard deviation of the inputs.", low=1e-30)
+    input_scale: tuple[float, ...] = setting(
+        (1.0,), "Standard deviations of the inputs, a comma list.", low=1e-30
+    )
     dtype: str = setting("float32", "Arithmetic of states and weights.", choices=DTYPES)
     full: bool = setting(
         False, "Compute all steps, also those of pairs that have become equal."
@@ -172,6 +182,38 @@ class Config:
             for name, value in given.items()
         }
 
+    def cell_options(self, cell: str) -> dict[str, Any]:
+        """The options of a cell by name, where it does not keep its own.
+
+        Numbers are tuples of all their values.
+        """
+        values: dict[str, Any] = {}
+        for name, value in self.options.items():
+            if isinstance(value, Mapping):
+                value = value.get(cell)
+            if value is None or name not in registry.options(cell):
+                continue
+            single = name in CELL_NUMBERS and not isinstance(value, tuple)
+            values[name] = (value,) if single else value
+        return values
+
+    def numbers(self, cell: str) -> dict[str, tuple[float, ...]]:
+        """The values of `input_scale` and of every number that a cell has.
+
+        A number that is not given has the cell's own value. All have the digits that
+        rows have, which rows are found by.
+        """
+        given, module = self.cell_options(cell), registry.CELLS[cell](hidden_size=1)
+        values = {"input_scale": self.input_scale} | {
+            name: given.get(name, (getattr(module, name),))
+            for name in CELL_NUMBERS
+            if name in registry.options(cell)
+        }
+        return {
+            name: tuple(sorted({rounded(float(value)) for value in some}))
+            for name, some in values.items()
+        }
+
     @property
     def settings(self) -> dict[str, Any]:
         names = (
@@ -179,24 +221,29 @@ class Config:
             "unique_steps",
             "preset",
             "lyapunov",
-            "input_scale",
             "dtype",
             "budget",
             "network",
             "criteria",
         )
-        return {name: getattr(self, name) for name in names} | self.options
+        single = {k: v for k, v in self.options.items() if k not in CELL_NUMBERS}
+        return {name: getattr(self, name) for name in names} | single
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
         if self.network:
             return trained.axes(self.networks)
+        numbers: dict[str, set[float]] = {name: set() for name in NUMBERS}
+        for cell in self.cells:
+            for name, values in self.numbers(cell).items():
+                numbers[name].update(values)
         return {
             "cells": self.cells,
             "input_sizes": self.input_sizes,
             "hidden_sizes": () if self.budget else self.hidden_sizes or SIZES,
             "layers": self.layers,
             "seeds": self.seed_list,
+            **{name: tuple(sorted(values)) for name, values in numbers.items()},
         }
 
     @property

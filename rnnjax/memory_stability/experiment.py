@@ -9,9 +9,10 @@ of steps. `pair` has the functions of one lane; this module maps them over lanes
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -23,7 +24,9 @@ from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import lyapunov, pair, rows
-from rnnjax.memory_stability.schema import FRESH
+from rnnjax.memory_stability import source as source_lib
+from rnnjax.memory_stability.schema import CELL_NUMBERS, FRESH
+from rnnjax.memory_stability.source import CHUNK, Phase
 from rnnjax.memory_stability.summary import sample_steps
 from rnnjax.results.schema import Row
 
@@ -31,30 +34,32 @@ DTYPES = ("float32", "float64", "bfloat16")
 DEFAULT_CRITERIA = ("identical", "cosine", "1e-2", "1e-4", "1e-6")
 
 
-class State(NamedTuple):
-    """The state of a group; every leaf is `[L, ...]`."""
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """Where a lane stands in the grid, beside its seed.
 
-    source: pair.Source
-    parameters: Variables  # of the cell's step
-    pair: pair.Pair
+    `options` are numeric options of the cell, such as `keep_bias`. Points of one group
+    have the same ones.
+    """
+
+    input_size: int
+    input_scale: float = 1.0
+    options: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Stability:
-    """The experiment for one cell, number of units and input size.
+    """The experiment for lanes that share cell, number of units and layers.
 
     It is an `engine.lanes.Experiment`.
 
     Attributes:
       cell: a linen module with the contract of `rnnjax.cells.cell`.
-      input_size: numbers the network reads a step.
+      points: where each lane stands.
       steps: steps of each sequence.
       unique_steps: steps at the start in which the two sequences differ.
       criteria: when outputs agree; see `criteria`.
       dtype: arithmetic of states and weights.
-      input_scale: standard deviation of the inputs.
-      traced_options: numeric options of the cell, such as `keep_bias`, whose values
-        share one program.
       full: compute all steps, also those of pairs whose states have become equal, whose
         remaining steps are known.
       spectrum: compute all Lyapunov exponents instead of the largest alone.
@@ -64,13 +69,11 @@ class Stability:
     """
 
     cell: nn.Module
-    input_size: int
+    points: tuple[Point, ...]
     steps: int = 100_000
     unique_steps: int = 1_000
     criteria: tuple[str, ...] = DEFAULT_CRITERIA
     dtype: str = "float32"
-    input_scale: float = 1.0
-    traced_options: Mapping[str, float] = dataclasses.field(default_factory=dict)
     full: bool = False
     spectrum: bool = False
     weights: Mapping[int, Variables] | None = None
@@ -82,12 +85,13 @@ class Stability:
             raise ValueError(f"criteria must be a sequence, not {self.criteria!r}")
         for name in self.criteria:
             criteria_lib.get(name)
-        sizes = (self.unique_steps, self.steps, self.input_size)
+        narrowest = self.input_sizes[0]
+        sizes = (self.unique_steps, self.steps, *self.input_sizes)
         whole = all(isinstance(value, int) for value in sizes)
-        if not whole or not 0 < self.unique_steps < self.steps or self.input_size < 1:
+        if not whole or not 0 < self.unique_steps < self.steps or narrowest < 1:
             raise ValueError(
                 "need whole numbers 0 < unique_steps < steps and input_size > 0, not "
-                f"{self.unique_steps}, {self.steps}, {self.input_size}"
+                f"{self.unique_steps}, {self.steps}, {narrowest}"
             )
         if self.dtype not in DTYPES or self.hidden_size < 1:
             kinds = ", ".join(DTYPES)
@@ -105,6 +109,11 @@ class Stability:
     def layers(self) -> int:
         return networks.layer_count(self.cell)
 
+    @functools.cached_property
+    def input_sizes(self) -> tuple[int, ...]:
+        """The numbers of inputs that lanes have, sorted."""
+        return tuple(sorted({point.input_size for point in self.points}))
+
     @property
     def shared_steps(self) -> int:
         return self.steps - self.unique_steps
@@ -112,22 +121,22 @@ class Stability:
     @property
     def unique_chunks(self) -> int:
         """Chunks of the steps in which the sequences differ."""
-        return math.ceil(self.unique_steps / (pair.CHUNK // 2))
+        return math.ceil(self.unique_steps / (CHUNK // 2))
 
     @property
     def chunks(self) -> int:
-        return self.unique_chunks + math.ceil(self.shared_steps / pair.CHUNK)
+        return self.unique_chunks + math.ceil(self.shared_steps / CHUNK)
 
-    def phase(self, chunk: int) -> pair.Phase:
+    def phase(self, chunk: int) -> Phase:
         """Where a chunk lies in the run."""
         shared = chunk >= self.unique_chunks
         index = chunk - self.unique_chunks if shared else chunk
-        chunk_steps = pair.CHUNK if shared else pair.CHUNK // 2
+        chunk_steps = CHUNK if shared else CHUNK // 2
         start = index * chunk_steps
         end = self.shared_steps if shared else self.unique_steps
         exponent_end = min(lyapunov.BURN_IN + lyapunov.STEPS, self.shared_steps)
         may_stop = shared and start + chunk_steps >= exponent_end and not self.full
-        return pair.Phase(
+        return Phase(
             shared=np.bool_(shared),
             chunk=np.int32(index),
             offset=np.int32(0 if shared else chunk_steps),
@@ -140,68 +149,62 @@ class Stability:
 
     def init(
         self, mesh: Mesh, seeds: np.ndarray, valid: np.ndarray, lane_indices: np.ndarray
-    ) -> State:
+    ) -> pair.State:
         """The state before the first step.
 
         Raises ArithmeticError if the compiled program does not keep equal states equal.
         """
-        del lane_indices  # lanes differ in their seeds alone
-        scale = np.full(len(seeds), self.input_scale, np.float32)
-        keys = mesh.map_lanes(pair.make_keys)((mesh.place(seeds),), ())
-        to_project, to_step = self._weights(mesh, seeds, keys)
-        placed_scale: Any = mesh.place(scale)
-        init_pair = mesh.map_lanes(
-            pair.init_pair,
+        points = [self.points[k] for k in lane_indices]
+        sizes = [self.input_sizes.index(point.input_size) for point in points]
+        options = {
+            name: np.asarray([point.options[name] for point in points], np.float32)
+            for name in points[0].options
+        }
+        given = None
+        if self.weights is not None:
+            by_lane = [self.weights[int(seed)] for seed in seeds]
+            given = jax.tree.map(lambda *leaves: np.stack(leaves), *by_lane)
+        lane = source_lib.Lane(
+            seed=seeds,
+            valid=valid,
+            size=np.asarray(sizes, np.int32),
+            scale=np.asarray([point.input_scale for point in points], np.float32),
+            options=options,
+            given=given,
+        )
+        init = mesh.map_devices(
+            pair.init_device,
+            windows=self._windows(mesh, lane.size),
             cell=self.cell,
             criteria=len(self.criteria),
             samples=len(sample_steps(self.shared_steps)),
             dtype=self.dtype,
             spectrum=self.spectrum,
+            together=mesh.together,
         )
-        start = init_pair((mesh.place(valid), keys.disturbance, to_step), ())
-        source = pair.Source(keys, placed_scale, to_project)
-        state = State(source, to_step, start)
+        state = init((mesh.place(lane),), ())
         self._check(mesh, state)
         return state
 
-    def _weights(
-        self, mesh: Mesh, seeds: np.ndarray, keys: pair.Keys
-    ) -> tuple[Variables, Variables]:
-        """Weights `[L, ...]` of the projection and of the step."""
-        static = {
-            "cell": self.cell,
-            "input_size": self.input_size,
-            "dtype": self.dtype,
-        }
-        if self.weights is None:
-            options = {
-                name: np.full(len(seeds), value, np.float32)
-                for name, value in self.traced_options.items()
-            }
-            draw = mesh.map_lanes(pair.init_weights, **static)
-            return draw((keys.weights, mesh.place(options)), ())
-        by_lane = [self.weights[int(seed)] for seed in seeds]
-        given = jax.tree.map(lambda *leaves: np.stack(leaves), *by_lane)
-        split = mesh.map_lanes(pair.split_weights, **static)
-        return split((mesh.place(given),), ())
+    def advance(self, mesh: Mesh, state: pair.State, chunk: int) -> pair.State:
+        return state._replace(pair=self._advance(mesh, state, self.phase(chunk)))
 
-    def advance(self, mesh: Mesh, state: State, chunk: int) -> State:
-        z = self._inputs(mesh, state, chunk)
-        return state._replace(pair=self._advance(mesh, state, z, self.phase(chunk)))
-
-    def done(self, state: State) -> jax.Array:
+    def done(self, state: pair.State) -> jax.Array:
         return state.pair.done
 
-    def finish(self, state: State, lane: int) -> Row:
+    def finish(self, state: pair.State, lane: int) -> Row:
         """The row of a lane; `schema.KEYS` says what its entries mean."""
+        point = self.points[lane]
         rest = state.pair._replace(a=(), b=(), tangent=())
         measured = jax.tree.map(lambda leaf: leaf[lane], rest)
         return {
             "weights": FRESH,
             **self.labels,
-            "input_size": self.input_size,
+            "input_size": point.input_size,
             "hidden_size": self.hidden_size,
             "layers": self.layers,
+            "input_scale": point.input_scale,
+            **{name: point.options.get(name) for name in CELL_NUMBERS},
             "steps": self.steps,
             "unique_steps": self.unique_steps,
             "shared_steps": self.shared_steps,
@@ -209,34 +212,36 @@ class Stability:
             **rows.measurements(self, measured),
         }
 
-    def _inputs(self, mesh: Mesh, state: State, chunk: int) -> Projected:
-        """The projected inputs z of a chunk, `[L, CHUNK, ...]`."""
-        source, done, phase = state.source, state.pair.done, self.phase(chunk)
-        draw = mesh.map_lanes(
-            pair.draw_inputs,
-            inputs=self.inputs,
-            input_size=self.input_size,
-            together=mesh.together,
-        )
-        x = draw((done, source.keys), (phase,))
-        project = mesh.map_lanes(
-            pair.project, cell=self.cell, dtype=self.dtype, together=mesh.together
-        )
-        return project((done, source.parameters, source.scale, x), ())
+    def _windows(self, mesh: Mesh, size: Any) -> tuple[source_lib.Window, ...]:
+        """The windows of lanes `[L]` on each device."""
+        sizes = np.asarray(size).reshape(len(mesh.devices), -1)
+        return source_lib.windows(self.input_sizes, sizes)
 
-    def _advance(
-        self, mesh: Mesh, state: State, z: Projected, phase: pair.Phase
-    ) -> pair.Pair:
+    def _projected(self, mesh: Mesh, state: pair.State, phase: Phase) -> Projected:
+        """The projected inputs z of a chunk, `[L, CHUNK, ...]`."""
+        source, done = state.source, state.pair.done
+        form = {
+            "windows": self._windows(mesh, source.size),
+            "together": mesh.together,
+        }
+        draw = mesh.map_devices(source_lib.draw_device, inputs=self.inputs, **form)
+        x = draw((done, source.keys), (phase,))
+        made = {"cell": self.cell, "dtype": self.dtype}
+        project = mesh.map_devices(source_lib.project_device, **made, **form)
+        return project((done, source, x), ())
+
+    def _advance(self, mesh: Mesh, state: pair.State, phase: Phase) -> pair.Pair:
+        z = self._projected(mesh, state, phase)
         samples = sample_steps(self.shared_steps).astype(np.int32)
         advance = mesh.map_lanes(
-            pair.advance_pair,
+            pair.advance_lane,
             cell=self.cell,
             criteria=self.criteria,
             together=mesh.together,
         )
         return advance((state.parameters, state.pair, z), (phase, samples))
 
-    def _check(self, mesh: Mesh, state: State) -> None:
+    def _check(self, mesh: Mesh, state: pair.State) -> None:
         """Runs the compiled program on equal states, which must stay bitwise equal.
 
         If they do not, no time that the program measures means anything.
@@ -245,11 +250,10 @@ class Stability:
         key = (mesh, self.cell, self.criteria, str(shapes))
         if key in _CHECKED:
             return
-        z = self._inputs(mesh, state, self.unique_chunks)
-        length = np.int32(pair.CHUNK)
+        length = np.int32(CHUNK)
         phase = self.phase(self.unique_chunks)._replace(length=length)
-        after = self._advance(mesh, state, z, phase)
-        states = np.asarray(jax.vmap(pair.bitwise_equal)(after.a, after.b))
+        after = self._advance(mesh, state, phase)
+        states = _bitwise_equal(after.a, after.b)
         outputs = np.asarray(after.last_unmet)[:, -1] < 0
         diverged = np.asarray(after.diverged) >= 0
         if not np.all(states & (outputs | diverged)):
@@ -265,28 +269,42 @@ class Stability:
 _CHECKED: set[tuple[Any, ...]] = set()
 
 
+def _bitwise_equal(a: Any, b: Any) -> np.ndarray:
+    """Whether all arrays `[L, ...]` of two trees have the same bits, bool `[L]`."""
+
+    def bits(leaf: jax.Array) -> np.ndarray:
+        return np.asarray(leaf).reshape(len(leaf), -1).view(np.uint8)
+
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b))
+    return np.all([np.all(bits(x) == bits(y), axis=1) for x, y in pairs], axis=0)
+
+
 def measure(
     cell: nn.Module,
     input_size: int,
     *,
     seeds: int = 10,
     first_seed: int = 0,
+    input_scale: float = 1.0,
+    options: Mapping[str, float] | None = None,
     mesh: Mesh | None = None,
     **settings: Any,
 ) -> list[Row]:
     """Measures the memory of a cell: one row a seed, with the keys of `schema.KEYS`.
 
-    `cell` is a linen module with the contract of `rnnjax.cells.cell`; `settings` are
-    the attributes of `Stability`, such as `steps`. `results.rows.columns` turns the
-    rows into arrays.
+    `cell` is a linen module with the contract of `rnnjax.cells.cell`. `input_scale` is
+    the standard deviation of its inputs, `options` are numbers such as `keep_bias` in
+    place of the cell's own, and `settings` are attributes of `Stability`, such as
+    `steps`. `results.rows.columns` turns the rows into arrays.
 
     Raises ValueError for settings that leave nothing to measure, and ArithmeticError if
     the compiled program does not keep equal states equal.
     """
     labels = {"benchmark": "memory_stability", "cell": type(cell).__name__}
-    experiment = Stability(cell, input_size, **{"labels": labels, **settings})
     if seeds < 1:
         raise ValueError(f"need at least one seed, not {seeds}")
     every = tuple(range(first_seed, first_seed + seeds))
+    points = (Point(input_size, input_scale, options or {}),) * seeds
+    experiment = Stability(cell, points, **{"labels": labels, **settings})
     group = lanes.Group("measure", experiment, every)
     return lanes.run_group(group, mesh or Mesh.local()).rows

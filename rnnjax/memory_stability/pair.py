@@ -1,7 +1,6 @@
 """One lane of memory stability: two trajectories of one network.
 
-Pure functions of a lane, in the order they run: `make_keys`, `init_weights` and
-`init_pair` once, then `draw_inputs`, `project` and `advance_pair` for every chunk.
+`init_device` makes the lanes of a device, and `advance_lane` advances one by a chunk.
 
 A chunk is `CHUNK` rows of inputs. While the sequences differ it holds CHUNK // 2 steps
 of each, one after the other; once they are shared it holds CHUNK steps that both read:
@@ -9,10 +8,7 @@ of each, one after the other; once they are shared it holds CHUNK steps that bot
     differ    a_0 ... a_499, b_0 ... b_499     a reads row t, b reads row t + 500
     shared    s_0 ... s_999                    both read row t
 
-So one program advances the pair in both phases. Inputs are drawn in blocks of CHUNK //
-2 steps from keys that depend on the seed alone: seed 7 alone equals seed 7 among ten,
-and a run of 3,000 steps is the start of one of 100,000. The inputs of a narrow network
-are the first inputs of a wide one, but for the last bit.
+So one program advances the pair in both phases.
 """
 
 import functools
@@ -25,38 +21,22 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from rnnjax.cells import cell as cell_lib
 from rnnjax.cells.cell import Carry, Projected, Variables
 from rnnjax.engine import unroll, unroll_together
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import lyapunov
+from rnnjax.memory_stability import source as source_lib
+from rnnjax.memory_stability.source import (
+    CHUNK,
+    PRECISION,
+    Keys,
+    Lane,
+    Phase,
+    Source,
+    Window,
+)
 
-# TF32 on a GPU or bfloat16 on a TPU would decide when two outputs agree.
-PRECISION = jax.default_matmul_precision("highest")
-CHUNK = 1000
 TAIL = 1000  # last shared steps whose distances are kept
-ROOT = 20190402
-
-Inputs = Callable[[jax.Array, int], jax.Array]
-Scalar = Any  # of NumPy on the host, traced on devices
-
-
-class Keys(NamedTuple):
-    """The random keys of a lane. All of them depend on its seed alone."""
-
-    weights: jax.Array
-    unique_a: jax.Array
-    unique_b: jax.Array
-    shared: jax.Array
-    disturbance: jax.Array
-
-
-class Source(NamedTuple):
-    """What inputs are made from: the only part of a lane that depends on their size."""
-
-    keys: Keys
-    scale: jax.Array  # standard deviation of the inputs
-    parameters: Variables  # of the cell's projection
 
 
 class Pair(NamedTuple):
@@ -81,50 +61,55 @@ class Pair(NamedTuple):
     diverged: jax.Array  # int32, step of the sequence with the first number not finite
 
 
-class Phase(NamedTuple):
-    """Where a chunk lies in the run.
+class State(NamedTuple):
+    """A lane as it advances."""
 
-    These values are common to all lanes, and traced, so one program serves all chunks.
-    """
-
-    shared: Scalar  # bool, the two sequences read the same inputs
-    chunk: Scalar  # index of the chunk within its phase
-    offset: Scalar  # row of the first step of sequence b
-    length: Scalar  # steps of this chunk
-    start: Scalar  # index of its first step within its phase
-    step: Scalar  # index of its first step within the whole sequence
-    exponent: Scalar  # bool, the exponents need this chunk
-    may_stop: Scalar  # bool, a pair with equal states is done after this chunk
+    source: Source
+    parameters: Variables  # of the cell's step
+    pair: Pair
 
 
-def make_keys(seed: jax.Array) -> Keys:
-    """The keys of a seed."""
-    root = jax.random.fold_in(jax.random.key(ROOT, impl="threefry2x32"), seed)
-    return Keys(*(jax.random.fold_in(root, k) for k in range(len(Keys._fields))))
-
-
-def init_weights(
-    key: jax.Array,
-    options: dict[str, jax.Array],
+def init_device(
+    lanes: Lane,
     *,
+    windows: tuple[Window, ...],
     cell: nn.Module,
-    input_size: int,
+    criteria: int,
+    samples: int,
     dtype: str,
-) -> tuple[Variables, Variables]:
-    """Random weights of the projection and of the step.
+    spectrum: bool,
+    together: bool,
+) -> State:
+    """A device's lanes before their first step; see `source.weights`, `init_pair`."""
 
-    They are drawn in float32 for every dtype: the network is the same.
-    """
-    drawn = cell.with_options(**options) if options else cell
-    variables = cell_lib.initialize(drawn, key, input_size)
-    return split_weights(variables, cell=cell, input_size=input_size, dtype=dtype)
+    sizes = [window.input_size for window in windows]
+    weights = functools.partial(
+        source_lib.weights, cell=cell, widest=max(sizes), dtype=dtype
+    )
 
+    def projection(lane: Lane, input_size: int) -> Variables:
+        return weights(lane, input_size=input_size)[0]
 
-def split_weights(
-    variables: Variables, *, cell: nn.Module, input_size: int, dtype: str
-) -> tuple[Variables, Variables]:
-    """The weights of the projection and of the step."""
-    return _cast(cell_lib.split_parameters(cell, variables, input_size), dtype)
+    def rest(lane: Lane) -> tuple[Keys, Variables, Pair]:
+        # The weights of the step do not depend on the input size.
+        _, to_step = weights(lane, input_size=sizes[0])
+        keys = source_lib.make_keys(lane.seed)
+        pair = init_pair(
+            lane.valid,
+            keys.disturbance,
+            to_step,
+            cell=cell,
+            criteria=criteria,
+            samples=samples,
+            dtype=dtype,
+            spectrum=spectrum,
+        )
+        return keys, to_step, pair
+
+    to_project = source_lib.by_window(projection, lanes, lanes.size, windows, together)
+    keys, to_step, pair = source_lib.loop(together)(rest, lanes)
+    source = Source(keys, lanes.size, lanes.scale, to_project)
+    return State(source, to_step, pair)
 
 
 def init_pair(
@@ -185,54 +170,8 @@ def init_pair(
     )
 
 
-def draw_inputs(
-    done: jax.Array,
-    keys: Keys,
-    phase: Phase,
-    *,
-    inputs: Inputs | None,
-    input_size: int,
-    together: bool,
-) -> jax.Array:
-    """The inputs x `[CHUNK, I]` of a chunk: two blocks of CHUNK // 2 steps."""
-
-    def block(unique: jax.Array, k: int) -> jax.Array:
-        shared = jax.random.fold_in(keys.shared, 2 * phase.chunk + k)
-        own = jax.random.fold_in(unique, phase.chunk)
-        key = jnp.where(phase.shared, shared, own)
-        if inputs is not None:
-            return inputs(key, CHUNK // 2)
-        # Input by input: the counter-based generator then gives narrow and wide
-        # networks the same first inputs.
-        return jax.random.normal(key, (input_size, CHUNK // 2), jnp.float32).T
-
-    def draw() -> jax.Array:
-        return jnp.concatenate([block(keys.unique_a, 0), block(keys.unique_b, 1)])
-
-    return _unless(done, draw, _zeros(draw), together)
-
-
-def project(
-    done: jax.Array,
-    parameters: Variables,
-    scale: jax.Array,
-    x: jax.Array,
-    *,
-    cell: nn.Module,
-    dtype: str,
-    together: bool,
-) -> Projected:
-    """The projected inputs z of a chunk, `[CHUNK, ...]`, as one product."""
-
-    @PRECISION
-    def project() -> Projected:
-        return cell.apply(parameters, (scale * x).astype(dtype), method="project")
-
-    return _unless(done, project, _zeros(project), together)
-
-
 @PRECISION
-def advance_pair(
+def advance_lane(
     parameters: Variables,
     pair: Pair,
     z: Projected,
@@ -243,34 +182,31 @@ def advance_pair(
     criteria: tuple[str, ...],
     together: bool,
 ) -> Pair:
-    """The pair after a chunk with projected inputs z.
+    """The pair after a chunk with projected inputs z `[CHUNK, ...]`.
 
     `samples` are the shared steps at which the distance is kept. If lanes advance
-    `together`, loops have the form of accelerators.
+    `together`, loops have the form of accelerators, and a lane that is done is computed
+    and not kept: as a branch per lane, every loop within it would copy its whole
+    outputs at every iteration.
     """
-
     apply: Callable[..., Any] = cell.apply
 
     def step(carry: Carry, row: Projected) -> tuple[Carry, jax.Array]:
         return apply(parameters, carry, row, method="step")
 
-    def with_exponents() -> Pair:
-        return _unless(
-            pair.done,
+    def advanced() -> Pair:
+        # The phase is the same for every lane, so that this remains a branch.
+        new = lax.cond(
+            phase.exponent,
             lambda: _advance_tangents(step, pair, z, phase, together),
-            pair,
-            together,
+            lambda: pair,
         )
+        return _advance(step, new, z, phase, samples, criteria, together)
 
-    # The branch on the phase comes first because the phase is the same for every lane:
-    # inside a branch per lane, vmap would run both sides.
-    pair = lax.cond(phase.exponent, with_exponents, lambda: pair)
-    return _unless(
-        pair.done,
-        lambda: _advance(step, pair, z, phase, samples, criteria, together),
-        pair,
-        together,
-    )
+    if together:
+        new = advanced()
+        return jax.tree.map(lambda x, old: jnp.where(pair.done, old, x), new, pair)
+    return lax.cond(pair.done, lambda: pair, advanced)
 
 
 def _advance(
@@ -359,27 +295,6 @@ def bitwise_equal(a: Any, b: Any) -> jax.Array:
 def _all_finite(tree: Any) -> jax.Array:
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
     return functools.reduce(jnp.logical_and, finite)
-
-
-def _unless[T](
-    done: jax.Array, function: Callable[[], T], otherwise: T, together: bool
-) -> T:
-    """`function()`, or `otherwise` for a lane that is done.
-
-    For a lane alone, `otherwise` costs nothing. Lanes that advance together compute
-    `function()` and select: as a branch per lane, every loop within it would copy its
-    whole outputs at every iteration.
-    """
-    if together:
-        new = function()
-        return jax.tree.map(lambda x, old: jnp.where(done, old, x), new, otherwise)
-    return lax.cond(done, lambda: otherwise, function)
-
-
-def _zeros[T](function: Callable[[], T]) -> T:
-    """Zeros of the shape of `function()`."""
-    shapes = jax.eval_shape(function)
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def _cast[T](tree: T, dtype: str) -> T:

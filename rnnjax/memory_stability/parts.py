@@ -1,88 +1,169 @@
-"""The parts of a run: one shape with its seeds each."""
+"""The parts of a run: the lanes of one cell, depth and number of units each.
 
+Lanes of a part differ in their number of inputs, the scale of these, numbers of the
+cell, and seed. They advance together, in one program.
+"""
+
+import dataclasses
 import functools
+import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from flax import linen as nn
 
 from rnnjax import networks
 from rnnjax.cells import registry
-from rnnjax.engine.grid import GridPart
-from rnnjax.engine.runner import split_seeds
+from rnnjax.engine.lanes import Group
+from rnnjax.engine.runner import RowId, Runner
 from rnnjax.memory_stability import trained
 from rnnjax.memory_stability.config import SIZES, Config
-from rnnjax.memory_stability.experiment import Stability
-from rnnjax.memory_stability.pair import CHUNK
-from rnnjax.memory_stability.schema import FRESH, TRAINED
+from rnnjax.memory_stability.experiment import Point, Stability
+from rnnjax.memory_stability.schema import CELL_NUMBERS, FRESH, NUMBERS, TRAINED
+from rnnjax.memory_stability.source import CHUNK
 from rnnjax.memory_stability.summary import title
+from rnnjax.results.schema import Row
 from rnnjax.settings import SettingError
 from rnnjax.tasks.task import Task
 
-Shape = tuple[str, int, int, int]  # cell, layers, units, input size
+Network = tuple[str, int, int]  # cell, layers, units
+Seeded = tuple[Point, int]  # a lane: its point and its seed
 
-# A guess of seconds, for progress: compiling a shape; a chunk of one lane, a part of it
+# Weights and inputs of a chunk of the lanes that advance together: 1 GB of float32.
+GROUP_NUMBERS = 2**28
+
+# A guess of seconds, for progress: compiling a part; a chunk of one lane, a part of it
 # that does not depend on the units and one that grows with their square; pairs of few
 # units merge within a few chunks.
-COMPILE_SECONDS = 0.5
-CHUNK_SECONDS, CHUNK_SECONDS_AT_128_UNITS = 3e-4, 2.5e-3
+COMPILE_SECONDS = 2.0
+CHUNK_SECONDS, CHUNK_SECONDS_AT_128_UNITS = 2e-4, 2.5e-3
 FEW_UNITS, FEW_CHUNKS = 32, 8
 
 
-def parts(config: Config, processes: int = 1) -> list[GridPart]:
-    """Every shape of a run with its seeds, cut for so many processes.
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Lanes of one cell, depth and number of units. It is a `runner.Part`.
 
-    Shapes that share a recurrence follow one another.
+    `make` makes the experiment of lanes that stand at these points.
     """
-    if config.network:
-        return list(_trained_parts(config))
-    shapes = list(_shapes(config))
-    return [
-        _part(
-            config, shape, FRESH, seeds, functools.partial(_experiment, config, *shape)
+
+    config: Config
+    network: Network
+    weights: str
+    seeded: tuple[Seeded, ...]
+    make: Callable[[tuple[Point, ...]], Stability] = dataclasses.field(compare=False)
+
+    @property
+    def name(self) -> str:
+        cell, layers, hidden_size = self.network
+        return f"{title(cell, layers, self.weights)}, {hidden_size} units"
+
+    @property
+    def programs(self) -> frozenset[Any]:
+        sizes = tuple(sorted({point.input_size for point, _ in self.seeded}))
+        programs = {(kind, *self.network, sizes) for kind in ("init", "advance")}
+        return frozenset({("draw", sizes), *programs})
+
+    @functools.cached_property
+    def ids(self) -> list[RowId]:
+        """The identity of each lane's row, in the order of `schema.ROW_ID`."""
+        return [self._id(point, seed) for point, seed in self.seeded]
+
+    def _id(self, point: Point, seed: int) -> RowId:
+        cell, layers, hidden_size = self.network
+        numbers = {"input_scale": point.input_scale, **point.options}
+        shape = (cell, self.weights, point.input_size, hidden_size, layers)
+        return (*shape, *(numbers.get(name) for name in NUMBERS), seed)
+
+    def lanes(self, known: Mapping[RowId, Row]) -> int:
+        return sum(row_id not in known for row_id in self.ids)
+
+    def cost(self, known: Mapping[RowId, Row]) -> float:
+        missing = self.lanes(known)
+        return self._seconds(missing) if missing else 0.0
+
+    def run(self, runner: Runner) -> None:
+        runner.rows(self.ids, self.groups)
+
+    def groups(self, missing: Sequence[int]) -> Iterator[Group]:
+        """The lanes with these indices, as many at once as fit `GROUP_NUMBERS`."""
+        widest = max(point.input_size for point, _ in self.seeded)
+        cell = self.make((self.seeded[0][0],)).cell
+        size = networks.parameter_count(cell, widest) + CHUNK * widest
+        count = -(-len(missing) // max(1, GROUP_NUMBERS // size))
+        for some in np.array_split(np.asarray(missing), count):
+            yield self._group([self.seeded[k] for k in some])
+
+    def _group(self, seeded: Sequence[Seeded]) -> Group:
+        """A group whose name depends on its lanes: a run may be extended by others."""
+        cell, layers, hidden_size = self.network
+        label = cell if self.weights == FRESH else f"{cell}-{self.weights}"
+        ids = repr([self._id(*lane) for lane in seeded])
+        digest = hashlib.sha256(ids.encode()).hexdigest()[:8]
+        lanes = f"{len(seeded)}-lanes-{digest}"
+        points, seeds = zip(*seeded)
+        return Group(
+            name=f"{label}-h{hidden_size}-l{layers}-{lanes}",
+            experiment=self.make(points),
+            seeds=seeds,
+            cost=self._seconds(len(seeded)),
         )
-        for shape in shapes
-        for seeds in split_seeds(config.seed_list, len(shapes), processes)
-    ]
+
+    def _seconds(self, lanes: int) -> float:
+        """About how long so many lanes take."""
+        chunks, hidden_size = self.config.steps / CHUNK, self.network[2]
+        if not self.config.full and hidden_size <= FEW_UNITS:
+            chunks = min(chunks, FEW_CHUNKS)
+        by_units = CHUNK_SECONDS_AT_128_UNITS * (hidden_size / 128) ** 2
+        return COMPILE_SECONDS + lanes * chunks * (CHUNK_SECONDS + by_units)
 
 
-def _part(
-    config: Config,
-    shape: Shape,
-    weights: str,
-    seeds: tuple[int, ...],
-    make: Callable[[], Stability],
-) -> GridPart:
-    cell, layers, hidden_size, input_size = shape
-    network = (cell, layers, hidden_size)
-    by_inputs = {(kind, *network, input_size) for kind in ("weights", "project")}
-    by_network = {(kind, *network) for kind in ("init", "advance")}
-    programs = {("keys",), ("draw", input_size)} | by_inputs | by_network
-    label = cell if weights == FRESH else f"{cell}-{weights}"
-    series = title(cell, layers, weights)
-    return GridPart(
-        name=f"{series}, {hidden_size} units, {input_size} inputs",
-        shape=(cell, weights, input_size, hidden_size, layers),
-        seeds=seeds,
-        make=make,
-        group_cost=functools.partial(_seconds, config, hidden_size),
-        programs=frozenset(programs),
-        file_name=f"{label}-i{input_size}-h{hidden_size}-l{layers}",
-    )
+def parts(config: Config, processes: int = 1) -> list[Part]:
+    """Every number of units of a run, cut for so many processes.
+
+    Each process gets a piece of every number of units, as most of the time is spent on
+    the largest.
+    """
+    whole = _trained_parts(config) if config.network else _fresh_parts(config)
+    return [piece for part in whole for piece in _cut(part, processes)]
 
 
-def _seconds(config: Config, hidden_size: int, seeds: int) -> float:
-    """About how long so many seeds take."""
-    chunks = config.steps / CHUNK
-    if not config.full and hidden_size <= FEW_UNITS:
-        chunks = min(chunks, FEW_CHUNKS)
-    by_units = CHUNK_SECONDS_AT_128_UNITS * (hidden_size / 128) ** 2
-    return COMPILE_SECONDS + seeds * chunks * (CHUNK_SECONDS + by_units)
+def _cut(part: Part, processes: int) -> Iterator[Part]:
+    count = min(processes, len(part.seeded))
+    for some in np.array_split(np.arange(len(part.seeded)), count):
+        seeded = tuple(part.seeded[k] for k in some)
+        yield dataclasses.replace(part, seeded=seeded)
 
 
-def _shapes(config: Config) -> Iterator[Shape]:
-    """Every shape of the grid."""
+def _fresh_parts(config: Config) -> Iterator[Part]:
+    """Networks with random weights."""
+    for (cell, layers, hidden_size), input_sizes in _networks(config).items():
+        points = _points(config, cell, input_sizes)
+        make = functools.partial(_experiment, config, cell, layers, hidden_size)
+        seeded = tuple(itertools.product(points, config.seed_list))
+        yield Part(config, (cell, layers, hidden_size), FRESH, seeded, make)
+
+
+def _points(config: Config, cell: str, input_sizes: Sequence[int]) -> Iterator[Point]:
+    """The points of lanes: each number of inputs with each value of every number."""
+    numbers = config.numbers(cell)
+    every = list(itertools.product(*numbers.values()))
+    for size, (scale, *values) in itertools.product(input_sizes, every):
+        yield Point(size, scale, dict(zip(list(numbers)[1:], values)))
+
+
+def _networks(config: Config) -> dict[Network, list[int]]:
+    """Every cell, depth and number of units, with its numbers of inputs."""
+    out: dict[Network, list[int]] = {}
+    for cell, layers, hidden_size, input_size in _shapes(config):
+        out.setdefault((cell, layers, hidden_size), []).append(input_size)
+    return out
+
+
+def _shapes(config: Config) -> Iterator[tuple[str, int, int, int]]:
+    """Cell, layers, units and inputs of every shape of the grid."""
     for cell, layers in itertools.product(config.cells, config.layers):
         if config.budget is None:
             hidden_sizes = config.hidden_sizes or SIZES
@@ -101,7 +182,7 @@ def _units(config: Config, cell: str, layers: int, input_size: int) -> int:
     assert config.budget is not None
 
     def make(hidden_size: int) -> nn.Module:
-        return _experiment(config, cell, layers, hidden_size, input_size).cell
+        return _module(config, cell, layers, hidden_size)
 
     try:
         return networks.largest_hidden_size(make, config.budget, input_size)
@@ -113,59 +194,64 @@ def _units(config: Config, cell: str, layers: int, input_size: int) -> int:
         raise SettingError("budget", config.budget, problem, allowed) from None
 
 
+def _module(config: Config, cell: str, layers: int, hidden_size: int) -> nn.Module:
+    """The network of a shape; its numbers are those of the points."""
+    return networks.build(
+        registry.CELLS[cell], hidden_size, layers, **_static_options(config, cell)
+    )
+
+
+def _static_options(config: Config, cell: str) -> dict[str, Any]:
+    """The options of a cell that are no numbers, where it does not keep its own."""
+    options = {
+        name: value
+        for name, value in config.cell_options(cell).items()
+        if name not in CELL_NUMBERS
+    }
+    for name, table in registry.NAMED_OPTIONS.items():
+        if name in options:
+            options[name] = table[options[name]]
+    return options
+
+
 def _experiment(
-    config: Config, cell: str, layers: int, hidden_size: int, input_size: int
+    config: Config,
+    cell: str,
+    layers: int,
+    hidden_size: int,
+    points: tuple[Point, ...],
 ) -> Stability:
-    traced, static = cell_options(config, cell)
     return Stability(
-        networks.build(registry.CELLS[cell], hidden_size, layers, **static),
-        input_size,
-        input_scale=config.input_scale,
-        traced_options=traced,
+        _module(config, cell, layers, hidden_size),
+        points,
         labels={"benchmark": "memory_stability", "cell": cell},
         **config.measurement,
     )
 
 
-def cell_options(config: Config, cell: str) -> tuple[dict[str, float], dict[str, Any]]:
-    """The traced and the static options of a cell, where it does not keep its own."""
-    values: dict[str, Any] = {}
-    for name, value in config.options.items():
-        if isinstance(value, Mapping):
-            value = value.get(cell)
-        if value is not None and name in registry.options(cell):
-            values[name] = value
-    traced = {k: v for k, v in values.items() if k in registry.TRACED_OPTIONS}
-    static = {k: v for k, v in values.items() if k not in traced}
-    for name, table in registry.NAMED_OPTIONS.items():
-        if name in static:
-            static[name] = table[static[name]]
-    return traced, static
-
-
 def resolved_options(config: Config) -> dict[str, dict[str, Any]]:
-    """All options of each cell, by name, for config.json."""
+    """The options of each cell, by name, for config.json; numbers are axes."""
     out = {}
     for cell in config.cells if not config.network else ():
-        traced, static = cell_options(config, cell)
-        module = registry.CELLS[cell](hidden_size=1, **static)
-        out[cell] = registry.option_values(module) | traced
+        module = registry.CELLS[cell](hidden_size=1, **_static_options(config, cell))
+        values = registry.option_values(module)
+        out[cell] = {k: v for k, v in values.items() if k not in CELL_NUMBERS}
     return {"options": out}
 
 
-def _trained_parts(config: Config) -> Iterator[GridPart]:
+def _trained_parts(config: Config) -> Iterator[Part]:
     """For each shape, the trained networks, and random ones on the same inputs."""
     for module, task, same in trained.shapes(config.networks):
         cell, hidden_size, layers = same[0].shape
-        shape = (cell, layers, hidden_size, task.input_size)
         # Loaded here, so that damaged weights end a run before anything is written.
         loaded = {network.seed: network.load() for network in same}
+        seeded = tuple((Point(task.input_size), seed) for seed in loaded)
         for weights, values in ((TRAINED, loaded), (FRESH, None)):
             labels = {"cell": cell, "weights": weights}
             make = functools.partial(
                 _trained_experiment, config, module, task, values, labels
             )
-            yield _part(config, shape, weights, tuple(loaded), make)
+            yield Part(config, (cell, layers, hidden_size), weights, seeded, make)
 
 
 def _trained_experiment(
@@ -174,11 +260,12 @@ def _trained_experiment(
     task: Task,
     weights: dict[int, Any] | None,
     labels: dict[str, str],
+    points: tuple[Point, ...],
 ) -> Stability:
     """The experiment on the task's inputs, with weights by seed or with random ones."""
     return Stability(
         module,
-        task.input_size,
+        points,
         weights=weights,
         inputs=task.probe_inputs,
         labels={"benchmark": "memory_stability", **labels},

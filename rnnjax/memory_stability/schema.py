@@ -2,14 +2,28 @@
 
 from rnnjax.results.schema import Key
 
-ROW_ID = ("cell", "weights", "input_size", "hidden_size", "layers", "seed")
+# Numbers of the cell that may be axes of a run, and with them those of the experiment.
+CELL_NUMBERS = ("kernel_gain", "recurrent_gain", "keep_bias", "reset_bias")
+NUMBERS = ("input_scale", *CELL_NUMBERS)
+SHAPE = ("cell", "weights", "input_size", "hidden_size", "layers", *NUMBERS)
+ROW_ID = (*SHAPE, "seed")
 FRESH, TRAINED = "fresh", "trained"  # values of `weights`
+
+
+def _number(meaning: str) -> Key:
+    return Key("float", f"{meaning}; null if the cell has none", nullable=True)
+
 
 KEYS: dict[str, Key] = {
     "weights": Key("str", "`fresh` random weights, or `trained` ones (--network)"),
     "steps": Key("int", "steps of each sequence", "steps"),
     "unique_steps": Key("int", "steps in which the two sequences differ", "steps"),
     "shared_steps": Key("int", "steps - unique_steps", "steps"),
+    "input_scale": Key("float", "standard deviation of the inputs"),
+    "kernel_gain": _number("factor on the initial input weights"),
+    "recurrent_gain": _number("factor on the initial recurrent weights"),
+    "keep_bias": _number("initial bias of the gate that keeps the state"),
+    "reset_bias": _number("initial bias of the reset gate"),
     "dtype": Key("str", "arithmetic of states and weights"),
     "status": Key(
         "str",

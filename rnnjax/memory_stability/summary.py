@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnnjax.memory_stability.schema import FRESH
+from rnnjax.memory_stability.schema import FRESH, NUMBERS, SHAPE
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 
-SHAPE = ("cell", "weights", "input_size", "hidden_size", "layers")
 SERIES = ("cell", "layers", "weights")
 STATUSES = ("merged", "apart", "diverged")
 SAMPLE_RATIO = 1.08  # between neighboring sample steps
@@ -46,10 +45,20 @@ def shapes(rows: Sequence[Row]) -> list[tuple[tuple, list[Row]]]:
     """The values of `SHAPE` that occur, sorted, each with the rows that have them."""
 
     def key(row: Row) -> tuple:
-        return tuple(row[name] for name in SHAPE)
+        return tuple(row.get(name) for name in SHAPE)
 
     groups = itertools.groupby(sorted(rows, key=key), key)
     return [(shape, list(group)) for shape, group in groups]
+
+
+def varying(rows: Sequence[Row]) -> list[str]:
+    """The `NUMBERS` that have several values in some series, such as `keep_bias`."""
+    groups = [[row for row in rows if series_of(row) == one] for one in series(rows)]
+    return [
+        name
+        for name in NUMBERS
+        if any(len({row.get(name) for row in lanes}) > 1 for lanes in groups)
+    ]
 
 
 def series(rows: Sequence[Row]) -> list[Series]:

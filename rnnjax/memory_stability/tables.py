@@ -7,29 +7,37 @@ from rnnjax.memory_stability import slopes, summary
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
 
+MAX_LINES = 100  # of the table over numbers such as keep_bias
+
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """One table if each series has one shape, else a table for each and criterion.
+    """Merge times; then what a doubling of units or inputs adds, if sizes are enough.
 
-    Then what a doubling of units or inputs adds, if there are sizes enough.
+    One table with a line for each shape, if each series has one shape or numbers such
+    as `keep_bias` have several values. Else a table for each series and criterion.
     """
-    if len(summary.shapes(rows)) == len(summary.series(rows)):
-        content = [_by_series(rows)]
+    numbers, shapes = summary.varying(rows), summary.shapes(rows)
+    notes = []
+    if numbers or len(shapes) == len(summary.series(rows)):
+        content = [_lines(shapes[:MAX_LINES], summary.criteria(rows), numbers)]
+        if len(shapes) > MAX_LINES:
+            shown = f"The first {MAX_LINES} of {len(shapes)} shapes"
+            notes.append(f"{shown}; summary.csv has all.")
     else:
         content = _by_shape(rows)
     counts = {
         status: sum(row["status"] == status for row in rows)
         for status in summary.STATUSES
     }
-    numbers = ", ".join(f"{count} {status}" for status, count in counts.items())
-    notes = [
-        f"{len(rows)} lanes: {numbers}",
+    numbered = ", ".join(f"{count} {status}" for status, count in counts.items())
+    notes += [
+        f"{len(rows)} lanes: {numbered}",
         "Median over seeds (its 95 % interval, rounded outward to whole steps). >= is "
         "a lower bound: half of the seeds or more never met the criterion. "
         "4/10: how many did.",
         *_dead(rows),
     ]
-    growth = slopes.tables(rows)
+    growth = [] if numbers else slopes.tables(rows)
     if growth:
         notes.append(slopes.NOTE)
     return [*content, *growth, Table("", [], [], notes)]
@@ -50,7 +58,7 @@ def _by_shape(rows: Sequence[Row]) -> list[Table]:
     """For each series and criterion: input sizes down, units across."""
     inputs = sorted({row["input_size"] for row in rows})
     units = sorted({row["hidden_size"] for row in rows})
-    by_shape = dict(summary.shapes(rows))
+    by_shape = {shape[:5]: lanes for shape, lanes in summary.shapes(rows)}
     out = []
     for one, name in itertools.product(summary.series(rows), summary.criteria(rows)):
         cell, layers, weights = one
@@ -65,13 +73,24 @@ def _by_shape(rows: Sequence[Row]) -> list[Table]:
     return out
 
 
-def _by_series(rows: Sequence[Row]) -> Table:
-    """Cells down; criteria and the exponent across."""
-    names, lines = summary.criteria(rows), []
-    for (cell, weights, size, units, layers), lanes in summary.shapes(rows):
-        text = summary.exponent_entry(lanes)
-        entries = [summary.entry(lanes, name) for name in names]
-        name = summary.title(cell, layers, weights)
-        lines.append([name, str(size), str(units), *entries, text])
-    columns = ["cell", "inputs", "units", *names, "lyapunov"]
+def _lines(
+    shapes: Sequence[tuple[tuple, list[Row]]],
+    criteria: Sequence[str],
+    numbers: Sequence[str],
+) -> Table:
+    """Shapes down; criteria and the exponent across."""
+    lines = []
+    for (cell, weights, size, units, layers, *_), lanes in shapes:
+        values = [lanes[0][name] for name in numbers]
+        lines.append(
+            [
+                summary.title(cell, layers, weights),
+                *(str(size), str(units)),
+                *("" if value is None else f"{value:g}" for value in values),
+                *(summary.entry(lanes, name) for name in criteria),
+                summary.exponent_entry(lanes),
+            ]
+        )
+    names = [name.replace("_", " ") for name in numbers]
+    columns = ["cell", "inputs", "units", *names, *criteria, "lyapunov"]
     return Table("first shared step", columns, lines)

@@ -7,8 +7,8 @@ from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.timed import Timed
-from rnnjax.memory_stability.experiment import Stability
-from rnnjax.memory_stability.pair import CHUNK
+from rnnjax.memory_stability.experiment import Point, Stability
+from rnnjax.memory_stability.source import CHUNK
 
 CHUNKS_OF_EXPONENTS = 10
 
@@ -28,7 +28,7 @@ def _timed(
 ) -> Timed:
     count = mesh.lanes_for(2)
     module = networks.build(registry.CELLS[cell], hidden_size)
-    experiment = Stability(module, input_size, full=True)
+    experiment = Stability(module, (Point(input_size),) * count, full=True)
     sizes = {"units": hidden_size, "inputs": input_size, "steps": CHUNK, "lanes": count}
     return Timed(
         name,

@@ -98,6 +98,11 @@ class Folder:
             holds = f"it holds a run of benchmark {old['benchmark']!r}"
             problem = f"{holds}, not {self.run.benchmark!r}"
             raise files.FolderError(problem, "another folder")
+        if old["row_id"] != list(self.run.row_id):
+            problem = (
+                "its rows are told apart by other keys, as an earlier 0.3 had them"
+            )
+            raise files.FolderError(problem, "another folder, or --overwrite")
         return old
 
     def _extend(self, old: dict[str, Any]) -> None:
