@@ -87,7 +87,7 @@ def init_device(
         source_lib.weights, cell=cell, widest=max(sizes), dtype=dtype
     )
 
-    def projection(lane: Lane, input_size: int) -> Variables:
+    def projection(input_size: int, lane: Lane) -> Variables:
         return weights(lane, input_size=input_size)[0]
 
     def rest(lane: Lane) -> tuple[Keys, Variables, Pair]:
@@ -106,7 +106,9 @@ def init_device(
         )
         return keys, to_step, pair
 
-    to_project = source_lib.by_window(projection, lanes, lanes.size, windows, together)
+    some = source_lib.split(lanes, windows)
+    parts = source_lib.by_window(projection, windows, some, together)
+    to_project = source_lib.in_order(parts, windows, lanes.size)
     keys, to_step, pair = source_lib.loop(together)(rest, lanes)
     source = Source(keys, lanes.size, lanes.scale, to_project)
     return State(source, to_step, pair)

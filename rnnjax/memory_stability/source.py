@@ -148,10 +148,7 @@ def draw_device(
         done, keys = lane
         return _unless(done, lambda: draw(keys, phase, input_size, inputs), together)
 
-    return tuple(
-        loop(together)(functools.partial(of_size, w.input_size), _in(w, (done, keys)))
-        for w in windows
-    )
+    return tuple(by_window(of_size, windows, split((done, keys), windows), together))
 
 
 @PRECISION
@@ -180,13 +177,8 @@ def project_device(
 
         return _unless(done, project, together)
 
-    parts = [
-        loop(together)(
-            functools.partial(of_size, w.input_size), (*_in(w, (done, source)), some)
-        )
-        for w, some in zip(windows, x)
-    ]
-    return in_order(parts, windows, source.size)
+    lanes = [(*some, row) for some, row in zip(split((done, source), windows), x)]
+    return in_order(by_window(of_size, windows, lanes, together), windows, source.size)
 
 
 def in_order(parts: Sequence[Any], windows: tuple[Window, ...], size: jax.Array) -> Any:
@@ -201,20 +193,16 @@ def in_order(parts: Sequence[Any], windows: tuple[Window, ...], size: jax.Array)
 
 
 def by_window(
-    function: Callable[..., Any],
-    lanes: Any,
-    size: jax.Array,
+    function: Callable[[int, Any], Any],
     windows: tuple[Window, ...],
+    lanes: Sequence[Any],
     together: bool,
-) -> Any:
-    """`function(lane, input_size=...)` of every lane of a device, in their order."""
-    parts = [
-        loop(together)(
-            functools.partial(function, input_size=w.input_size), _in(w, lanes)
-        )
-        for w in windows
+) -> list[Any]:
+    """`function(input_size, lane)` of the lanes of each window, in a loop each."""
+    return [
+        loop(together)(functools.partial(function, window.input_size), some)
+        for window, some in zip(windows, lanes)
     ]
-    return in_order(parts, windows, size)
 
 
 def draw(
@@ -244,8 +232,12 @@ def loop(together: bool) -> Callable[..., Any]:
     return at_once if together else lax.map
 
 
-def _in[T](window: Window, lanes: T) -> T:
-    return jax.tree.map(lambda leaf: leaf[window.start : window.end], lanes)
+def split(lanes: Any, windows: tuple[Window, ...]) -> list[Any]:
+    """The lanes of each window, of lanes `[L, ...]`."""
+    return [
+        jax.tree.map(lambda leaf, w=window: leaf[w.start : w.end], lanes)
+        for window in windows
+    ]
 
 
 def _unless(done: jax.Array, function: Callable[[], Any], together: bool) -> Any:
