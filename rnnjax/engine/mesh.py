@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -30,6 +30,7 @@ class Mesh:
 
     devices: tuple[jax.Device, ...]
     width: int | None
+    runs: ClassVar[bool] = True  # its programs; see `ahead.Planned`
 
     @classmethod
     def local(cls) -> "Mesh":

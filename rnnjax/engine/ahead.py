@@ -1,0 +1,259 @@
+"""Programs compiled ahead of time, for devices that need not be there.
+
+    mesh = target("v5e:2x2").mesh
+    for program in programs(group, mesh):
+        print(program.name, compiled(program).program.loops)
+
+XLA compiles for a TPU or a GPU on a machine that has neither, if the compiler is
+installed: `pip install "jax[tpu]"` or `"jax[cuda13]"`.
+"""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Hashable
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import NamedSharding, PartitionSpec
+
+from rnnjax.engine import hlo, lanes
+from rnnjax.engine.mesh import AXIS, Mesh
+
+
+class Chip(NamedTuple):
+    """A device: bytes of its memory, bytes a second, and what a kernel costs.
+
+    `launch` is the seconds between two kernels of a loop (GPU), `clock` the cycles a
+    second (TPU).
+    """
+
+    memory: float
+    bandwidth: float
+    launch: float | None = None
+    clock: float | None = None
+
+
+# Clocks of TPUs follow from their published peak: multiply-adds a cycle and chip.
+TPUS = {
+    "v5e": Chip(16 * 2**30, 819e9, clock=1.5e9),
+    "v5p": Chip(95 * 2**30, 2765e9, clock=1.75e9),
+    "v6e": Chip(32 * 2**30, 1640e9, clock=1.75e9),
+}
+GPUS = {
+    "h100": Chip(80e9, 3.35e12, launch=1e-6),
+    "h200": Chip(141e9, 4.8e12, launch=1e-6),
+}
+# What XLA asks of a card of compute capability 9.0; the rest is in `GPUS`.
+HOPPER = {
+    "threads_per_block_limit": 1024,
+    "threads_per_warp": 32,
+    "shared_memory_per_block": 48 * 1024,
+    "shared_memory_per_core": 228 * 1024,
+    "shared_memory_per_block_optin": 227 * 1024,
+    "threads_per_core_limit": 2048,
+    "core_count": 132,
+    "fpus_per_core": 128,
+    "block_dim_limit_x": 2**31 - 1,
+    "block_dim_limit_y": 2**16 - 1,
+    "block_dim_limit_z": 2**16 - 1,
+    "l2_cache_size": 50 * 2**20,
+    "clock_rate_ghz": 1.98,
+    "registers_per_core_limit": 65_536,
+    "registers_per_block_limit": 65_536,
+}
+PIP = {"tpu": 'pip install "jax[tpu]"', "cuda": 'pip install "jax[cuda13]"'}
+# Or the TPU compiler looks for the machine that it runs on.
+TPU_ENVIRONMENT = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+ALLOWED = (
+    f"{', '.join(GPUS)}, {', '.join(TPUS)} for one chip, or a slice such as v5e:4x4"
+)
+
+
+class NoTarget(Exception):
+    """A target that cannot be compiled for: what is wrong, and what is allowed."""
+
+    def __init__(self, problem: str, allowed: str):
+        super().__init__(f"{problem}; allowed: {allowed}")
+        self.problem, self.allowed = problem, allowed
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Devices to compile for: `platform` is "tpu" or "cuda"."""
+
+    name: str
+    platform: str
+    chip: Chip
+    mesh: "Planned"
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned(Mesh):
+    """A mesh whose programs are kept and not run: its devices need not be there."""
+
+    runs: ClassVar[bool] = False
+    calls: dict[Hashable, tuple[Any, Any, Any]] = dataclasses.field(
+        default_factory=dict, compare=False
+    )
+
+    def place[T](self, lanes: T) -> T:
+        return lanes
+
+    def map_lanes(self, function: Callable[..., Any], **static: Any) -> Callable:
+        return self._kept(super().map_lanes(function, **static), function)
+
+    def map_devices(self, function: Callable[..., Any], **static: Any) -> Callable:
+        return self._kept(super().map_devices(function, **static), function)
+
+    def _kept(self, program: Callable, function: Callable) -> Callable:
+        def call(*arguments: Any) -> Any:
+            shapes = jax.tree.map(_struct, arguments)
+            self.calls[(function, program, str(shapes))] = program, *shapes
+            return program(*arguments)
+
+        return call
+
+
+class Lowerable(NamedTuple):
+    """A program of a run, and the shapes that it is called with."""
+
+    name: str
+    function: Any
+    arguments: tuple[Any, Any]
+
+
+class Compiled(NamedTuple):
+    """A compiled program: seconds that it took, bytes of a device, and what it does."""
+
+    name: str
+    seconds: float
+    memory: int
+    program: hlo.Program
+
+
+def target(name: str) -> Target:
+    """The devices that a name such as "h200" or "v5e:2x2" stands for.
+
+    Raises `NoTarget` if there are none of this name, or no compiler for them.
+    """
+    kind, _, layout = name.partition(":")
+    if kind in TPUS:
+        os.environ.update({k: v for k, v in TPU_ENVIRONMENT.items() if k not in os.environ})
+        devices = _devices("tpu", topology_name=f"{kind}:{layout or _HOST[kind]}")
+        chosen = devices if layout else devices[:1]
+        return Target(name, "tpu", TPUS[kind], Planned(tuple(chosen), None))
+    if name in GPUS:
+        devices = _devices(
+            "cuda",
+            topology_name="1x1x1",
+            topology="1x1x1",
+            target_config=_card(name),
+        )
+        return Target(name, "cuda", GPUS[name], Planned(tuple(devices), None))
+    raise NoTarget("no such target", ALLOWED)
+
+
+_HOST = {"v5e": "2x2", "v5p": "2x2x1", "v6e": "2x2"}
+
+
+def _devices(platform: str, **topology: Any) -> list[Any]:
+    try:
+        return topologies.get_topology_desc(platform=platform, **topology).devices
+    except Exception as error:  # of several kinds, by version
+        message = str(error)
+        if "INVALID_ARGUMENT" in message:
+            problem = message.splitlines()[0].removeprefix("INVALID_ARGUMENT: ")
+            raise NoTarget(f"refused by the compiler ({problem})", ALLOWED) from None
+        problem = f"no compiler for it is installed ({message.splitlines()[0]})"
+        raise NoTarget(problem, f"after {PIP[platform]}") from None
+
+
+def _card(name: str) -> str:
+    """A GPU in the words of XLA's compiler."""
+    values = HOPPER | {
+        "memory_bandwidth": int(GPUS[name].bandwidth),
+        "device_memory_size": int(GPUS[name].memory),
+    }
+    fields = "\n".join(f"  {key}: {value}" for key, value in values.items())
+    capability = "  cuda_compute_capability { major: 9 minor: 0 }"
+    return (
+        f"gpu_device_info {{\n{fields}\n{capability}\n}}\n"
+        f'platform_name: "CUDA"\ndnn_version_info {{ major: 9 minor: 8 }}\n'
+        f'device_description_str: "NVIDIA {name.upper()}"\n'
+    )
+
+
+def programs(group: lanes.Group, mesh: Planned) -> list[Lowerable]:
+    """The programs that a group's first and last chunks run on a mesh."""
+    mesh.calls.clear()
+    experiment = group.experiment
+
+    def run() -> None:
+        layout = lanes.lay_out(group, mesh, range(len(group.seeds)))
+        state = layout.init(experiment, mesh)
+        for chunk in sorted({0, experiment.chunks - 1}):
+            state = experiment.advance(mesh, state, chunk)
+
+    jax.eval_shape(run)  # traces, and computes nothing
+    out = []
+    for (function, *_), (program, of_lanes, shared) in mesh.calls.items():
+        placed = (
+            _sharded(of_lanes, mesh, PartitionSpec(AXIS)),
+            _sharded(shared, mesh, PartitionSpec()),
+        )
+        out.append(Lowerable(function.__name__.strip("_"), program, placed))
+    return out
+
+
+def compiled(lowerable: Lowerable, platform: str) -> Compiled:
+    """Compiles a program and reads what it does."""
+    started = time.perf_counter()
+    traced = lowerable.function.trace(*lowerable.arguments)
+    made = traced.lower(lowering_platforms=(platform,)).compile()
+    seconds = time.perf_counter() - started
+    memory = made.memory_analysis()
+    used = (
+        memory.argument_size_in_bytes
+        + memory.output_size_in_bytes
+        + memory.temp_size_in_bytes
+    )
+    return Compiled(lowerable.name, seconds, used, hlo.read(made.as_text()))
+
+
+def seconds(work: hlo.Work, chip: Chip) -> float:
+    """An estimate of the time of `work`.
+
+    On a TPU the compiler's cycles at the chip's clock; on a GPU, a launch a kernel or
+    the time to move its bytes through memory, whichever is longer.
+    """
+    if chip.clock is not None:
+        return work.cycles / chip.clock
+    assert chip.launch is not None
+    moved = (work.read + work.written) / chip.bandwidth
+    return max(work.kernels * chip.launch, moved)
+
+
+def _struct(leaf: Any) -> jax.ShapeDtypeStruct:
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return leaf
+    if isinstance(leaf, jax.Array):
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+    array = np.asarray(leaf)
+    dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+    return jax.ShapeDtypeStruct(array.shape, dtype)
+
+
+def _sharded(tree: Any, mesh: Planned, spec: PartitionSpec) -> Any:
+    sharding = NamedSharding(mesh._mesh, spec)
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        tree,
+    )
