@@ -16,18 +16,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-LARGE = 65_536  # bytes; a kernel of a loop that copies as much is listed
+LARGE = 65_536  # bytes; a kernel of a loop that writes more is listed
+SCALARS = 64  # bytes; what writes no more, as the counter of a loop, is not counted
 
 WIDTH = {"pred": 8, "bf16": 16, "token": 0, "opaque": 0}  # bits; others have a number
 OPERATION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)$")
 COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\{$")
 CALLED = {
     "while": re.compile(r"(?:body|condition)=%?([\w.\-]+)"),
-    "conditional": re.compile(r"(?:_computation|\{|, )=?%([\w.\-]+)"),
+    "conditional": re.compile(r"(?:true|false)_computation=%?([\w.\-]+)"),
     "call": re.compile(r"to_apply=%?([\w.\-]+)"),
     "fusion": re.compile(r"calls=%?([\w.\-]+)"),
     "async-start": re.compile(r"calls=%?([\w.\-]+)"),
 }
+BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
 TRIPS = re.compile(r'known_trip_count":\{"n":"(\d+)"')
 CYCLES = re.compile(r'estimated_cycles":"(\d+)"')
 SOURCE = re.compile(r'op_name="([^"]*)"')
@@ -150,13 +152,23 @@ class _Reader:
             name=body,
             source="/".join(source[1].split("/")[-3:]) if source else "",
             depth=depth,
-            trips=int(trips[1]) if trips else None,
+            trips=int(trips[1]) if trips else self._compared(operation),
             work=work,
             whole=whole,
             large=tuple(large),
         )
         self.loops.insert(at, loop)
         return loop
+
+    def _compared(self, operation: Operation) -> int | None:
+        """The constant that the counter of a loop is compared with."""
+        condition = next(re.finditer(r"condition=%?([\w.\-]+)", operation.text))[1]
+        by_name = {o.name: o for o in self.computations[condition]}
+        (root,) = (o for o in by_name.values() if o.root)
+        if root.kind != "compare" or "direction=LT" not in root.text:
+            return None
+        _, limit = (by_name[name] for name in root.operands)
+        return int(limit.text.split(")")[0]) if limit.kind == "constant" else None
 
     def _flat(self, name: str) -> Iterator[Operation]:
         """The operations of a computation and of those it calls, the branches too."""
@@ -167,9 +179,11 @@ class _Reader:
                     yield from self._flat(called)
 
     def _work(self, operation: Operation) -> Work:
-        if FREE.fullmatch(operation.kind) or operation.bytes == 0:
+        if FREE.fullmatch(operation.kind):
             return Work()
         cycles = sum(map(int, CYCLES.findall(operation.text)))
+        if operation.bytes <= SCALARS:
+            return Work(cycles=cycles)
         if BESIDE.fullmatch(operation.kind):
             return Work(beside=1, written=operation.bytes, cycles=cycles)
         read, written = self._moved(operation)
@@ -193,15 +207,18 @@ class _Reader:
         for operation in inside:
             for index, name in enumerate(operation.operands):
                 users.setdefault(name, []).append((operation, index))
-        read = 0
-        for operation in inside:
-            if operation.kind != "parameter":
-                continue
+
+        def bytes_read(operation: Operation) -> int:
             used = users.get(operation.name, [])
+            if all(user.kind == "bitcast" for user, _ in used):
+                return max((bytes_read(user) for user, _ in used), default=0)
             if all(user.kind in SLICES and k == 0 for user, k in used):
-                read += sum(user.bytes for user, _ in used)
-            elif not all(user.kind == UPDATE and k == 0 for user, k in used):
-                read += operation.bytes
+                return sum(user.bytes for user, _ in used)
+            if all(user.kind == UPDATE and k == 0 for user, k in used):
+                return 0
+            return operation.bytes
+
+        read = sum(bytes_read(o) for o in inside if o.kind == "parameter")
         saved = 0
         by_name = {operation.name: operation for operation in inside}
         (root,) = (operation for operation in inside if operation.root)
@@ -232,6 +249,8 @@ def _computations(text: str) -> dict[str, list[Operation]]:
         elif match := OPERATION.match(line):
             name, shape, kind, rest = match.groups()
             called = CALLED[kind].findall(rest) if kind in CALLED else []
+            if branches := BRANCHES.search(rest):
+                called += re.findall(r"%([\w.\-]+)", branches[1])
             operands = re.findall(r"%([\w.\-]+)", _arguments(rest))
             root = line.lstrip().startswith("ROOT ")
             made = Operation(

@@ -215,12 +215,14 @@ def draw(
         own = jax.random.fold_in(unique, phase.chunk)
         key = jnp.where(phase.shared, shared, own)
         if inputs is not None:
-            return inputs(key, CHUNK // 2)
+            return inputs(key, CHUNK // 2).T
         # Input by input: the counter-based generator then gives narrow and wide
         # networks the same first inputs.
-        return jax.random.normal(key, (input_size, CHUNK // 2), jnp.float32).T
+        return jax.random.normal(key, (input_size, CHUNK // 2), jnp.float32)
 
-    return jnp.concatenate([block(keys.unique_a, 0), block(keys.unique_b, 1)])
+    # Joined before they are transposed: the other way round, the compiler for TPUs runs
+    # out of memory.
+    return jnp.concatenate([block(keys.unique_a, 0), block(keys.unique_b, 1)], axis=1).T
 
 
 def loop(together: bool) -> Callable[..., Any]:
