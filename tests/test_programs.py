@@ -31,7 +31,7 @@ def memory_stability():
 def capacity():
     task = Units(size=4, delay=20, batch=8)
     network = networks.Network(
-        registry.CELLS["lstm"](hidden_size=8), outputs=task.outputs
+        registry.CELLS["lstm"](hidden_size=24), outputs=task.outputs
     )
     return training.Training(network, task, 300), "_train"
 
@@ -43,7 +43,7 @@ def autocomplete():
     letters = np.frombuffer(" ".join(words).encode(), np.uint8)
     text = windows.build(np.where(letters == 32, 0, letters - 96).astype(np.uint8), 40)
     dataset = data.make_dataset(text)
-    network = model.build("lstm", 2, 8, dataset.classes)
+    network = model.build("lstm", 2, 24, dataset.classes)
     return Autocomplete(network, dataset, 20, batch=8), "_train"
 
 

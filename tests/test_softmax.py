@@ -14,6 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 from scipy import special
 
 from rnnjax.autocomplete import softmax
+from rnnjax.engine import mesh as mesh_lib
 
 H, V = 5, 11
 WEIGHTS = ["ones", "zeros", "zeros and ones", "any"]
@@ -56,6 +57,16 @@ LOSS, RANKS = (
     jax.jit(function, static_argnames="chunk")
     for function in (softmax.cross_entropy, softmax.ranks)
 )
+
+
+@pytest.fixture(scope="module", autouse=True, params=["apart", "together"])
+def form(request):
+    """Every test, with the loops of a CPU and with those of an accelerator."""
+    with mesh_lib.traced(request.param == "together"):
+        yield request.param
+    for program in (LOSS, RANKS):
+        program.clear_cache()
+    value_and_gradients.cache_clear()
 
 
 def narrow(arguments):
@@ -164,7 +175,8 @@ BUILDERS = {
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_only_as_many_chunks_run_as_the_scored_positions_need(monkeypatch, name):
+def test_only_as_many_chunks_run_as_the_scored_positions_need(monkeypatch, name, form):
+    """Together all do, as often in every lane."""
     sizes, original = [], softmax._softmax
 
     def recorded(y, *rest):
@@ -180,7 +192,7 @@ def test_only_as_many_chunks_run_as_the_scored_positions_need(monkeypatch, name)
             program(y, kernel, bias, target, jnp.float32(jnp.arange(16) >= 16 - scored))
         )
         jax.effects_barrier()
-        assert sizes == [4] * iterations
+        assert sizes == [4] * (4 if form == "together" else iterations)
 
 
 def test_chunks_are_equally_large():
@@ -206,8 +218,9 @@ def assert_lanes_equal(lane_results, stacked):
             np.testing.assert_allclose(z[lane], x, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("program", [value_and_gradients(), LOSS, RANKS])
-def test_a_lane_gives_what_it_gives_alone(program):
+@pytest.mark.parametrize("name", ["gradients", "loss", "ranks"])
+def test_a_lane_gives_what_it_gives_alone(name):
+    program = {"gradients": value_and_gradients(), "loss": LOSS, "ranks": RANKS}[name]
     lane_arguments, stacked = lanes()
     nested = [x.reshape(2, 2, *x.shape[1:]) for x in stacked]
     computed = jax.jit(jax.vmap(jax.vmap(program)))(*nested)
@@ -249,15 +262,6 @@ def test_lanes_may_lie_on_several_devices(checked):
         [program(*arguments) for arguments in lane_arguments],
         jax.jit(sharded)(*stacked),
     )
-
-
-def test_lanes_end_the_loop_together():
-    """Otherwise every iteration would select between old and new gradients."""
-    _, stacked = lanes()
-    nested = [x.reshape(2, 2, *x.shape[1:]) for x in stacked]
-    text = jax.jit(jax.vmap(jax.vmap(value_and_gradients()))).lower(*nested).as_text()
-    assert f"tensor<2x2x{H}x{V}xf32>" in text
-    assert not re.search(rf"stablehlo.select .*tensor<2x2x{H}x{V}xf32>", text)
 
 
 def arrays(text):

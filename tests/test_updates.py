@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from rnnjax.engine import updates
+from rnnjax.engine import mesh, updates
 from rnnjax.engine.optimizers import OPTIMIZERS
 
 TARGET = {"a": jnp.array([1.0, -2.0]), "b": jnp.array(3.0)}
@@ -33,8 +33,9 @@ def assert_equal(a, b, **tolerance):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_steps_are_those_of_optax(name):
+def test_steps_are_those_of_optax(name, together):
     """Traced and default hyperparameters, without clipping and weight decay."""
     defaults = OPTIMIZERS[name].defaults
     expected = OPTAX[name](0.1, **defaults)
@@ -49,10 +50,14 @@ def test_steps_are_those_of_optax(name):
         return updates.chunk(
             updates.init(ZEROS, optimizer),
             5,
-            lambda state, k: updates.step(state, k, distance, optimizer, 0.1),
+            8,
+            lambda state, k, live: updates.step(
+                state, k, distance, optimizer, 0.1, live=live
+            ),
         )[0]
 
-    assert_equal(train(defaults).params, params, rtol=1e-5)
+    with mesh.traced(together):
+        assert_equal(train(defaults).params, params, rtol=1e-5)
 
 
 def test_a_long_gradient_is_clipped_and_a_short_one_is_not():
@@ -83,12 +88,13 @@ def test_weight_decay_is_not_part_of_the_gradient():
 @pytest.mark.parametrize("clip", [None, 1.0])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["loss", "gradient"])
-def test_parameters_stay_from_the_diverged_step_on(where, bad, clip):
+@pytest.mark.parametrize("together", [False, True])
+def test_parameters_stay_from_the_diverged_step_on(together, where, bad, clip):
     """Step 12 of steps 10 to 14 is not finite; the ones after it would be again."""
     adam = OPTIMIZERS["adam"].make(OPTIMIZERS["adam"].defaults)
 
     def train(steps):
-        def step(state, k):
+        def step(state, k, live):
             def loss(params):
                 value = distance(params)
                 if where == "loss":
@@ -98,21 +104,41 @@ def test_parameters_stay_from_the_diverged_step_on(where, bad, clip):
                     params["b"] - jax.lax.stop_gradient(params["b"])
                 )
 
-            return updates.step(state, 10 + k, loss, adam, 0.1, clip=clip)
+            return updates.step(state, 10 + k, loss, adam, 0.1, clip=clip, live=live)
 
         start = updates.init(ZEROS, adam)
-        return jax.jit(lambda: updates.chunk(start, steps, step)[0])()
+        with mesh.traced(together):
+            return jax.jit(lambda: updates.chunk(start, steps, 6, step)[0])()
 
     before, after = train(2), train(5)
     assert before.diverged == updates.NOT_DIVERGED and after.diverged == 12
     assert_equal(after.params, before.params)
 
 
-def test_the_loss_of_a_chunk_is_the_mean_of_its_steps():
-    def step(state, k):
-        return updates.step(state, k, lambda params: 0 * distance(params) + k, SGD, 0.1)
+@pytest.mark.parametrize("together", [False, True])
+def test_the_loss_of_a_chunk_is_the_mean_of_its_steps(together):
+    def step(state, k, live):
+        def loss(params):
+            return 0 * distance(params) + k
 
-    assert updates.chunk(updates.init(ZEROS, SGD), 4, step)[1] == 1.5
+        return updates.step(state, k, loss, SGD, 0.1, live=live)
+
+    with mesh.traced(together):
+        assert updates.chunk(updates.init(ZEROS, SGD), 4, 9, step)[1] == 1.5
+
+
+def test_a_step_beyond_the_last_cannot_diverge():
+    """Steps 3 to 5 are computed together and not kept: their loss is NaN."""
+
+    def step(state, k, live):
+        def loss(params):
+            return jnp.where(k < 3, distance(params), jnp.nan)
+
+        return updates.step(state, k, loss, SGD, 0.1, live=live)
+
+    with mesh.traced(True):
+        state, mean_loss = updates.chunk(updates.init(ZEROS, SGD), 3, 6, step)
+    assert state.diverged == updates.NOT_DIVERGED and np.isfinite(mean_loss)
 
 
 def test_a_curve_has_room_for_every_chunk_or_is_shared_by_neighbors():

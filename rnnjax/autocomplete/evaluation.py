@@ -14,13 +14,12 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from numpy.typing import ArrayLike
 
 from rnnjax import networks
 from rnnjax.autocomplete import model, softmax
 from rnnjax.cells.cell import Variables
-from rnnjax.engine.mesh import Mesh
+from rnnjax.engine.mesh import Mesh, together, unless_done
 from rnnjax.text import windows
 
 MAX_TYPED = 12  # letters typed that are told apart; longer beginnings count as this
@@ -72,7 +71,7 @@ def _batch_sums(
 ) -> jax.Array:
     """The sums of one lane over windows `[B, T]`; `counts` is 0 where none counts."""
 
-    def live() -> jax.Array:
+    def sums() -> jax.Array:
         y = model.hidden_outputs(network, variables, source)
         words, scored, letters, positions = (
             array.T.reshape(-1) for array in (target, weight, typed, counts)
@@ -84,9 +83,11 @@ def _batch_sums(
         hits = [scored * (ranks < k) for k in range(1, TOP + 1)]
         columns = jnp.stack([scored, losses * scored, *hits, positions], axis=1)
         letters = jnp.minimum(letters.astype(jnp.int32), MAX_TYPED)
+        if together():
+            return jax.nn.one_hot(letters, MAX_TYPED + 1).T @ columns
         return jax.ops.segment_sum(columns, letters, MAX_TYPED + 1)
 
-    return lax.cond(done, empty_sums, live)
+    return unless_done(done, empty_sums(), sums)
 
 
 def empty_sums() -> jax.Array:

@@ -15,14 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
 
 from rnnjax import networks
 from rnnjax.autocomplete import connectivity, evaluation, model
 from rnnjax.autocomplete.data import ROOT_SEED, Dataset
 from rnnjax.cells.cell import Variables
 from rnnjax.engine import updates as updates_lib
-from rnnjax.engine.mesh import Mesh
+from rnnjax.engine.mesh import Mesh, unless_done
 from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.results.schema import Row
 
@@ -282,21 +281,25 @@ def _train(
     """
 
     def step(
-        state: updates_lib.TrainState, k: jax.Array
+        state: updates_lib.TrainState, k: jax.Array, live: jax.Array | None
     ) -> tuple[updates_lib.TrainState, jax.Array]:
         def loss(variables: Variables) -> jax.Array:
             batch = sources[k], targets[k], weights[k]
             return model.loss(network, variables, *batch)
 
         transformation = _make_optimizer(optimizer)
-        return updates_lib.step(state, first + k, loss, transformation, learning_rate)
+        return updates_lib.step(
+            state, first + k, loss, transformation, learning_rate, live=live
+        )
 
-    def live() -> Lane:
-        training, mean_loss = updates_lib.chunk(lane.training, count, step)
+    def trained() -> Lane:
+        training, mean_loss = updates_lib.chunk(
+            lane.training, count, UPDATES_PER_CHUNK, step
+        )
         return lane._replace(
             done=training.diverged >= 0,
             training=training,
             train_losses=lane.train_losses.at[curve_index].set(mean_loss),
         )
 
-    return lax.cond(lane.done, lambda: lane, live)
+    return unless_done(lane.done, lane, trained)

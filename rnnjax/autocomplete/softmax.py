@@ -1,8 +1,9 @@
 """Softmax cross-entropy over many classes, without the logits of all positions.
 
 The positions are processed in chunks: only the logits [C, V] of one chunk exist at a
-time, never all [N, V]. Positions of weight 0 are skipped. N positions, H hidden units,
-V classes, C positions in a chunk.
+time, never all [N, V]. Positions of weight 0 are skipped, or, for lanes that advance
+together, computed as zeros. N positions, H hidden units, V classes, C positions in a
+chunk.
 
 Matrix products take both operands in the wider of their two types and accumulate in
 float32 (in float64 if the operands are float64); everything after them has that type.
@@ -16,7 +17,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from rnnjax.engine.mesh import together
+
 CHUNK = 256  # positions
+TOGETHER_CHUNK = 2048  # of lanes that advance together; fewer and larger products
 
 Gradients = tuple[jax.Array, jax.Array, jax.Array]  # of y, the kernel and the bias
 
@@ -27,7 +31,7 @@ def cross_entropy(
     bias: jax.Array,
     target: jax.Array,
     weight: jax.Array,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """The weighted sum of the cross-entropy over all positions, in nats.
 
@@ -52,13 +56,14 @@ def cross_entropy(
       bias: b, [V].
       target: integers [N], from 0 to V - 1 where the weight is not 0.
       weight: w, [N], held constant: its gradient is zero.
-      chunk: the largest number of positions in a chunk.
+      chunk: the largest number of positions in a chunk; see `CHUNK`.
 
     Returns:
       The loss, and the sum of the weights.
     """
     y, kernel, bias, target, weight = _promote(y, kernel, bias, target, weight)
-    return _loss(y, kernel, bias, target, weight, chunk), jnp.sum(weight)
+    loss = _loss(y, kernel, bias, target, weight, chunk or _default_chunk())
+    return loss, jnp.sum(weight)
 
 
 def ranks(
@@ -67,7 +72,7 @@ def ranks(
     bias: jax.Array,
     target: jax.Array,
     weight: jax.Array,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """The loss of each position, and the number of classes more likely than its target.
 
@@ -84,14 +89,13 @@ def ranks(
     """
     y, kernel, bias, target, weight = _promote(y, kernel, bias, target, weight)
 
-    def write_ranks(state, indices, y, target, weight):
-        losses, ranks = state
+    def rank(carry, y, target, weight):
         logits, target_logit, _, loss = _softmax(y, kernel, bias, target)
-        rank = jnp.sum(~(logits <= target_logit), axis=1, dtype=jnp.int32)
-        return _set_rows(losses, indices, loss), _set_rows(ranks, indices, rank)
+        larger = ~(logits <= target_logit)
+        return carry, (loss, jnp.sum(larger, axis=1, dtype=jnp.int32))
 
-    zeros = jnp.zeros_like(weight), jnp.zeros_like(weight, jnp.int32)
-    return _fold_chunks(write_ranks, zeros, y, target, weight, chunk)
+    chunk = chunk or _default_chunk()
+    return _over_chunks(rank, (), y, target, weight, chunk)[1]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
@@ -105,11 +109,12 @@ def _loss(
 ) -> jax.Array:
     """The loss of `cross_entropy`, where it is not differentiated."""
 
-    def add_loss(total, indices, y, target, weight):
-        return total + _weighted_sum(_softmax(y, kernel, bias, target)[-1], weight)
+    def add_loss(total, y, target, weight):
+        loss = _softmax(y, kernel, bias, target)[-1]
+        return total + _weighted_sum(loss, weight), ()
 
     zero = jnp.zeros_like(weight, shape=())
-    return _fold_chunks(add_loss, zero, y, target, weight, chunk)
+    return _over_chunks(add_loss, zero, y, target, weight, chunk)[0]
 
 
 def _loss_and_gradients(
@@ -126,28 +131,27 @@ def _loss_and_gradients(
     """
     product = functools.partial(lax.dot_general, preferred_element_type=weight.dtype)
 
-    def add_loss_and_gradients(state, indices, y, target, weight):
-        total, y_gradient, kernel_gradient, bias_gradient = state
+    def add_loss_and_gradients(sums, y, target, weight):
+        total, kernel_gradient, bias_gradient = sums
         _, _, p, loss = _softmax(y, kernel, bias, target)
         d = (p - (jnp.arange(len(bias)) == target[:, None])) * weight[:, None]
         bias_gradient = bias_gradient + jnp.sum(d, axis=0)
         d = d.astype(y.dtype)
         d_kernel = product(d, kernel, (((1,), (1,)), ((), ())))  # d W^T, [C, H]
-        y_gradient = _set_rows(y_gradient, indices, d_kernel.astype(y.dtype))
         d_y = product(d, y, (((0,), (0,)), ((), ())))  # d^T y, [V, H]
         kernel_gradient = kernel_gradient + d_y
         total = total + _weighted_sum(loss, weight)
-        return total, y_gradient, kernel_gradient, bias_gradient
+        return (total, kernel_gradient, bias_gradient), d_kernel.astype(y.dtype)
 
     zeros = (
         jnp.zeros_like(weight, shape=()),
-        jnp.zeros_like(y),
         jnp.zeros_like(kernel.T, weight.dtype),
         jnp.zeros_like(bias),
     )
-    total, y_gradient, kernel_gradient, bias_gradient = _fold_chunks(
+    sums, y_gradient = _over_chunks(
         add_loss_and_gradients, zeros, y, target, weight, chunk
     )
+    total, kernel_gradient, bias_gradient = sums
     return total, (y_gradient, kernel_gradient.T, bias_gradient)
 
 
@@ -162,65 +166,99 @@ def _scale_gradients(
 _loss.defvjp(_loss_and_gradients, _scale_gradients)
 
 
-def _fold_chunks(
+def _default_chunk() -> int:
+    return TOGETHER_CHUNK if together() else CHUNK
+
+
+def _over_chunks(
     step: Callable[..., Any],
-    state: Any,
+    carry: Any,
     y: jax.Array,
     target: jax.Array,
     weight: jax.Array,
     chunk: int,
-) -> Any:
-    """Applies `state = step(state, indices, y, target, weight)` to one chunk at a time.
+) -> tuple[Any, Any]:
+    """Applies `carry, rows = step(carry, y, target, weight)` to one chunk at a time.
 
-    `indices` [C] are the chunk's positions among the N, and the other arguments are
-    gathered there. Only positions of nonzero weight are in a chunk, and there are only
-    as many iterations as these need; the last chunk is padded. With N = 5, chunks of 2
-    and weights 1, 0, 1, 0, 1,
+    The chunks are made equally large: 10 positions in chunks of at most 8 are twice 5.
+    Returns the last carry, and the rows `[N, ...]` of all positions, which are 0 where
+    the weight is.
+    """
+    count = -(-len(weight) // chunk)
+    chunk = -(-len(weight) // count)
+    loop = _every_chunk if together() else _nonzero_chunks
+    return loop(step, carry, (y, target, weight), count, chunk)
+
+
+def _nonzero_chunks(
+    step: Callable[..., Any],
+    carry: Any,
+    arrays: tuple[jax.Array, jax.Array, jax.Array],
+    count: int,
+    chunk: int,
+) -> tuple[Any, Any]:
+    """`_over_chunks` of positions of nonzero weight, in as many chunks as they need.
+
+    The others are in none. The last chunk is padded. With N = 5, chunks of 2 and
+    weights 1, 0, 1, 0, 1,
 
         iteration 0     indices 0, 2
         iteration 1     indices 4, 5
 
     where N = 5 is the index of padding: it gathers zeros (weight 0, so that it adds
-    nothing), and `_set_rows` ignores it.
-
-    The chunks are made equally large: 10 positions in chunks of at most 8 are twice 5.
+    nothing), and no row is written there.
     """
+    weight = arrays[-1]
     n = len(weight)
-    max_chunks = -(-n // chunk)
-    chunk = -(-n // max_chunks)
-    positions = jnp.nonzero(weight, size=max_chunks * chunk, fill_value=n)[0]
+    positions = jnp.nonzero(weight, size=count * chunk, fill_value=n)[0]
 
-    def iteration(k, state):
+    def gathered(k: int | jax.Array) -> tuple[jax.Array, list[jax.Array]]:
         indices = lax.dynamic_slice_in_dim(positions, k * chunk, chunk)
-        gathered = (
-            array.at[indices].get(mode="fill", fill_value=0)
-            for array in (y, target, weight)
-        )
-        return step(state, indices, *gathered)
+        some = [array.at[indices].get(mode="fill", fill_value=0) for array in arrays]
+        return indices, some
 
-    num_chunks = -(-jnp.count_nonzero(weight) // chunk)
-    return lax.fori_loop(0, _max_over_lanes(num_chunks), iteration, state)
+    def iteration(k: jax.Array, state: Any) -> Any:
+        carry, rows = state
+        indices, some = gathered(k)
+        carry, new = step(carry, *some)
+        where = {"mode": "drop", "unique_indices": True}
+        return carry, jax.tree.map(lambda x, y: x.at[indices].set(y, **where), rows, new)
+
+    shapes = jax.eval_shape(lambda: step(carry, *gathered(0)[1])[1])
+    rows = jax.tree.map(
+        lambda x: jnp.zeros_like(weight, x.dtype, shape=(n, *x.shape[1:])), shapes
+    )
+    needed = -(-jnp.count_nonzero(weight) // chunk)
+    return lax.fori_loop(0, needed, iteration, (carry, rows))
 
 
-@jax.custom_batching.custom_vmap
-def _max_over_lanes(count: jax.Array) -> jax.Array:
-    """The identity; under vmap, the maximum over lanes.
+def _every_chunk(
+    step: Callable[..., Any],
+    carry: Any,
+    arrays: tuple[jax.Array, jax.Array, jax.Array],
+    count: int,
+    chunk: int,
+) -> tuple[Any, Any]:
+    """`_over_chunks` for lanes that advance together: every position is in a chunk.
 
-    It makes the trip count of a loop the same for all lanes. vmap turns a loop whose
-    trip count differs between lanes into one that ends when all lanes are done, and
-    that selects, for every lane and iteration, between the old and the new state: all
-    gradients would be copied at each iteration. With a common trip count no select is
-    needed: in the extra iterations of a lane all positions are padding, which adds 0.
+    So a chunk is a slice, and all lanes have as many.
     """
-    return count
+    weight = arrays[-1]
+    n = len(weight)
 
+    def counted(x: jax.Array) -> jax.Array:
+        return jnp.where((weight != 0).reshape(-1, *(1,) * (x.ndim - 1)), x, 0)
 
-@_max_over_lanes.def_vmap
-def _max_over_lanes_batched(
-    axis_size: int, in_batched: list[bool], count: jax.Array
-) -> tuple[jax.Array, bool]:
-    """The result and whether it is batched; called again by an outer vmap, if any."""
-    return _max_over_lanes(jnp.max(count)), False
+    def cut(x: jax.Array) -> jax.Array:
+        pad = [(0, count * chunk - n)] + [(0, 0)] * (x.ndim - 1)
+        return jnp.pad(counted(x), pad).reshape(count, chunk, *x.shape[1:])
+
+    def joined(rows: jax.Array) -> jax.Array:
+        return counted(rows.reshape(-1, *rows.shape[2:])[:n])
+
+    chunks = [cut(array) for array in arrays]
+    carry, rows = lax.scan(lambda carry, some: step(carry, *some), carry, chunks)
+    return carry, jax.tree.map(joined, rows)
 
 
 def _softmax(
@@ -231,7 +269,13 @@ def _softmax(
     The largest logit is subtracted before the exponential, so that none overflows.
     """
     logits = jnp.matmul(y, kernel, preferred_element_type=bias.dtype) + bias
-    target_logit = jnp.take_along_axis(logits, target[:, None], axis=1)
+    if together():
+        is_target = jnp.arange(len(bias)) == target[:, None]
+        target_logit = jnp.max(
+            logits, axis=1, keepdims=True, where=is_target, initial=-jnp.inf
+        )
+    else:
+        target_logit = jnp.take_along_axis(logits, target[:, None], axis=1)
     largest = jnp.max(logits, axis=1, keepdims=True)
     exps = jnp.exp(logits - largest)
     total = jnp.sum(exps, axis=1, keepdims=True)
@@ -243,10 +287,6 @@ def _softmax(
 def _weighted_sum(loss: jax.Array, weight: jax.Array) -> jax.Array:
     """sum_n w_n loss_n; a NaN or infinite loss of weight 0 adds nothing."""
     return jnp.sum(jnp.where(weight != 0, loss * weight, 0))
-
-
-def _set_rows(array: jax.Array, indices: jax.Array, rows: jax.Array) -> jax.Array:
-    return array.at[indices].set(rows, mode="drop", unique_indices=True)
 
 
 def _promote(*arrays: jax.Array) -> tuple[jax.Array, ...]:

@@ -24,7 +24,7 @@ from jax import flatten_util, lax
 from rnnjax import networks
 from rnnjax.cells.cell import Variables
 from rnnjax.engine import updates as updates_lib
-from rnnjax.engine.mesh import Mesh
+from rnnjax.engine.mesh import Mesh, unless_done
 from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.results.schema import Row
 from rnnjax.tasks.task import Data, Task
@@ -247,18 +247,18 @@ def _train(
     optimizer: str,
 ) -> State:
     """One chunk of updates of a lane, unless it is done."""
-    state = lax.cond(
+    state = unless_done(
         state.done,
-        lambda: state,
+        state,
         lambda: _train_chunk(
             state, chunk, updates, curve_index, network, task, optimizer
         ),
     )
 
     def scores() -> dict[str, jax.Array]:
-        return lax.cond(
+        return unless_done(
             state.done,
-            lambda: state.scores,
+            state.scores,
             lambda: _scores(network, task, state.variables, state.data),
         )
 
@@ -284,7 +284,7 @@ def _train_chunk(
     transformation = _transformation(optimizer, numbers)
 
     def step(
-        state: updates_lib.TrainState, k: jax.Array
+        state: updates_lib.TrainState, k: jax.Array, live: jax.Array | None
     ) -> tuple[updates_lib.TrainState, jax.Array]:
         batch = task.sample(lane.data, jax.random.fold_in(lane.key, first + k))
 
@@ -300,10 +300,11 @@ def _train_chunk(
             rate,
             clip=numbers.clip,
             weight_decay=numbers.weight_decay,
+            live=live,
         )
 
     state = updates_lib.TrainState(flat, lane.opt_state, lane.diverged)
-    state, mean_loss = updates_lib.chunk(state, count, step)
+    state, mean_loss = updates_lib.chunk(state, count, UPDATES_PER_CHUNK, step)
     return lane._replace(
         variables=unravel(state.params),
         opt_state=state.opt_state,

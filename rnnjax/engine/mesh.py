@@ -4,13 +4,16 @@ How many lanes advance together (`width`) is fixed by the caller and written to 
 row: results repeat bit for bit at equal width, whatever the number of devices.
 """
 
+import contextlib
+import contextvars
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
@@ -76,8 +79,43 @@ class Mesh:
         return jax.sharding.Mesh(np.asarray(self.devices), (AXIS,))
 
 
+_TOGETHER = contextvars.ContextVar("together", default=False)
+
+
+def together() -> bool:
+    """Whether the program that is traced advances lanes under `vmap`.
+
+    It is then for an accelerator, and loops take another form: their trip count is
+    known, what does not fill a chunk is computed and not kept, and no lane has a branch
+    around a loop.
+    """
+    return _TOGETHER.get()
+
+
+@contextlib.contextmanager
+def traced(together: bool) -> Iterator[None]:
+    """Within it, programs are traced in the form that `together` says."""
+    token = _TOGETHER.set(together)
+    try:
+        yield
+    finally:
+        _TOGETHER.reset(token)
+
+
+def unless_done[T](done: jax.Array, kept: T, advanced: Callable[[], T]) -> T:
+    """What a lane becomes: `kept` if it is done, else `advanced()`.
+
+    Together, both are computed: as a branch per lane, every loop within it would copy
+    all that it changes at every iteration.
+    """
+    if not together():
+        return lax.cond(done, lambda: kept, advanced)
+    return jax.tree.map(lambda old, new: jnp.where(done, old, new), kept, advanced())
+
+
 @functools.lru_cache(maxsize=MAX_PROGRAMS)
 def _program(mesh: Mesh, function: Callable, static: tuple, of_lane: bool) -> Callable:
+    @traced(mesh.together)
     def shard(lanes: Any, shared: Any) -> Any:
         if not of_lane:
             return function(*lanes, *shared, **dict(static))

@@ -21,6 +21,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from rnnjax.engine import mesh
+
 Params = Any  # a tree of arrays
 
 NOT_DIVERGED = -1
@@ -49,18 +51,22 @@ def step(
     *,
     clip: float | jax.Array | None = None,
     weight_decay: float | jax.Array | None = None,
+    live: jax.Array | None = None,
 ) -> tuple[TrainState, jax.Array]:
     """One training step, see the equations above; returns the loss before it.
 
     `index` is the number of the step in the whole training, from 0. `clip` and
     `weight_decay` of None add no operation. The state of the optimizer means nothing
-    after a divergence: no later step uses it.
+    after a divergence: no later step uses it. Nor does it after a step that is not
+    `live`, which changes nothing else.
     """
     params, opt_state, diverged = state
     value, gradient = jax.value_and_grad(loss)(params)
     norm = global_norm(gradient)
     finite = jnp.isfinite(value) & jnp.isfinite(norm)
     valid = finite & (diverged < 0)
+    if live is not None:
+        valid, finite = valid & live, finite | ~live
     if clip is not None:
         factor = jnp.minimum(1.0, clip / jnp.maximum(norm, MIN_NORM))
         gradient = jax.tree.map(lambda g: jnp.where(valid, g * factor, 0), gradient)
@@ -77,16 +83,24 @@ def step(
 def chunk(
     state: TrainState,
     count: int | jax.Array,
-    step: Callable[[TrainState, jax.Array], tuple[TrainState, jax.Array]],
+    most: int,
+    step: Callable[..., tuple[TrainState, jax.Array]],
 ) -> tuple[TrainState, jax.Array]:
-    """`step(state, k)` for k = 0 to `count` - 1; returns the mean of its losses too."""
+    """`step(state, k, live)` for k = 0 to `count` - 1, and the mean of its losses.
+
+    For lanes that advance together there are always `most` iterations, and those from
+    `count` on are not live. Else `live` is None.
+    """
+    together = mesh.together()
 
     def body(k: jax.Array, carry: tuple[TrainState, jax.Array]) -> Any:
         state, total = carry
-        state, value = step(state, k)
-        return state, total + value
+        live = k < count if together else None
+        state, value = step(state, k, live)
+        return state, total + (value if live is None else jnp.where(live, value, 0))
 
-    state, total = lax.fori_loop(0, count, body, (state, jnp.float32(0)))
+    iterations = most if together else count
+    state, total = lax.fori_loop(0, iterations, body, (state, jnp.float32(0)))
     return state, total / count
 
 

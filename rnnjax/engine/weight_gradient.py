@@ -36,6 +36,10 @@ or `U.T` would be a value that the step computes. All other uses of U, and all o
 values that the step closes over, have their gradients from JAX as usual.
 
 If z_t is only added to a product, as in h_t above, no tap is needed: z_t is one.
+
+For lanes that advance together (see `mesh.together`) products have forms that suit an
+accelerator: U is padded once, before the loop, as XLA would pad it in every step; a
+product with few rows of U is a sum, which is one kernel with what follows it.
 """
 
 import dataclasses
@@ -47,10 +51,17 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
+from rnnjax.engine import mesh
+
 Carry = Any
 Inputs = Any
 Step = Callable[[Carry, Inputs], tuple[Carry, jax.Array]]
 Atom = core.Var | core.Literal
+
+# For lanes that advance together.
+MAX_SUMMED = 16  # rows of U, of a product that is written as a sum
+TILES = (128, 64, 32, 16, 8)  # multiples that the sizes of U may be padded to
+MAX_PADDING = 1 / 8  # of a size
 
 
 def scan(
@@ -63,14 +74,20 @@ def scan(
     steps, and recomputes what lies between them.
     """
     traced = _trace(step, carry, z)
+    together = mesh.together()
     if length == 0:
         y = traced.output
         return carry, jnp.zeros((0, *y.shape), y.dtype)
 
     def loop(constants: Any, carry: Carry, z: Inputs, taps: Any) -> Any:
+        matrices = [
+            _padded(constants[product.weight]) if together else None
+            for product in traced.products
+        ]
+
         def body(carry: Carry, inputs: Any) -> Any:
             z_t, taps_t = inputs
-            carry, y, factors = traced(constants, carry, z_t, taps_t)
+            carry, y, factors = traced(constants, matrices, carry, z_t, taps_t)
             return carry, (y, factors)
 
         saved = jax.checkpoint_policies.dots_saveable
@@ -97,8 +114,7 @@ def scan(
         z_leaves = jax.tree.leaves(z)
         for product, a, tap in zip(traced.products, factors, taps, strict=True):
             d = tap if product.addend is None else z_leaves[product.addend]
-            steps_and_rows = tuple(range(a.ndim - 1))
-            gradient = jnp.tensordot(a, d, (steps_and_rows, steps_and_rows))
+            gradient = _gradient(a, d, apart=unroll and together)
             previous = constants[product.weight]
             constants[product.weight] = previous + gradient.astype(previous.dtype)
         return constants, carry, z
@@ -143,18 +159,22 @@ class _TracedStep:
     def __call__(
         self,
         constants: Sequence[jax.Array],
+        matrices: Sequence[jax.Array | None],
         carry: Carry,
         z_t: Inputs,
         taps: Sequence[jax.Array | None] | None,
     ) -> tuple[Carry, jax.Array, list[jax.Array]]:
         """The next carry, y, and the left factor a of each product.
 
-        Without `taps` (None), no gradient is needed: there are no factors.
+        `matrices` has U of each product, padded; None stands for U as it is. Without
+        `taps` (None), no gradient is needed: there are no factors.
         """
         jaxpr = self.jaxpr
         arguments = [*constants, *jax.tree.leaves((carry, z_t))]
         values = dict(zip([*jaxpr.constvars, *jaxpr.invars], arguments, strict=True))
-        tap_of = {} if taps is None else dict(zip(self._equations, taps, strict=True))
+        indices = [product.equation for product in self.products]
+        matrix_of = dict(zip(indices, matrices, strict=True))
+        tap_of = {} if taps is None else dict(zip(indices, taps, strict=True))
         factors = []
 
         def read(atom: Atom) -> Any:
@@ -165,17 +185,52 @@ class _TracedStep:
             if index in tap_of:
                 a, weight = operands
                 factors.append(a)
-                (product,) = _bind(equation, [a, lax.stop_gradient(weight)])
+                product = _multiplied(
+                    equation, a, lax.stop_gradient(weight), matrix_of[index]
+                )
                 outputs = [_tapped(product, tap_of[index])]
+            elif index in matrix_of:
+                outputs = [_multiplied(equation, *operands, matrix_of[index])]
             else:
                 outputs = _bind(equation, operands)
             values.update(zip(equation.outvars, outputs, strict=True))
         outputs = [read(atom) for atom in jaxpr.outvars]
         return *jax.tree.unflatten(self.out_tree, outputs), factors
 
-    @property
-    def _equations(self) -> list[int]:
-        return [product.equation for product in self.products]
+
+def _multiplied(
+    equation: core.JaxprEqn, a: jax.Array, weight: jax.Array, matrix: jax.Array | None
+) -> jax.Array:
+    """The product a @ U of an equation; `matrix` is U, padded, or None."""
+    if matrix is None:
+        (product,) = _bind(equation, [a, weight])
+        return product
+    rows, columns = weight.shape
+    if rows <= MAX_SUMMED:
+        return jnp.sum(a[..., None] * weight, axis=-2)
+    pad = [(0, 0)] * (a.ndim - 1) + [(0, len(matrix) - rows)]
+    (product,) = _bind(equation, [jnp.pad(a, pad), lax.stop_gradient(matrix)])
+    return product[..., :columns]
+
+
+def _padded(weight: jax.Array) -> jax.Array:
+    """U with zeros up to the multiple of a tile, if that adds little."""
+
+    def missing(size: int) -> int:
+        for tile in TILES:
+            if -size % tile <= MAX_PADDING * size:
+                return -size % tile
+        return 0
+
+    return jnp.pad(weight, [(0, missing(size)) for size in weight.shape])
+
+
+def _gradient(a: jax.Array, d: jax.Array, apart: bool) -> jax.Array:
+    """sum_t a_t^T d_t of all steps; `apart` as a product a step, none of them joined."""
+    if apart:
+        return sum((_gradient(x, y, apart=False) for x, y in zip(a, d)), jnp.zeros(()))
+    steps_and_rows = tuple(range(a.ndim - 1))
+    return jnp.tensordot(a, d, (steps_and_rows, steps_and_rows))
 
 
 def _trace(step: Step, carry: Carry, z: Inputs) -> _TracedStep:
