@@ -102,6 +102,11 @@ class RunOptions:
     dry_run: bool = settings.setting(
         False, "Print the number of lanes and programs, memory and time, and stop."
     )
+    target: str | None = settings.setting(
+        None,
+        "With --dry_run: compile the programs for a device that need not be there, "
+        "h200 or v5e:2x2, and print what their loops do.",
+    )
     overwrite: bool = settings.setting(False, "Discard what the run folder holds.")
     shard: str | None = settings.setting(
         None, "i/n: run slice i (from 1) of n; other processes run the others."
@@ -118,4 +123,11 @@ class RunOptions:
 
 
 # Flags that say how a run is made but not what it holds; no part of its command.
-NOT_RECORDED = ("overwrite", "shard", "coordinator", "num_processes", "process_id")
+NOT_RECORDED = (
+    "overwrite",
+    "target",
+    "shard",
+    "coordinator",
+    "num_processes",
+    "process_id",
+)

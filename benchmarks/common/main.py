@@ -15,6 +15,7 @@ from benchmarks.common import (
     errors,
     lock,
     processes,
+    target,
     terminal,
 )
 from benchmarks.common.benchmark import NOT_RECORDED, Benchmark, RunOptions
@@ -47,6 +48,9 @@ def command_of(benchmark: Benchmark) -> command.Command:
 def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
     """Runs a benchmark with these flags; returns the exit status."""
     options = run_options(given)
+    if options.target is not None and not options.dry_run:
+        problem, allowed = "nothing is run on it", "together with --dry_run"
+        raise errors.UsageError("target", options.target, problem, allowed)
     config = configure(benchmark, given)
     with benchmark.context(config):
         folder = _folder(benchmark, config, options)
@@ -57,6 +61,9 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
         piece = processes.slice_of(options)
         mesh = devices.local_mesh()
         parts = piece.of(benchmark.parts(config, piece.count))
+        if options.target is not None:
+            target.show(benchmark, config, parts, known, target.find(options.target))
+            return 0
         if options.dry_run:
             dry_run.show(benchmark, config, parts, known, mesh)
             return 0

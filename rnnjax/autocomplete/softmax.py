@@ -222,7 +222,9 @@ def _nonzero_chunks(
         indices, some = gathered(k)
         carry, new = step(carry, *some)
         where = {"mode": "drop", "unique_indices": True}
-        return carry, jax.tree.map(lambda x, y: x.at[indices].set(y, **where), rows, new)
+        return carry, jax.tree.map(
+            lambda x, y: x.at[indices].set(y, **where), rows, new
+        )
 
     shapes = jax.eval_shape(lambda: step(carry, *gathered(0)[1])[1])
     rows = jax.tree.map(

@@ -11,6 +11,7 @@ installed: `pip install "jax[tpu]"` or `"jax[cuda13]"`.
 import dataclasses
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, NamedTuple
 
@@ -85,6 +86,10 @@ class NoTarget(Exception):
         self.problem, self.allowed = problem, allowed
 
 
+class OutOfMemory(Exception):
+    """A program that the compiler refuses, as it does not fit into the memory."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Target:
     """Devices to compile for: `platform` is "tpu" or "cuda"."""
@@ -95,13 +100,22 @@ class Target:
     mesh: "Planned"
 
 
+class Lowerable(NamedTuple):
+    """A program of a run, the shapes it is called with, and how often it is called."""
+
+    name: str
+    function: Any
+    arguments: tuple[Any, Any]
+    calls: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Planned(Mesh):
     """A mesh whose programs are kept and not run: its devices need not be there."""
 
     runs: ClassVar[bool] = False
-    calls: dict[Hashable, tuple[Any, Any, Any]] = dataclasses.field(
-        default_factory=dict, compare=False
+    calls: list[tuple[Hashable, Lowerable]] = dataclasses.field(
+        default_factory=list, compare=False
     )
 
     def place[T](self, lanes: T) -> T:
@@ -115,26 +129,24 @@ class Planned(Mesh):
 
     def _kept(self, program: Callable, function: Callable) -> Callable:
         def call(*arguments: Any) -> Any:
-            shapes = jax.tree.map(_struct, arguments)
-            self.calls[(function, program, str(shapes))] = program, *shapes
+            lanes, shared = jax.tree.map(_struct, arguments)
+            placed = (
+                _sharded(lanes, self, PartitionSpec(AXIS)),
+                _sharded(shared, self, PartitionSpec()),
+            )
+            name = function.__name__.strip("_")
+            key = (program, str((lanes, shared)))
+            self.calls.append((key, Lowerable(name, program, placed, 1)))
             return program(*arguments)
 
         return call
 
 
-class Lowerable(NamedTuple):
-    """A program of a run, and the shapes that it is called with."""
-
-    name: str
-    function: Any
-    arguments: tuple[Any, Any]
-
-
 class Compiled(NamedTuple):
-    """A compiled program: seconds that it took, bytes of a device, and what it does."""
+    """A compiled program: what it took, bytes of a device, and what it does."""
 
     name: str
-    seconds: float
+    compile_seconds: float
     memory: int
     program: hlo.Program
 
@@ -146,7 +158,9 @@ def target(name: str) -> Target:
     """
     kind, _, layout = name.partition(":")
     if kind in TPUS:
-        os.environ.update({k: v for k, v in TPU_ENVIRONMENT.items() if k not in os.environ})
+        os.environ.update(
+            {k: v for k, v in TPU_ENVIRONMENT.items() if k not in os.environ}
+        )
         devices = _devices("tpu", topology_name=f"{kind}:{layout or _HOST[kind]}")
         chosen = devices if layout else devices[:1]
         return Target(name, "tpu", TPUS[kind], Planned(tuple(chosen), None))
@@ -192,32 +206,44 @@ def _card(name: str) -> str:
 
 
 def programs(group: lanes.Group, mesh: Planned) -> list[Lowerable]:
-    """The programs that a group's first and last chunks run on a mesh."""
-    mesh.calls.clear()
-    experiment = group.experiment
+    """The programs of a group, and how often each is called if no lane stops early.
+
+    The first chunk and the last are traced, and nothing is computed. All chunks but the
+    last are taken to be like the first.
+    """
+    experiment, counts, made = group.experiment, Counter[Hashable](), {}
+
+    def count(times: int) -> None:
+        for key, lowerable in mesh.calls:
+            counts[key] += times
+            made[key] = lowerable
+        mesh.calls.clear()
 
     def run() -> None:
         layout = lanes.lay_out(group, mesh, range(len(group.seeds)))
         state = layout.init(experiment, mesh)
-        for chunk in sorted({0, experiment.chunks - 1}):
-            state = experiment.advance(mesh, state, chunk)
+        count(1)
+        if experiment.chunks > 1:
+            state = experiment.advance(mesh, state, 0)
+            count(experiment.chunks - 1)
+        experiment.advance(mesh, state, experiment.chunks - 1)
+        count(1)
 
-    jax.eval_shape(run)  # traces, and computes nothing
-    out = []
-    for (function, *_), (program, of_lanes, shared) in mesh.calls.items():
-        placed = (
-            _sharded(of_lanes, mesh, PartitionSpec(AXIS)),
-            _sharded(shared, mesh, PartitionSpec()),
-        )
-        out.append(Lowerable(function.__name__.strip("_"), program, placed))
-    return out
+    mesh.calls.clear()
+    jax.eval_shape(run)
+    return [made[key]._replace(calls=times) for key, times in counts.items()]
 
 
 def compiled(lowerable: Lowerable, platform: str) -> Compiled:
-    """Compiles a program and reads what it does."""
+    """Compiles a program and reads what it does. Raises `OutOfMemory`."""
     started = time.perf_counter()
     traced = lowerable.function.trace(*lowerable.arguments)
-    made = traced.lower(lowering_platforms=(platform,)).compile()
+    try:
+        made = traced.lower(lowering_platforms=(platform,)).compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise OutOfMemory from None
     seconds = time.perf_counter() - started
     memory = made.memory_analysis()
     used = (

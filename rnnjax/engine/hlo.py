@@ -37,11 +37,10 @@ SOURCE = re.compile(r'op_name="([^"]*)"')
 # What runs no kernel: it names, joins or orders values.
 FREE = re.compile(
     r"parameter|constant|tuple|get-tuple-element|bitcast|while|conditional|call|iota"
-    r"|after-all|partition-id|replica-id|opt-barrier|.*-done|add-dependency"
+    r"|after-all|partition-id|replica-id|opt-barrier|add-dependency"
 )
 SLICES = ("dynamic-slice", "slice", "gather")
 UPDATE = "dynamic-update-slice"
-BESIDE = re.compile(r"(dynamic-)?slice-start|async-start|copy-start")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,8 +183,10 @@ class _Reader:
         cycles = sum(map(int, CYCLES.findall(operation.text)))
         if operation.bytes <= SCALARS:
             return Work(cycles=cycles)
-        if BESIDE.fullmatch(operation.kind):
-            return Work(beside=1, written=operation.bytes, cycles=cycles)
+        if operation.kind.endswith("-start"):
+            return Work(beside=1, cycles=cycles)
+        if operation.kind.endswith("-done"):
+            return Work(written=operation.bytes, cycles=cycles)
         read, written = self._moved(operation)
         return Work(1, 0, read, written, cycles)
 
