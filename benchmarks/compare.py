@@ -25,7 +25,8 @@ from rnnjax.settings import setting
 
 WORDS = ("OLD.json", "NEW.json")
 ALLOWED = "what benchmarks.timing wrote with --benchmark_out"
-EXACT = ("compilations",)  # counters without a tolerance
+EXACT = ("compilations", "unknown_counts", "large_writes")  # without a tolerance
+COUNTED = (*counters.DETERMINISTIC, *counters.AHEAD)
 SIGNIFICANCE = 0.05
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 COLUMNS = ("benchmark", "old", "new", "ratio", "p", "verdict")
@@ -103,7 +104,7 @@ def read(path: str) -> tuple[Machine, dict[str, Entry]]:
         for row in measurements:
             entry = entries.setdefault(row["run_name"], Entry())
             entry.seconds.append(row["real_time"] * SECONDS[row["time_unit"]])
-            for name in counters.DETERMINISTIC:
+            for name in COUNTED:
                 if name in row:
                     largest = max(row[name], entry.counters.get(name, -math.inf))
                     entry.counters[name] = largest
@@ -145,7 +146,7 @@ def _read_file(path: str) -> tuple[Machine, list[dict[str, Any]]]:
 
 def _is_valid(row: Mapping[str, Any]) -> bool:
     """Whether a measurement has a positive time, and finite numbers as counters."""
-    numbers = [row[name] for name in counters.DETERMINISTIC if name in row]
+    numbers = [row[name] for name in COUNTED if name in row]
     numbers.append(row["real_time"])
     finite = all(isinstance(x, int | float) and math.isfinite(x) for x in numbers)
     named = isinstance(row["run_name"], str) and row["time_unit"] in SECONDS
@@ -188,7 +189,7 @@ def _changed_counters(
 ) -> list[str]:
     """What changed more than it may, such as "flops 1,000 to 1,100"."""
     changes = []
-    for name in counters.DETERMINISTIC:
+    for name in COUNTED:
         if name in old and name in new:
             allowed = 0 if name in EXACT else tolerance * abs(old[name])
             if abs(new[name] - old[name]) > allowed:

@@ -20,10 +20,11 @@ import jax
 
 from benchmarks import registry
 from benchmarks.common import command, devices, errors, terminal
-from benchmarks.timing_tools import counters
+from benchmarks.common import target as target_lib
+from benchmarks.timing_tools import counters, targets
 from benchmarks.timing_tools import jobs as jobs_lib
 from rnnjax import settings
-from rnnjax.engine import compilations
+from rnnjax.engine import ahead, compilations
 from rnnjax.engine.mesh import Mesh
 from rnnjax.settings import setting
 
@@ -74,7 +75,13 @@ class Options:
     update_baseline: bool = setting(
         False,
         "Write this machine's counters of the smoke entries to "
-        "benchmarks/timing_tools/baseline.json, and stop.",
+        "benchmarks/timing_tools/baseline.json, or with --target to targets.json, "
+        "and stop.",
+    )
+    target: str | None = setting(
+        None,
+        "Time nothing: compile the experiments for a device that need not be there, "
+        "h200 or v5e:2x2, and count what their programs do.",
     )
 
 
@@ -245,6 +252,31 @@ def update_baseline() -> None:
     terminal.say(f"{BASELINE} has the counters of {counters.key()}")
 
 
+def count_ahead(options: Options, target: ahead.Target) -> int:
+    """Counts what the programs of experiments do on a target."""
+    jobs = [
+        job
+        for job in jobs_lib.jobs(target.mesh, registry.BENCHMARKS)
+        if job.group is not None
+    ]
+    if options.update_baseline:
+        small = [job for job in jobs if job.name.startswith(SMOKE)]
+        targets.update_baseline(small, target)
+        return 0
+    titles = [job.title(targets.STAGE) for job in jobs]
+    names = chosen(titles, options.benchmark_filter)
+    if options.benchmark_list_tests:
+        print("\n".join(names))
+        return 0
+    _check_output(options.benchmark_out)
+    some = [job for job in jobs if job.title(targets.STAGE) in names]
+    measured = targets.measure(some, target)
+    if options.benchmark_out:
+        targets.write(options.benchmark_out, measured, target)
+    terminal.table(targets.table(measured, target))
+    return 0
+
+
 def run(given: dict[str, Any]) -> int:
     """Times what the flags choose; returns the exit status."""
     options = Options(**given)
@@ -253,6 +285,8 @@ def run(given: dict[str, Any]) -> int:
         raise errors.UsageError(
             "benchmark_min_time", options.benchmark_min_time, "no such time", allowed
         )
+    if options.target is not None:
+        return count_ahead(options, target_lib.find(options.target))
     if options.update_baseline:
         update_baseline()
         return 0

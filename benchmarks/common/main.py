@@ -51,6 +51,8 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
     if options.target is not None and not options.dry_run:
         problem, allowed = "nothing is run on it", "together with --dry_run"
         raise errors.UsageError("target", options.target, problem, allowed)
+    # Before JAX looks for devices: the compiler for TPUs would look for some too.
+    planned = None if options.target is None else target.find(options.target)
     config = configure(benchmark, given)
     with benchmark.context(config):
         folder = _folder(benchmark, config, options)
@@ -59,11 +61,11 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
         except files.FolderError as error:
             raise _out_dir_error(folder.path, error) from None
         piece = processes.slice_of(options)
-        mesh = devices.local_mesh()
         parts = piece.of(benchmark.parts(config, piece.count))
-        if options.target is not None:
-            target.show(benchmark, config, parts, known, target.find(options.target))
+        if planned is not None:
+            target.show(benchmark, config, parts, known, planned)
             return 0
+        mesh = devices.local_mesh()
         if options.dry_run:
             dry_run.show(benchmark, config, parts, known, mesh)
             return 0

@@ -1,6 +1,6 @@
 """--target: what a run's programs would do on a device that need not be there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.common import errors, terminal
@@ -98,12 +98,12 @@ def _fitting(
         compiled = ahead.compiled(lowerable, target.platform)
         if compiled.memory <= target.chip.memory:
             return compiled
-        needed = f"{compiled.memory / 1e9:.1f} GB, more than"
+        needed = f"{compiled.memory / 1e9:.3g} GB, more than"
     except ahead.OutOfMemory:
         pass
     problem = (
         f"{lanes} lanes of {part.name} need {needed} the "
-        f"{target.chip.memory / 1e9:.1f} GB of a device"
+        f"{target.chip.memory / 1e9:.3g} GB of a device"
     )
     allowed = "fewer lanes, or more devices"
     raise errors.UsageError("target", target.name, problem, allowed)
@@ -174,17 +174,3 @@ def assumed(target: ahead.Target) -> str:
         f"{1e6 * chip.launch:g} us a kernel, or the time to move its bytes at "
         f"{chip.bandwidth / 1e12:g} TB/s if that is longer; caches are left out."
     )
-
-
-def counters(compiled: Sequence[ahead.Compiled]) -> Mapping[str, int]:
-    """Numbers of programs that only a change of the programs or of XLA changes."""
-    loops = [loop for one in compiled for loop in one.program.loops]
-    whole = [one.program.whole for one in compiled]
-    return {
-        "kernels": sum(work.kernels for work in whole),
-        "bytes_written": sum(work.written for work in whole),
-        "cycles": sum(work.cycles for work in whole),
-        "unknown_counts": sum(loop.trips is None for loop in loops),
-        "large_writes": sum(len(loop.large) for loop in loops),
-        "memory_bytes": sum(one.memory for one in compiled),
-    }

@@ -13,6 +13,7 @@ import jaxlib.version
 from benchmarks.common import devices
 from benchmarks.timing_tools import flops
 from benchmarks.timing_tools.jobs import Program
+from rnnjax.engine.ahead import Compiled
 from rnnjax.results import processor
 
 # The same in every run on one machine with one version of JAX. All but the last are
@@ -23,6 +24,15 @@ DETERMINISTIC = (
     "temp_bytes",
     "hlo_instructions",
     "compilations",
+)
+# The same for programs compiled ahead of time; see `ahead`.
+AHEAD = (
+    "kernels",
+    "bytes_written",
+    "cycles",
+    "unknown_counts",
+    "large_writes",
+    "memory_bytes",
 )
 # These do not depend on the processor that the program is compiled for.
 PORTABLE = ("flops", "bytes_in_out", "compilations")
@@ -52,6 +62,26 @@ def fixed(programs: Sequence[Program]) -> dict[str, int]:
         total["temp_bytes"] += memory.temp_size_in_bytes
         total["hlo_instructions"] += len(INSTRUCTION.findall(compiled.as_text()))
     return total
+
+
+def ahead(compiled: Sequence[Compiled]) -> dict[str, int]:
+    """`AHEAD` of programs that were compiled for a target, summed over them.
+
+    They are kernels and bytes that they write with all iterations of loops, cycles
+    (TPU), loops whose count is not known, writes in loops above `hlo.LARGE` bytes, and
+    bytes of a device.
+    """
+    whole = [one.program.whole for one in compiled]
+    loops = [loop for one in compiled for loop in one.program.loops]
+    values = (
+        sum(work.kernels for work in whole),
+        sum(work.written for work in whole),
+        sum(work.cycles for work in whole),
+        sum(loop.trips is None for loop in loops),
+        sum(len(loop.large) for loop in loops),
+        sum(one.memory for one in compiled),
+    )
+    return dict(zip(AHEAD, values, strict=True))
 
 
 class Peak(NamedTuple):

@@ -56,7 +56,7 @@ class Job:
 
     A lane-step is one time step of one lane with its whole batch. A call makes
     `lane_steps` of them; None if their number is not known. `context` is the context
-    that the job is made and run in.
+    that the job is made and run in, and `group` makes the lanes of an experiment.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Job:
     lane_steps: int | None
     make: Callable[[], Calls]
     context: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+    group: Callable[[], lanes.Group] | None = None
 
     def title(self, stage: str) -> str:
         """`name/stage/units:8/...`"""
@@ -172,7 +173,7 @@ def chunk(timed: Timed, mesh: Mesh) -> Job:
     def make() -> Calls:
         return _advance(timed.group(), timed.chunk, timed.iterations, mesh)
 
-    return Job(timed.name, timed.sizes, timed.lane_steps, make)
+    return Job(timed.name, timed.sizes, timed.lane_steps, make, group=timed.group)
 
 
 def first_smoke_group(benchmark: Benchmark, mesh: Mesh) -> Job:
@@ -185,16 +186,19 @@ def first_smoke_group(benchmark: Benchmark, mesh: Mesh) -> Job:
     def config() -> Any:
         return benchmark.configure({"smoke": True})
 
-    def make() -> Calls:
+    def group() -> lanes.Group:
         part = benchmark.parts(config(), 1)[0]
-        group = runner.first_group(part, benchmark.row_id, mesh, {})
-        assert group is not None, "a part has lanes"
-        return _advance(group, chunk=0, iterations=1, mesh=mesh)
+        found = runner.first_group(part, benchmark.row_id, mesh, {})
+        assert found is not None, "a part has lanes"
+        return found
+
+    def make() -> Calls:
+        return _advance(group(), chunk=0, iterations=1, mesh=mesh)
 
     def context() -> AbstractContextManager[Any]:
         return benchmark.context(config())
 
-    return Job(f"smoke/{benchmark.name}", {}, None, make, context)
+    return Job(f"smoke/{benchmark.name}", {}, None, make, context, group)
 
 
 def _advance(

@@ -19,7 +19,7 @@ MIN_TRAIN_BATCHES = 40  # that the random text is long enough for, with 5 letter
 
 def timed(mesh: Mesh) -> list[Timed]:
     """A small chunk, and one of a usual size for each of two cells."""
-    small = {"units": 16, "words": 50, "steps": 30, "batch": 8}
+    small = {"units": 30, "words": 50, "steps": 30, "batch": 8}
     usual = {"units": 64, "words": 1000, "steps": 64, "batch": 32}
     return [
         _chunk("smoke/autocomplete/gru", mesh, "gru", **small),

@@ -236,6 +236,9 @@ def programs(group: lanes.Group, mesh: Planned) -> list[Lowerable]:
 
 def compiled(lowerable: Lowerable, platform: str) -> Compiled:
     """Compiles a program and reads what it does. Raises `OutOfMemory`."""
+    cached = jax.config.jax_enable_compilation_cache
+    # A kept program could not be loaded: its device is not there.
+    jax.config.update("jax_enable_compilation_cache", False)
     started = time.perf_counter()
     traced = lowerable.function.trace(*lowerable.arguments)
     try:
@@ -244,6 +247,8 @@ def compiled(lowerable: Lowerable, platform: str) -> Compiled:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise OutOfMemory from None
+    finally:
+        jax.config.update("jax_enable_compilation_cache", cached)
     seconds = time.perf_counter() - started
     memory = made.memory_analysis()
     used = (

@@ -190,7 +190,8 @@ class _TracedStep:
                 )
                 outputs = [_tapped(product, tap_of[index])]
             elif index in matrix_of:
-                outputs = [_multiplied(equation, *operands, matrix_of[index])]
+                a, weight = operands
+                outputs = [_multiplied(equation, a, weight, matrix_of[index])]
             else:
                 outputs = _bind(equation, operands)
             values.update(zip(equation.outvars, outputs, strict=True))
@@ -226,7 +227,7 @@ def _padded(weight: jax.Array) -> jax.Array:
 
 
 def _gradient(a: jax.Array, d: jax.Array, apart: bool) -> jax.Array:
-    """sum_t a_t^T d_t of all steps; `apart` as a product a step, none of them joined."""
+    """sum_t a_t^T d_t of all steps, as one product, or `apart` as one of each step."""
     if apart:
         return sum((_gradient(x, y, apart=False) for x, y in zip(a, d)), jnp.zeros(()))
     steps_and_rows = tuple(range(a.ndim - 1))
