@@ -1,12 +1,19 @@
 """The devices of this machine."""
 
 import contextlib
+import glob
 import os
 
 import jax
 
 from benchmarks.common import errors
 from rnnjax.engine.mesh import Mesh
+
+# Loops become command buffers: a GPU goes from kernel to kernel without the host.
+GPU_FLAGS = (
+    "--xla_gpu_enable_command_buffer=+WHILE --xla_gpu_command_buffer_unroll_loops=true"
+)
+NVIDIA_DEVICES = "/dev/nvidia[0-9]*"
 
 
 def cores() -> int:
@@ -19,10 +26,13 @@ def cores() -> int:
 def local_mesh() -> Mesh:
     """This machine's devices. Without an accelerator, each core is one.
 
-    The user may choose another number by JAX_NUM_CPU_DEVICES.
+    The user may choose another number by JAX_NUM_CPU_DEVICES. Where there is an NVIDIA
+    GPU, XLA gets `GPU_FLAGS`, unless the user has set XLA_FLAGS.
 
     Raises `errors.UsageError` if JAX finds no device.
     """
+    if glob.glob(NVIDIA_DEVICES):
+        os.environ.setdefault("XLA_FLAGS", GPU_FLAGS)
     if jax.config.jax_num_cpu_devices < 1:
         with contextlib.suppress(RuntimeError):  # JAX has started already
             jax.config.update("jax_num_cpu_devices", cores())

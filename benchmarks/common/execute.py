@@ -2,12 +2,12 @@
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.common import errors, terminal
 from benchmarks.common.benchmark import Benchmark
-from rnnjax.engine import lanes
+from rnnjax.engine import lanes, trust
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.runner import MakeGroups, Part, RowId, Runner
 from rnnjax.results.folder import Folder
@@ -36,6 +36,7 @@ class FolderRunner(Runner):
         self.benchmark, self.config, self.folder = benchmark, config, folder
         self.progress, self.stop = progress, stop
         self.store = States(folder.path / "states")
+        self.trusted = not trust.needed(mesh)
         self.cost = 0.0
 
     def compute(self, missing: list[int], groups: MakeGroups) -> None:
@@ -43,13 +44,21 @@ class FolderRunner(Runner):
             self.progress(before + cost)
 
         before = self.cost
-        made = groups(missing)
+        made = self._trusted(groups(missing))
         for result in lanes.run(made, self.mesh, report, self.store, self.stop):
             self.benchmark.save(self.config, self.folder.path, result)
             name = result.group.name
             self.add(self.folder.add(name, result.rows, result.timing))
             self.store.drop(name)
             self.cost += result.group.cost
+
+    def _trusted(self, groups: Iterable[lanes.Group]) -> Iterator[lanes.Group]:
+        """The groups; before the first, the device is checked on it."""
+        for group in groups:
+            if not self.trusted:
+                trust.check(group, self.mesh)
+                self.trusted = True
+            yield group
 
 
 def execute(
@@ -64,7 +73,8 @@ def execute(
     """Runs the parts into the folder. `resume` says what goes on from there.
 
     Raises `errors.Stopped` after SIGTERM or Ctrl-C: the chunk at work is finished and
-    its state saved. A second Ctrl-C does not wait for the chunk.
+    its state saved. A second Ctrl-C does not wait for the chunk. It is raised, too, if
+    an accelerator does not compute lanes alike (see `engine.trust`).
     """
     finished, signals = 0, list[int]()
     count = f"{len(todo)} missing {terminal.plural(benchmark.part, len(todo))}"
@@ -88,6 +98,8 @@ def execute(
             for part in todo:
                 part.run(runner)
                 finished += 1
+        except trust.Untrusted as error:
+            raise errors.Stopped(1, f"{benchmark.name}: {error}") from None
         except KeyboardInterrupt:
             line = f"Interrupted: {status()} are {kept}"
             raise errors.Stopped(errors.INTERRUPTED, line) from None

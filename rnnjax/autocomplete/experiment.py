@@ -26,6 +26,7 @@ from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.results.schema import Row
 
 UPDATES_PER_CHUNK = 10
+PROBED_UPDATES = 2
 CURVE = 200  # numbers of the training loss that are kept, at most
 
 
@@ -124,6 +125,13 @@ class Autocomplete:
             sums = self._evaluate(mesh, lanes, self.dataset.split.test)
             lanes = lanes._replace(test=sums)
         return state._replace(lanes=lanes)
+
+    def probe(self, mesh: Mesh, state: State) -> State:
+        """The state after a training of a few updates; see `engine.trust`."""
+        short = dataclasses.replace(
+            self, updates=PROBED_UPDATES, max_eval_windows=self.batch
+        )
+        return short.advance(mesh, state, 0)
 
     def done(self, state: State) -> jax.Array:
         return state.lanes.done

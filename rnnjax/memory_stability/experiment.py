@@ -31,6 +31,7 @@ from rnnjax.memory_stability.summary import sample_steps
 from rnnjax.results.schema import Row
 
 DTYPES = ("float32", "float64", "bfloat16")
+PROBED_STEPS = 8  # few: a chaotic network amplifies what is rounded differently
 DEFAULT_CRITERIA = ("identical", "cosine", "1e-2", "1e-4", "1e-6")
 
 
@@ -191,6 +192,11 @@ class Stability:
 
     def advance(self, mesh: Mesh, state: pair.State, chunk: int) -> pair.State:
         return state._replace(pair=self._advance(mesh, state, self.phase(chunk)))
+
+    def probe(self, mesh: Mesh, state: pair.State) -> pair.State:
+        """The state after the first steps; see `engine.trust`."""
+        phase = self.phase(0)._replace(length=np.int32(PROBED_STEPS))
+        return state._replace(pair=self._advance(mesh, state, phase))
 
     def done(self, state: pair.State) -> jax.Array:
         return state.pair.done

@@ -14,7 +14,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, the commit and whether files differ from it, processor and devices."""
+    """Versions, the commit and whether files differ from it, devices, XLA's flags."""
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {
@@ -25,6 +25,7 @@ def provenance() -> dict[str, Any]:
         "processor": processor.model(),
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
 
 
