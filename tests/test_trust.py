@@ -52,21 +52,12 @@ def wrong_if_wide(method):
 
     def planted(self, mesh, state, *rest):
         after = method(self, mesh, state, *rest)
-        wrong = len(state.done if hasattr(state, "done") else state[0].done) > 2
+        wrong = len(state.done) > 2
         return jax.tree.map(
             lambda x: x + wrong if jnp.issubdtype(x.dtype, jnp.floating) else x, after
         )
 
     return planted
-
-
-@pytest.mark.parametrize("make", EXPERIMENTS[1:])
-def test_a_wrong_device_is_found(monkeypatch, make):
-    kind = type(make())
-    monkeypatch.setattr(kind, "advance", wrong_if_wide(kind.advance))
-    message = r"checked, seed 3: .* differs by 1 .* between 4 lanes together and 2"
-    with pytest.raises(trust.Untrusted, match=message):
-        trust.check(group(make), WIDE)
 
 
 def test_a_run_on_a_wrong_device_ends_in_one_line(command, monkeypatch, tmp_path):
@@ -78,6 +69,7 @@ def test_a_run_on_a_wrong_device_ends_in_one_line(command, monkeypatch, tmp_path
     status, _, err = command(capacity, "--smoke", "--cell=rnn_tanh")
     assert status == 1
     assert "cannot be trusted at this number of lanes" in err and err.count("\n") == 1
+    assert "between 8 lanes together and 2" in err
     assert not list(tmp_path.rglob("rows.jsonl"))
 
 

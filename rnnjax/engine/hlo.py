@@ -27,7 +27,7 @@ CALLED = {
     "conditional": re.compile(r"(?:true|false)_computation=%?([\w.\-]+)"),
     "call": re.compile(r"to_apply=%?([\w.\-]+)"),
     "fusion": re.compile(r"calls=%?([\w.\-]+)"),
-    "async-start": re.compile(r"calls=%?([\w.\-]+)"),
+    "fusion-start": re.compile(r"calls=%?([\w.\-]+)"),
 }
 BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
 TRIPS = re.compile(r'known_trip_count":\{"n":"(\d+)"')
@@ -183,10 +183,13 @@ class _Reader:
         cycles = sum(map(int, CYCLES.findall(operation.text)))
         if operation.bytes <= SCALARS:
             return Work(cycles=cycles)
+        if operation.kind == "fusion-start":
+            return Work(0, 1, *self._moved_by_fusion(operation), cycles)
         if operation.kind.endswith("-start"):
             return Work(beside=1, cycles=cycles)
         if operation.kind.endswith("-done"):
-            return Work(written=operation.bytes, cycles=cycles)
+            fused = operation.kind == "fusion-done"
+            return Work(written=0 if fused else operation.bytes, cycles=cycles)
         read, written = self._moved(operation)
         return Work(1, 0, read, written, cycles)
 
@@ -230,7 +233,7 @@ class _Reader:
                 output = by_name[output.operands[0]]
             if output.kind == UPDATE:
                 saved += output.bytes - by_name[output.operands[1]].bytes
-        return read, max(fusion.bytes - saved, 0)
+        return read, root.bytes - saved
 
     @functools.cached_property
     def _shapes(self) -> dict[str, int]:

@@ -15,7 +15,7 @@ import numpy as np
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 
-# Of the largest number of an array, if it is no less than `SMALL`. Rounding differs with
+# Of the largest number of an array, or `SMALL` if that is more. Rounding differs with
 # the width and is amplified a little in a few steps; what is wrong differs by about as
 # much as there is.
 TOLERANCE, SMALL = 0.05, 0.02

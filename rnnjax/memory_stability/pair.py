@@ -84,7 +84,7 @@ def init_device(
 
     sizes = [window.input_size for window in windows]
     weights = functools.partial(
-        source_lib.weights, cell=cell, widest=max(sizes), dtype=dtype
+        source_lib.weights, cell=cell, input_sizes=tuple(sizes), dtype=dtype
     )
 
     def projection(input_size: int, lane: Lane) -> Variables:

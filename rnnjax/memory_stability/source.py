@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import lax
 
 from rnnjax.cells import cell as cell_lib
@@ -116,9 +117,14 @@ def windows(input_sizes: tuple[int, ...], sizes: np.ndarray) -> tuple[Window, ..
 
 
 def weights(
-    lane: Lane, *, cell: nn.Module, input_size: int, widest: int, dtype: str
+    lane: Lane,
+    *,
+    cell: nn.Module,
+    input_size: int,
+    input_sizes: tuple[int, ...],
+    dtype: str,
 ) -> tuple[Variables, Variables]:
-    """The weights of a lane's projection, padded, and of its step.
+    """The weights of a lane's projection, padded for all sizes, and of its step.
 
     They are those given, or random ones, which are drawn in float32 for every dtype:
     the network is the same.
@@ -130,7 +136,7 @@ def weights(
         variables = cell_lib.initialize(drawn, key, input_size)
     split = cell_lib.split_parameters(cell, variables, input_size)
     to_project, to_step = jax.tree.map(lambda leaf: leaf.astype(dtype), split)
-    return jax.tree.map(_padded, to_project, _projection(cell, widest)), to_step
+    return _padded(to_project, _every_projection(cell, input_sizes)), to_step
 
 
 def draw_device(
@@ -170,7 +176,7 @@ def project_device(
     def of_size(input_size: int, lane: Any) -> Projected:
         done, (_, _, scale, padded), x = lane
         shapes = _projection(cell, input_size)
-        parameters = jax.tree.map(_cut, padded, shapes)
+        parameters = _cut(padded, shapes)
 
         def project() -> Projected:
             return cell.apply(parameters, (scale * x).astype(dtype), method="project")
@@ -261,10 +267,34 @@ def _projection(cell: nn.Module, input_size: int) -> Any:
     return jax.eval_shape(parameters)
 
 
-def _padded(leaf: jax.Array, widest: jax.ShapeDtypeStruct) -> jax.Array:
-    pad = [(0, size - n) for n, size in zip(leaf.shape, widest.shape)]
-    return jnp.pad(leaf, pad)
+def _every_projection(cell: nn.Module, input_sizes: tuple[int, ...]) -> Any:
+    """The least shapes into which the weights of each of these sizes fit.
+
+    A cell may have a weight for some sizes only, such as those that are not its number
+    of units.
+    """
+    shapes: dict[Any, tuple[int, ...]] = {}
+    for input_size in input_sizes:
+        for path, leaf in flatten_dict(_projection(cell, input_size)).items():
+            known = shapes.get(path, leaf.shape)
+            shapes[path] = tuple(map(max, known, leaf.shape))
+    return shapes
 
 
-def _cut(leaf: jax.Array, shape: jax.ShapeDtypeStruct) -> jax.Array:
-    return leaf[tuple(slice(n) for n in shape.shape)]
+def _padded(variables: Variables, shapes: dict[Any, tuple[int, ...]]) -> Variables:
+    """Weights with zeros up to these shapes, by path; all zeros if there are none."""
+    flat, out = flatten_dict(variables), {}
+    dtype = jax.tree.leaves(variables)[0].dtype
+    for path, shape in shapes.items():
+        leaf = flat.get(path, jnp.zeros((0,) * len(shape), dtype))
+        pad = [(0, size - n) for n, size in zip(leaf.shape, shape)]
+        out[path] = jnp.pad(leaf, pad)
+    return unflatten_dict(out)
+
+
+def _cut(padded: Variables, shapes: Any) -> Variables:
+    """The weights of these shapes, without padding."""
+    flat, out = flatten_dict(padded), {}
+    for path, leaf in flatten_dict(shapes).items():
+        out[path] = flat[path][tuple(slice(n) for n in leaf.shape)]
+    return unflatten_dict(out)
