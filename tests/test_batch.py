@@ -1,5 +1,6 @@
 """The files of `batch/`: they parse, and their command lines run."""
 
+import configparser
 import os
 import re
 import shlex
@@ -65,11 +66,21 @@ def check_runs(command, line):
     assert status == 0, err
 
 
-def test_the_manifest_of_a_jobset(command, bash):
-    manifest = yaml.safe_load((BATCH / "jobset.yaml").read_text())
+@pytest.mark.parametrize(
+    "name, accelerator, resource",
+    [
+        ("jobset.yaml", "tpu", {"google.com/tpu": 8}),
+        ("jobset_gpu.yaml", "cuda13", {"nvidia.com/gpu": 1}),
+    ],
+)
+def test_the_manifest_of_a_jobset(command, bash, name, accelerator, resource):
+    text = (BATCH / name).read_text()
+    manifest = yaml.safe_load(text)
+    assert f"of batch/Dockerfile, with ACCELERATOR={accelerator}\n" in text
     (job,) = manifest["spec"]["replicatedJobs"]
     spec = job["template"]["spec"]
     (container,) = spec["template"]["spec"]["containers"]
+    assert container["resources"]["limits"] == resource
     program, flag, script = container["command"]
     assert (program, flag) == ("bash", "-c")
     assert spec["completions"] == spec["parallelism"] == 4
@@ -82,6 +93,20 @@ def test_the_manifest_of_a_jobset(command, bash):
         assert status == 0
         assert f"--shard={index + 1}/4" in line and "--out_dir=gs://b/x" in line
     check_runs(command, line)
+
+
+def test_the_image_has_what_the_manifests_need():
+    text = (BATCH / "Dockerfile").read_text()
+    (pip,) = re.findall(r"RUN pip install .*", text)
+    assert '-r requirements.txt "jax[${ACCELERATOR}]" fsspec gcsfs' in pip
+    extras = configparser.ConfigParser()
+    extras.read(tiny.ROOT / "setup.cfg")
+    assert {"tpu", "cuda13"} <= set(extras["options.extras_require"])
+    # What is in the image is ignored neither by docker nor by accident.
+    ignored = (tiny.ROOT / ".dockerignore").read_text().split()
+    needed = {"benchmarks", "rnnjax", "requirements.txt", ".git"}
+    assert not needed & set(ignored)
+    assert all((tiny.ROOT / name).exists() for name in needed - {".git"})
 
 
 def test_the_slurm_script(command, bash):
