@@ -13,12 +13,13 @@ import importlib.util
 import jax
 import pytest
 
+from benchmarks import registry as benchmarks
 from rnnjax import networks
 from rnnjax.autocomplete import model, timed
 from rnnjax.autocomplete.experiment import Autocomplete
 from rnnjax.capacity import training
 from rnnjax.cells import registry
-from rnnjax.engine import ahead, hlo, lanes
+from rnnjax.engine import ahead, hlo, lanes, runner
 from rnnjax.memory_stability.experiment import Point, Stability
 from rnnjax.tasks.parameters import Parameters
 
@@ -121,3 +122,24 @@ def test_no_step_of_the_published_autocomplete_writes_a_weight_matrix(target):
     for loop in over_time:
         assert max(size for _, size in loop.large) < 600 * 2400 * 4
     assert all(loop.trips for loop in loops)
+
+
+TASKS = ("parameters", "units", "random_function", "parentheses", "arithmetic")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs libtpu")
+@pytest.mark.parametrize("task", TASKS)
+def test_the_largest_search_of_a_published_preset_fits_a_slice(task):
+    """256 chips, of which each has its part of up to 1,024 lanes."""
+    target = ahead.target("v5e:16x16")
+    benchmark = benchmarks.BENCHMARKS["capacity"]
+    config = benchmark.configure(
+        {"preset": "paper", "task": task, "cell": ("rnn_tanh",)}
+    )
+    part = max(benchmark.parts(config, 1), key=lambda part: part.cost({}))
+    group = runner.first_group(part, benchmark.row_id, target.mesh, {})
+    for program in ahead.programs(group, target.mesh):
+        made = ahead.compiled(program, target.platform)
+        print(task, len(group.seeds), made.name, f"{made.memory / 1e6:.0f} MB a chip")
+        assert made.memory < target.chip.memory
+        assert all(loop.trips for loop in made.program.loops)
