@@ -19,7 +19,7 @@ import numpy as np
 from flax import linen as nn
 
 from rnnjax import networks
-from rnnjax.cells.cell import Projected, Variables
+from rnnjax.cells.cell import Variables
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import criteria as criteria_lib
@@ -226,29 +226,28 @@ class Stability:
         sizes = np.asarray(size).reshape(len(mesh.devices), -1)
         return source_lib.windows(self.input_sizes, sizes)
 
-    def _projected(self, mesh: Mesh, state: pair.State, phase: Phase) -> Projected:
-        """The projected inputs z of a chunk, `[L, CHUNK, ...]`."""
-        source, done = state.source, state.pair.done
-        form = {
-            "windows": self._windows(mesh, source.size),
-            "together": mesh.together,
-        }
-        draw = mesh.map_devices(source_lib.draw_device, inputs=self.inputs, **form)
-        x = draw((done, source.keys), (phase,))
-        made = {"cell": self.cell, "dtype": self.dtype}
-        project = mesh.map_devices(source_lib.project_device, **made, **form)
-        return project((done, source, x), ())
-
     def _advance(self, mesh: Mesh, state: pair.State, phase: Phase) -> pair.Pair:
-        z = self._projected(mesh, state, phase)
-        samples = sample_steps(self.shared_steps).astype(np.int32)
-        advance = mesh.map_lanes(
-            pair.advance_lane,
-            cell=self.cell,
-            criteria=self.criteria,
+        parameters, source = state.parameters, state.source
+        windows = self._windows(mesh, source.size)
+        draw = mesh.map_devices(
+            source_lib.draw_device,
+            windows=windows,
+            inputs=self.inputs,
             together=mesh.together,
         )
-        return advance((state.parameters, state.pair, z), (phase, samples))
+        x = draw((state.pair.done, source.keys), (phase,))
+        shared = phase, sample_steps(self.shared_steps).astype(np.int32)
+        made = {"cell": self.cell, "dtype": self.dtype, "windows": windows}
+        if not mesh.together:
+            advance = mesh.map_devices(
+                pair.advance_device, criteria=self.criteria, **made
+            )
+            return advance((parameters, state.pair, source, x), shared)
+        z = mesh.map_devices(source_lib.project_device, **made)((source, x), ())
+        advance = mesh.map_lanes(
+            pair.advance_lane, cell=self.cell, criteria=self.criteria
+        )
+        return advance((parameters, state.pair, z), shared)
 
     def _check(self, mesh: Mesh, state: pair.State) -> None:
         """Runs the compiled program on equal states, which must stay bitwise equal.

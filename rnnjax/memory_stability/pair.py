@@ -173,6 +173,42 @@ def init_pair(
 
 
 @PRECISION
+def advance_device(
+    parameters: Variables,
+    pair: Pair,
+    source: Source,
+    x: tuple[jax.Array, ...],
+    phase: Phase,
+    samples: jax.Array,
+    *,
+    windows: tuple[Window, ...],
+    cell: nn.Module,
+    criteria: tuple[str, ...],
+    dtype: str,
+) -> Pair:
+    """A device's pairs after a chunk with inputs x of each window, lane by lane.
+
+    z of a lane is made where it is read, so it stays in the cache of a core.
+    """
+
+    def advance(lane: Any) -> Pair:
+        index, parameters, pair, source = lane
+
+        def advanced() -> Pair:
+            z = source_lib.project_lane(
+                source, index, x, windows=windows, cell=cell, dtype=dtype
+            )
+            return _advance_chunk(
+                parameters, pair, z, phase, samples, cell, criteria, together=False
+            )
+
+        return lax.cond(pair.done, lambda: pair, advanced)
+
+    indices = jnp.arange(len(pair.done))
+    return lax.map(advance, (indices, parameters, pair, source))
+
+
+@PRECISION
 def advance_lane(
     parameters: Variables,
     pair: Pair,
@@ -182,33 +218,41 @@ def advance_lane(
     *,
     cell: nn.Module,
     criteria: tuple[str, ...],
+) -> Pair:
+    """The pair of a lane after a chunk of z `[CHUNK, ...]`, together with others.
+
+    A lane that is done is computed and not kept: as a branch per lane, every loop
+    within it would copy its whole outputs at every iteration.
+    """
+    new = _advance_chunk(
+        parameters, pair, z, phase, samples, cell, criteria, together=True
+    )
+    return jax.tree.map(lambda x, old: jnp.where(pair.done, old, x), new, pair)
+
+
+def _advance_chunk(
+    parameters: Variables,
+    pair: Pair,
+    z: Projected,
+    phase: Phase,
+    samples: jax.Array,
+    cell: nn.Module,
+    criteria: tuple[str, ...],
     together: bool,
 ) -> Pair:
-    """The pair after a chunk with projected inputs z `[CHUNK, ...]`.
-
-    `samples` are the shared steps at which the distance is kept. If lanes advance
-    `together`, loops have the form of accelerators, and a lane that is done is computed
-    and not kept: as a branch per lane, every loop within it would copy its whole
-    outputs at every iteration.
-    """
+    """The pair after a chunk; `samples` are the steps whose distance is kept."""
     apply: Callable[..., Any] = cell.apply
 
     def step(carry: Carry, row: Projected) -> tuple[Carry, jax.Array]:
         return apply(parameters, carry, row, method="step")
 
-    def advanced() -> Pair:
-        # The phase is the same for every lane, so that this remains a branch.
-        new = lax.cond(
-            phase.exponent,
-            lambda: _advance_tangents(step, pair, z, phase, together),
-            lambda: pair,
-        )
-        return _advance(step, new, z, phase, samples, criteria, together)
-
-    if together:
-        new = advanced()
-        return jax.tree.map(lambda x, old: jnp.where(pair.done, old, x), new, pair)
-    return lax.cond(pair.done, lambda: pair, advanced)
+    # The phase is the same for every lane, so that this remains a branch.
+    new = lax.cond(
+        phase.exponent,
+        lambda: _advance_tangents(step, pair, z, phase, together),
+        lambda: pair,
+    )
+    return _advance(step, new, z, phase, samples, criteria, together)
 
 
 def _advance(

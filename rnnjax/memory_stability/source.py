@@ -159,32 +159,59 @@ def draw_device(
 
 @PRECISION
 def project_device(
-    done: jax.Array,
     source: Source,
     x: tuple[jax.Array, ...],
     *,
     windows: tuple[Window, ...],
     cell: nn.Module,
     dtype: str,
-    together: bool,
 ) -> Projected:
-    """The projected inputs z `[L, CHUNK, ...]` of a device's lanes.
+    """The projected inputs z `[L, CHUNK, ...]` of a device's lanes, all at once.
 
     x are the inputs of each window. A chunk of a lane is one product.
     """
 
     def of_size(input_size: int, lane: Any) -> Projected:
-        done, (_, _, scale, padded), x = lane
-        shapes = _projection(cell, input_size)
-        parameters = _cut(padded, shapes)
+        (_, _, scale, padded), x = lane
+        return _projected(padded, scale, x, cell, input_size, dtype)
 
-        def project() -> Projected:
-            return cell.apply(parameters, (scale * x).astype(dtype), method="project")
+    lanes = list(zip(split(source, windows), x))
+    parts = by_window(of_size, windows, lanes, together=True)
+    return in_order(parts, windows, source.size)
 
-        return _unless(done, project, together)
 
-    lanes = [(*some, row) for some, row in zip(split((done, source), windows), x)]
-    return in_order(by_window(of_size, windows, lanes, together), windows, source.size)
+def project_lane(
+    source: Source,
+    index: jax.Array,
+    x: tuple[jax.Array, ...],
+    *,
+    windows: tuple[Window, ...],
+    cell: nn.Module,
+    dtype: str,
+) -> Projected:
+    """z `[CHUNK, ...]` of the lane with this index on its device, by its size."""
+
+    def of_window(window: Window, x: jax.Array) -> Projected:
+        rows = lax.dynamic_index_in_dim(x, index - window.start, keepdims=False)
+        made = source.parameters, source.scale, rows
+        return _projected(*made, cell, window.input_size, dtype)
+
+    branches = [
+        functools.partial(of_window, window, some) for window, some in zip(windows, x)
+    ]
+    return lax.switch(source.size, branches)
+
+
+def _projected(
+    padded: Variables,
+    scale: jax.Array,
+    x: jax.Array,
+    cell: nn.Module,
+    input_size: int,
+    dtype: str,
+) -> Projected:
+    parameters = _cut(padded, _projection(cell, input_size))
+    return cell.apply(parameters, (scale * x).astype(dtype), method="project")
 
 
 def in_order(parts: Sequence[Any], windows: tuple[Window, ...], size: jax.Array) -> Any:
