@@ -210,7 +210,9 @@ def _projected(
     input_size: int,
     dtype: str,
 ) -> Projected:
-    parameters = _cut(padded, _projection(cell, input_size))
+    # Behind a barrier: if the cut is compiled into the product of one input, it decides
+    # how that is rounded.
+    parameters = lax.optimization_barrier(_cut(padded, _projection(cell, input_size)))
     return cell.apply(parameters, (scale * x).astype(dtype), method="project")
 
 
