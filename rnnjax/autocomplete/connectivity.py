@@ -18,6 +18,7 @@ from rnnjax import networks
 from rnnjax.autocomplete import model
 from rnnjax.autocomplete.evaluation import MAX_TYPED
 from rnnjax.cells.cell import Variables
+from rnnjax.engine.mesh import Mesh, traced
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 from rnnjax.text import windows
@@ -67,7 +68,8 @@ def measure(
 ) -> Row:
     """`summarize` of the connectivity of the windows with these indices."""
     batch = text.gather(indices)
-    c = connectivity(network, variables, batch.source, batch.target)
+    with traced(Mesh.local().together):
+        c = connectivity(network, variables, batch.source, batch.target)
     return summarize(np.asarray(c), batch)
 
 

@@ -286,6 +286,7 @@ def _unless(done: jax.Array, function: Callable[[], Any], together: bool) -> Any
     return lax.cond(done, lambda: zeros, function)
 
 
+@functools.lru_cache(maxsize=256)
 def _projection(cell: nn.Module, input_size: int) -> Any:
     """The shapes of the projection's weights."""
 
