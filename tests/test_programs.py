@@ -135,7 +135,7 @@ def test_loops_of_lanes_that_advance_together_have_known_lengths(together):
     ((function, arguments),) = [
         call
         for (function, *_), call in mesh.calls.items()
-        if function.__name__ == "advance_lane"
+        if function.__name__ == ("advance_lane" if together else "advance_device")
     ]
     found = in_loops(jax.make_jaxpr(function)(*arguments).jaxpr)
     assert "tanh" in found, "the step of the cell"

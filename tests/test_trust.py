@@ -35,7 +35,11 @@ def autocomplete():
     return timed._group("gru", 8, 20, 12, 4, 4).experiment
 
 
-EXPERIMENTS = [memory_stability, capacity_training, autocomplete]
+EXPERIMENTS = [
+    memory_stability,
+    capacity_training,
+    pytest.param(autocomplete, marks=pytest.mark.slow),
+]
 
 
 def group(make):

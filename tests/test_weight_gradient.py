@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.extend import core
 
-from rnnjax.engine import weight_gradient
+from rnnjax.engine import mesh, weight_gradient
 
 B, H, T = 5, 4, 36
 U = jax.random.normal(jax.random.key(0), (H, H)) / 2
@@ -95,6 +95,31 @@ def test_gradients_are_those_of_a_plain_scan(step):
 
     for ours, plain in zip(gradients(scan), gradients(jax.lax.scan), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("units", [4, 30])
+@pytest.mark.parametrize("unroll", [False, True])
+def test_forms_for_lanes_together_give_the_same(unroll, units):
+    """4 rows of U are summed, 30 are padded to 32; straight code sums step by step."""
+    matrix = jax.random.normal(jax.random.key(2), (units, units)) / 2
+    z = jax.random.normal(jax.random.key(3), (6, B, units))
+    start = jnp.ones((B, units))
+
+    def gradients(run):
+        def loss(U, h, z):
+            carry, y = run(lambda h, z_t: used_elsewhere(U, h, z_t), h, z)
+            return jnp.sum(jnp.sin(y)) + jnp.sum(carry**2)
+
+        return jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(matrix, start, z)
+
+    def together(step, carry, z):
+        return weight_gradient.scan(step, carry, z, len(z), unroll)
+
+    with mesh.traced(True):
+        ours = jax.tree.leaves(gradients(together))
+    plain = jax.tree.leaves(gradients(jax.lax.scan))
+    for x, y in zip(ours, plain, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
 
 
 def test_no_steps_have_no_outputs():

@@ -2,7 +2,7 @@
 
     mesh = target("v5e:2x2").mesh
     for program in programs(group, mesh):
-        print(program.name, compiled(program).program.loops)
+        loops = compiled(program, "tpu").program.loops
 
 XLA compiles for a TPU or a GPU on a machine that has neither, if the compiler is
 installed: `pip install "jax[tpu]"` or `"jax[cuda13]"`.
