@@ -51,7 +51,7 @@ def test_lanes_of_all_sizes_and_numbers_give_the_rows_that_they_give_alone():
     every = stability.Stability(cell, twice, **settings)
     group = lanes.Group("g", every, (0, 1) * len(points))
     rows = lanes.run_group(group, mesh).rows
-    for k in (0, 11):
+    for k in (5, 8):
         alone = stability.Stability(cell, (points[k // 2],), **settings)
         (row,) = lanes.run_group(lanes.Group("g", alone, (k % 2,)), mesh).rows
         assert row == rows[k]
