@@ -213,14 +213,15 @@ class _Reader:
                 users.setdefault(name, []).append((operation, index))
 
         def bytes_read(operation: Operation) -> int:
-            used = users.get(operation.name, [])
-            if all(user.kind == "bitcast" for user, _ in used):
-                return max((bytes_read(user) for user, _ in used), default=0)
-            if all(user.kind in SLICES and k == 0 for user, k in used):
-                return sum(user.bytes for user, _ in used)
-            if all(user.kind == UPDATE and k == 0 for user, k in used):
-                return 0
-            return operation.bytes
+            total = 0
+            for user, index in users.get(operation.name, []):
+                if user.kind == "bitcast":
+                    total += bytes_read(user)
+                elif user.kind in SLICES and index == 0:
+                    total += user.bytes
+                elif user.kind != UPDATE or index > 0:
+                    return operation.bytes
+            return min(total, operation.bytes)
 
         read = sum(bytes_read(o) for o in inside if o.kind == "parameter")
         saved = 0
