@@ -51,7 +51,7 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
     if options.target is not None and not options.dry_run:
         problem, allowed = "nothing is run on it", "together with --dry_run"
         raise errors.UsageError("target", options.target, problem, allowed)
-    # Before JAX looks for devices: the compiler for TPUs would look for some too.
+    # Before JAX looks for devices.
     planned = None if options.target is None else target.find(options.target)
     config = configure(benchmark, given)
     with benchmark.context(config):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
+
 from benchmarks.common import errors, terminal
 from benchmarks.common.benchmark import Benchmark
 from rnnjax.engine import ahead, hlo
@@ -40,6 +42,9 @@ class Made(NamedTuple):
 
 def find(name: str) -> ahead.Target:
     """The target of the flag. Raises `errors.UsageError`."""
+    if not jax.config.jax_platforms:
+        # Nothing is run, and a plugin without its device may fail to start.
+        jax.config.update("jax_platforms", "cpu")
     try:
         return ahead.target(name)
     except ahead.NoTarget as error:
@@ -143,7 +148,8 @@ def _loops(made: Sequence[Made], target: ahead.Target, seconds: float) -> Table:
     notes = [
         "An iteration, without the loops within it. Largest write: above "
         f"{hlo.LARGE // 1024} KB, in a loop over time often a copy.",
-        f"About {seconds:,.0f} s of running if no lane stops early: {assumed(target)}",
+        f"About {seconds:,.0f} s of running if no lane stops early and all branches "
+        f"are taken: {assumed(target)}",
     ]
     return Table(f"loops of these on {target.name}", LOOPS, lines, notes)
 

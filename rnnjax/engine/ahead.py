@@ -43,6 +43,7 @@ TPUS = {
     "v5p": Chip(95 * 2**30, 2765e9, clock=1.75e9),
     "v6e": Chip(32 * 2**30, 1640e9, clock=1.75e9),
 }
+HOSTS = {"v5e": "2x2", "v5p": "2x2x1", "v6e": "2x2"}  # the least slice of each
 GPUS = {
     "h100": Chip(80e9, 3.35e12, launch=1e-6),
     "h200": Chip(141e9, 4.8e12, launch=1e-6),
@@ -156,12 +157,12 @@ def target(name: str) -> Target:
 
     Raises `NoTarget` if there are none of this name, or no compiler for them.
     """
-    kind, _, layout = name.partition(":")
-    if kind in TPUS:
+    kind, colon, layout = name.partition(":")
+    if kind in TPUS and bool(colon) == bool(layout):
         os.environ.update(
             {k: v for k, v in TPU_ENVIRONMENT.items() if k not in os.environ}
         )
-        devices = _devices("tpu", topology_name=f"{kind}:{layout or _HOST[kind]}")
+        devices = _devices("tpu", topology_name=f"{kind}:{layout or HOSTS[kind]}")
         chosen = devices if layout else devices[:1]
         return Target(name, "tpu", TPUS[kind], Planned(tuple(chosen), None))
     if name in GPUS:
@@ -173,9 +174,6 @@ def target(name: str) -> Target:
         )
         return Target(name, "cuda", GPUS[name], Planned(tuple(devices), None))
     raise NoTarget("no such target", ALLOWED)
-
-
-_HOST = {"v5e": "2x2", "v5p": "2x2x1", "v6e": "2x2"}
 
 
 def _devices(platform: str, **topology: Any) -> list[Any]:
@@ -273,8 +271,6 @@ def seconds(work: hlo.Work, chip: Chip) -> float:
 
 
 def _struct(leaf: Any) -> jax.ShapeDtypeStruct:
-    if isinstance(leaf, jax.ShapeDtypeStruct):
-        return leaf
     if isinstance(leaf, jax.Array):
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
     array = np.asarray(leaf)
