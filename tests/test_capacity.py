@@ -182,7 +182,12 @@ def test_a_run_leaves_rows_networks_and_a_picture(binary, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "task", [name for name in TASKS if name not in ("parameters", "units")]
+    "task",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "arithmetic"))
+        for name in TASKS
+        if name not in ("parameters", "units")
+    ],
 )
 def test_every_task_runs(binary, tmp_path, task):
     arguments = ["--smoke", "--updates=3", "--cell=gru", "--layers=2", "--out_dir=run"]

@@ -160,8 +160,14 @@ def collisions(figure, boxes):
     ]
 
 
-@pytest.mark.parametrize("cells", [1, 3])
-@pytest.mark.parametrize("steps", [30, 200])
+@pytest.mark.parametrize(
+    "steps, cells",
+    [
+        (30, 1),
+        (200, 3),
+        *(pytest.param(*x, marks=pytest.mark.slow) for x in ((30, 3), (200, 1))),
+    ],
+)
 def test_nothing_overlaps(tmp_path, drawn, cells, steps):
     text = (
         TEXT + " a republic that became the largest state of the ancient world" * 3

@@ -76,7 +76,14 @@ def writes(monkeypatch):
     return Writes(monkeypatch)
 
 
-@pytest.mark.parametrize("benchmark", tiny.BINARIES)
+@pytest.mark.parametrize(
+    "benchmark",
+    [
+        "memory_stability",
+        "capacity",
+        pytest.param("autocomplete", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_killed_at_any_write_ends_with_the_same_rows(
     command, tmp_path, writes, benchmark
 ):

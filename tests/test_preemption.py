@@ -29,7 +29,14 @@ def test_preempted_runs_end_with_the_same_rows(
     preempted(command, monkeypatch, benchmark, tmp_path, "", tiny.RUNS, chunks=2)
 
 
-@pytest.mark.parametrize("benchmark", tiny.BINARIES)
+@pytest.mark.parametrize(
+    "benchmark",
+    [
+        "memory_stability",
+        "capacity",
+        pytest.param("autocomplete", marks=pytest.mark.slow),
+    ],
+)
 def test_preempted_runs_on_an_object_store_end_with_the_same_rows(
     command, tmp_path, store, monkeypatch, benchmark
 ):

@@ -26,7 +26,14 @@ def start(arguments, environment):
     )
 
 
-@pytest.mark.parametrize("benchmark", tiny.BINARIES)
+@pytest.mark.parametrize(
+    "benchmark",
+    [
+        "memory_stability",
+        "capacity",
+        pytest.param("autocomplete", marks=pytest.mark.slow),
+    ],
+)
 def test_slices_make_the_rows_of_one_process(command, tmp_path, benchmark):
     """Out of order, with one slice that has nothing to do; the last one shows the
     results, and so does a merge.

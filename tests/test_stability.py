@@ -291,7 +291,14 @@ def test_every_cell_can_be_measured(name):
     assert all(row["status"] != "diverged" for row in rows)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "mgu", "min_gru"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lstm",
+        "min_gru",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("gru", "mgu")),
+    ],
+)
 def test_the_spectrum_begins_with_the_largest_exponent(name):
     for row in stability.measure(
         registry.CELLS[name](hidden_size=6), 2, steps=5200, seeds=2, spectrum=True
@@ -373,3 +380,14 @@ def test_lanes_that_advance_together_compute_the_exponent_where_it_is_needed_alo
 
     traced = jax.make_jaxpr(advance)(state.pair)
     assert " cond[" in str(traced)
+
+
+def test_a_cell_may_have_a_weight_for_some_input_sizes_only():
+    """An intersection RNN maps inputs to as many numbers as units unless they are."""
+    cell, mesh = registry.CELLS["intersection_rnn"](hidden_size=3), Mesh.local()
+    points = (stability.Point(3), stability.Point(5))
+    settings = {"steps": 1200, "unique_steps": 200}
+    both = stability.Stability(cell, points, **settings)
+    rows = lanes.run_group(lanes.Group("g", both, (7, 7)), mesh).rows
+    alone = stability.Stability(cell, points[:1], **settings)
+    assert lanes.run_group(lanes.Group("g", alone, (7,)), mesh).rows == rows[:1]

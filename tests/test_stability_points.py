@@ -59,15 +59,3 @@ def test_lanes_of_all_sizes_and_numbers_give_the_rows_that_they_give_alone():
         assert row == rows[k]
     found = {(row["input_size"], row["input_scale"], row["keep_bias"]) for row in rows}
     assert len(found) == 6 and len({row["lyapunov"] for row in rows}) == 12
-
-
-def test_a_cell_may_have_a_weight_for_some_input_sizes_only():
-    """An intersection RNN maps inputs to as many numbers as units unless they are."""
-    cell, mesh = registry.CELLS["intersection_rnn"](hidden_size=3), Mesh.local()
-    points = tuple(stability.Point(n) for n in (3, 5, 2))
-    settings = {"steps": 1200, "unique_steps": 200}
-    every = stability.Stability(cell, points, **settings)
-    rows = lanes.run_group(lanes.Group("g", every, (7, 7, 7)), mesh).rows
-    for point, row in zip(points, rows):
-        alone = stability.Stability(cell, (point,), **settings)
-        assert lanes.run_group(lanes.Group("g", alone, (7,)), mesh).rows == [row]

@@ -78,7 +78,13 @@ OPTAX = {
 }
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name != "adam"))
+        for name in OPTIMIZERS
+    ],
+)
 def test_updates_are_those_of_optax(optimizer):
     """Ten updates with clipping, a rate that falls as a square root, weight decay."""
     network, updates = linear(3), 10
