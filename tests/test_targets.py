@@ -109,7 +109,13 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "the loop of a CPU"))
+        for name in PLANTED
+    ],
+)
 def test_what_would_slow_a_device_down_changes_the_counters(monkeypatch, name):
     entry, changes, counter = PLANTED[name]
     for attribute, planted in changes.items():
