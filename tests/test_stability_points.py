@@ -23,9 +23,7 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
     source, done = state.source, state.pair.done
     index = np.asarray(source.size).reshape(len(mesh.devices), -1)
     windows = source_lib.windows(sizes, index)
-    draw = mesh.map_devices(
-        source_lib.draw_device, windows=windows, inputs=None, together=False
-    )
+    draw = mesh.map_devices(source_lib.draw_device, windows=windows, inputs=None)
     starts = set()
     for chunk in range(4):
         phase = experiment.phase(chunk)

@@ -84,22 +84,10 @@ class Recorder(Mesh):
         default_factory=dict, init=False, compare=False
     )
 
-    def map_lanes(
-        self, function: Callable[..., Any], **static: Any
+    def _map(
+        self, function: Callable[..., Any], static: Mapping[str, Any], of_lane: bool
     ) -> Callable[..., Any]:
-        mesh = Mesh(self.devices, self.width)
-        return self._recorded(mesh.map_lanes, function, static)
-
-    def map_devices(
-        self, function: Callable[..., Any], **static: Any
-    ) -> Callable[..., Any]:
-        mesh = Mesh(self.devices, self.width)
-        return self._recorded(mesh.map_devices, function, static)
-
-    def _recorded(
-        self, mapped: Callable[..., Any], function: Callable, static: Mapping[str, Any]
-    ) -> Callable[..., Any]:
-        program = mapped(function, **static)
+        program = Mesh(self.devices, self.width)._map(function, static, of_lane)
 
         def call(*arguments: Any) -> Any:
             self.calls[(function, *sorted(static.items()))] = program, arguments

@@ -12,7 +12,7 @@ import dataclasses
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -122,13 +122,11 @@ class Planned(Mesh):
     def place[T](self, lanes: T) -> T:
         return lanes
 
-    def map_lanes(self, function: Callable[..., Any], **static: Any) -> Callable:
-        return self._kept(super().map_lanes(function, **static), function)
+    def _map(
+        self, function: Callable[..., Any], static: Mapping[str, Any], of_lane: bool
+    ) -> Callable:
+        program = super()._map(function, static, of_lane)
 
-    def map_devices(self, function: Callable[..., Any], **static: Any) -> Callable:
-        return self._kept(super().map_devices(function, **static), function)
-
-    def _kept(self, program: Callable, function: Callable) -> Callable:
         def call(*arguments: Any) -> Any:
             lanes, shared = jax.tree.map(_struct, arguments)
             placed = (

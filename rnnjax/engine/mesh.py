@@ -9,7 +9,7 @@ import contextvars
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -68,11 +68,16 @@ class Mesh:
         values common to all lanes. It is compiled once for each combination of shapes.
         A branch that depends on a shared value alone stays a branch.
         """
-        return _program(self, function, tuple(sorted(static.items())), of_lane=True)
+        return self._map(function, static, of_lane=True)
 
     def map_devices(self, function: Callable[..., Any], **static: Any) -> Callable:
         """As `map_lanes`, of a function of all lanes of a device, arrays `[L, ...]`."""
-        return _program(self, function, tuple(sorted(static.items())), of_lane=False)
+        return self._map(function, static, of_lane=False)
+
+    def _map(
+        self, function: Callable[..., Any], static: Mapping[str, Any], of_lane: bool
+    ) -> Callable:
+        return _program(self, function, tuple(sorted(static.items())), of_lane)
 
     @property
     def _mesh(self) -> jax.sharding.Mesh:

@@ -181,7 +181,6 @@ class Stability:
             samples=len(sample_steps(self.shared_steps)),
             dtype=self.dtype,
             spectrum=self.spectrum,
-            together=mesh.together,
         )
         state = init((mesh.place(lane),), ())
         # On the host, as programs depend on it.
@@ -233,7 +232,6 @@ class Stability:
             source_lib.draw_device,
             windows=windows,
             inputs=self.inputs,
-            together=mesh.together,
         )
         x = draw((state.pair.done, source.keys), (phase,))
         shared = phase, sample_steps(self.shared_steps).astype(np.int32)

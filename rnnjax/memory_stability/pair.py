@@ -14,6 +14,7 @@ So one program advances the pair in both phases.
 import functools
 import math
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ from jax import lax
 
 from rnnjax.cells.cell import Carry, Projected, Variables
 from rnnjax.engine import unroll, unroll_together
+from rnnjax.engine.mesh import together
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import lyapunov
 from rnnjax.memory_stability import source as source_lib
@@ -78,7 +80,6 @@ def init_device(
     samples: int,
     dtype: str,
     spectrum: bool,
-    together: bool,
 ) -> State:
     """A device's lanes before their first step; see `source.weights`, `init_pair`."""
 
@@ -107,9 +108,9 @@ def init_device(
         return keys, to_step, pair
 
     some = source_lib.split(lanes, windows)
-    parts = source_lib.by_window(projection, windows, some, together)
+    parts = source_lib.by_window(projection, windows, some)
     to_project = source_lib.in_order(parts, windows, lanes.size)
-    keys, to_step, pair = source_lib.loop(together)(rest, lanes)
+    keys, to_step, pair = source_lib.over_lanes(rest, lanes)
     source = Source(keys, lanes.size, lanes.scale, to_project)
     return State(source, to_step, pair)
 
@@ -198,9 +199,7 @@ def advance_device(
             z = source_lib.project_lane(
                 source, index, x, windows=windows, cell=cell, dtype=dtype
             )
-            return _advance_chunk(
-                parameters, pair, z, phase, samples, cell, criteria, together=False
-            )
+            return _advance_chunk(parameters, pair, z, phase, samples, cell, criteria)
 
         return lax.cond(pair.done, lambda: pair, advanced)
 
@@ -224,9 +223,7 @@ def advance_lane(
     A lane that is done is computed and not kept: as a branch per lane, every loop
     within it would copy its whole outputs at every iteration.
     """
-    new = _advance_chunk(
-        parameters, pair, z, phase, samples, cell, criteria, together=True
-    )
+    new = _advance_chunk(parameters, pair, z, phase, samples, cell, criteria)
     return jax.tree.map(lambda x, old: jnp.where(pair.done, old, x), new, pair)
 
 
@@ -238,7 +235,6 @@ def _advance_chunk(
     samples: jax.Array,
     cell: nn.Module,
     criteria: tuple[str, ...],
-    together: bool,
 ) -> Pair:
     """The pair after a chunk; `samples` are the steps whose distance is kept."""
     apply: Callable[..., Any] = cell.apply
@@ -249,10 +245,10 @@ def _advance_chunk(
     # The phase is the same for every lane, so that this remains a branch.
     new = lax.cond(
         phase.exponent,
-        lambda: _advance_tangents(step, pair, z, phase, together),
+        lambda: _advance_tangents(step, pair, z, phase),
         lambda: pair,
     )
-    return _advance(step, new, z, phase, samples, criteria, together)
+    return _advance(step, new, z, phase, samples, criteria)
 
 
 def _advance(
@@ -262,11 +258,11 @@ def _advance(
     phase: Phase,
     samples: jax.Array,
     criteria: tuple[str, ...],
-    together: bool,
 ) -> Pair:
     """Both trajectories over a chunk, and the times, distances and status after it."""
-    unroll_pair = (unroll_together if together else unroll).unroll_pair
-    a, b, ya, yb = unroll_pair(step, pair.a, pair.b, z, phase.offset, phase.length)
+    a, b, ya, yb = _loops().unroll_pair(
+        step, pair.a, pair.b, z, phase.offset, phase.length
+    )
     rows = jnp.arange(CHUNK)
     inside = rows < phase.length
     finite = jnp.all(jnp.isfinite(ya) & jnp.isfinite(yb), axis=-1) | ~inside
@@ -304,14 +300,14 @@ def _advance(
 
 
 def _advance_tangents(
-    step: unroll.Step, pair: Pair, z: Projected, phase: Phase, together: bool
+    step: unroll.Step, pair: Pair, z: Projected, phase: Phase
 ) -> Pair:
     """The disturbances of sequence a over a chunk, and how much they grew."""
 
     def put(growth: jax.Array, new: jax.Array, every: int) -> jax.Array:
         return lax.dynamic_update_slice_in_dim(growth, new, phase.start // every, 0)
 
-    loops = unroll_together if together else unroll
+    loops = _loops()
     _, tangent, growth = loops.unroll_tangent(
         step, pair.a, pair.tangent, z, lyapunov.EVERY
     )
@@ -323,6 +319,11 @@ def _advance_tangents(
     frame, growth = loops.unroll_frame(step, pair.a, pair.frame, z, lyapunov.EVERY_QR)
     growth_all = put(pair.growth_all, growth, lyapunov.EVERY_QR)
     return pair._replace(frame=frame, growth_all=growth_all)
+
+
+def _loops() -> ModuleType:
+    """The loops over time, in the form that the program is traced in."""
+    return unroll_together if together() else unroll
 
 
 def bitwise_equal(a: Any, b: Any) -> jax.Array:

@@ -29,6 +29,7 @@ from jax import lax
 
 from rnnjax.cells import cell as cell_lib
 from rnnjax.cells.cell import Projected, Variables
+from rnnjax.engine.mesh import together
 
 # TF32 on a GPU or bfloat16 on a TPU would decide when two outputs agree.
 PRECISION = jax.default_matmul_precision("highest")
@@ -146,15 +147,14 @@ def draw_device(
     *,
     windows: tuple[Window, ...],
     inputs: Inputs | None,
-    together: bool,
 ) -> tuple[jax.Array, ...]:
     """The inputs of a device's lanes: an array `[lanes, CHUNK, I]` for each window."""
 
     def of_size(input_size: int, lane: Any) -> jax.Array:
         done, keys = lane
-        return _unless(done, lambda: draw(keys, phase, input_size, inputs), together)
+        return _unless(done, lambda: draw(keys, phase, input_size, inputs))
 
-    return tuple(by_window(of_size, windows, split((done, keys), windows), together))
+    return tuple(by_window(of_size, windows, split((done, keys), windows)))
 
 
 @PRECISION
@@ -176,7 +176,7 @@ def project_device(
         return _projected(padded, scale, x, cell, input_size, dtype)
 
     lanes = list(zip(split(source, windows), x))
-    parts = by_window(of_size, windows, lanes, together=True)
+    parts = by_window(of_size, windows, lanes)
     return in_order(parts, windows, source.size)
 
 
@@ -231,11 +231,10 @@ def by_window(
     function: Callable[[int, Any], Any],
     windows: tuple[Window, ...],
     lanes: Sequence[Any],
-    together: bool,
 ) -> list[Any]:
     """`function(input_size, lane)` of the lanes of each window, in a loop each."""
     return [
-        loop(together)(functools.partial(function, window.input_size), some)
+        over_lanes(functools.partial(function, window.input_size), some)
         for window, some in zip(windows, lanes)
     ]
 
@@ -260,13 +259,9 @@ def draw(
     return jnp.concatenate([block(keys.unique_a, 0), block(keys.unique_b, 1)], axis=1).T
 
 
-def loop(together: bool) -> Callable[..., Any]:
-    """Maps a function of a lane over lanes: one after another, or all at once."""
-
-    def at_once(function: Callable[[Any], Any], lanes: Any) -> Any:
-        return jax.vmap(function)(lanes)
-
-    return at_once if together else lax.map
+def over_lanes(function: Callable[[Any], Any], lanes: Any) -> Any:
+    """`function` of each lane: one after another, or all at once."""
+    return jax.vmap(function)(lanes) if together() else lax.map(function, lanes)
 
 
 def split(lanes: Any, windows: tuple[Window, ...]) -> list[Any]:
@@ -277,9 +272,9 @@ def split(lanes: Any, windows: tuple[Window, ...]) -> list[Any]:
     ]
 
 
-def _unless(done: jax.Array, function: Callable[[], Any], together: bool) -> Any:
+def _unless(done: jax.Array, function: Callable[[], Any]) -> Any:
     """`function()`; zeros for a lane that advances alone and is done."""
-    if together:
+    if together():
         return function()
     shapes = jax.eval_shape(function)
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
