@@ -8,9 +8,9 @@ import sys
 # which run on every core: with them a spectrum of exponents took 84 s instead of 3 s.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# `python -m` is about to run a binary, whose imports take seconds. Until the binary
+# `python -m` or `rnnjax` is about to run a binary, whose imports take seconds. Until it
 # sets its own handlers, a signal ends the process with the exit status it has later.
-if sys.argv[0] == "-m":
+if os.path.basename(sys.argv[0]) in ("-m", "rnnjax"):
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 75)):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_, status=status: os._exit(status))

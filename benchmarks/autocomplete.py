@@ -10,8 +10,6 @@ text is the English that comes with Python; `--text=text8` is the published one.
 import jax
 from etils import epath
 
-from benchmarks.common import main
-from benchmarks.common.benchmark import Benchmark
 from rnnjax import networks
 from rnnjax.autocomplete import config as config_lib
 from rnnjax.autocomplete import examples, saved, schema, summary, tables, timed
@@ -21,6 +19,9 @@ from rnnjax.figures import autocomplete as figures
 from rnnjax.figures import connectivity, page
 from rnnjax.results import rows as rows_lib
 from rnnjax.results.schema import Row
+
+from .common import command, main
+from .common.benchmark import Benchmark
 
 
 def describe(config: Config) -> list[str]:
@@ -82,5 +83,7 @@ BENCHMARK = Benchmark(
     timed=timed.timed,
 )
 
+COMMAND = main.command_of(BENCHMARK)
+
 if __name__ == "__main__":
-    main.start(BENCHMARK)
+    command.start(COMMAND)

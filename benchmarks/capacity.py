@@ -12,13 +12,14 @@ brackets or sums. Of these the networks of the fresh draws are saved, for
 
 from etils import epath
 
-from benchmarks.common import main
-from benchmarks.common.benchmark import Benchmark
 from rnnjax.capacity import options, saved, schema, study, summary, tables, timed
 from rnnjax.capacity.config import Config, configure
 from rnnjax.figures import capacity as figures
 from rnnjax.results.schema import Row
 from rnnjax.tasks.registry import TASKS
+
+from .common import command, main
+from .common.benchmark import Benchmark
 
 
 def draw(config: Config, rows: list[Row], folder: epath.Path) -> None:
@@ -45,5 +46,7 @@ BENCHMARK = Benchmark(
     timed=timed.timed,
 )
 
+COMMAND = main.command_of(BENCHMARK)
+
 if __name__ == "__main__":
-    main.start(BENCHMARK)
+    command.start(COMMAND)

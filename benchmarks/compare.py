@@ -18,10 +18,11 @@ from typing import Any
 
 from scipy import stats
 
-from benchmarks.common import command, errors, terminal
-from benchmarks.timing_tools import counters
 from rnnjax.results.tables import Table
 from rnnjax.settings import setting
+
+from .common import command, errors, terminal
+from .timing_tools import counters
 
 WORDS = ("OLD.json", "NEW.json")
 ALLOWED = "what benchmarks.timing wrote with --benchmark_out"

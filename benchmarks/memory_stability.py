@@ -14,14 +14,15 @@ from contextlib import AbstractContextManager
 import jax
 from etils import epath
 
-from benchmarks.common import main
-from benchmarks.common.benchmark import Benchmark
 from rnnjax.figures import memory_stability as figures
 from rnnjax.memory_stability import config as config_lib
 from rnnjax.memory_stability import parts, schema, slopes, summary, tables, timed
 from rnnjax.results import files
 from rnnjax.results import rows as rows_lib
 from rnnjax.results.schema import Row
+
+from .common import command, main
+from .common.benchmark import Benchmark
 
 
 def _draw(config: config_lib.Config, rows: list[Row], folder: epath.Path) -> None:
@@ -58,5 +59,7 @@ BENCHMARK = Benchmark(
     timed=timed.timed,
 )
 
+COMMAND = main.command_of(BENCHMARK)
+
 if __name__ == "__main__":
-    main.start(BENCHMARK)
+    command.start(COMMAND)

@@ -10,9 +10,10 @@ missing, it says how many and exits with status 1.
 import sys
 from typing import Any
 
-from benchmarks import registry
-from benchmarks.common import command, devices, errors, lock, main, recorded
 from rnnjax.results import rows
+
+from . import registry
+from .common import command, devices, errors, lock, main, recorded
 
 
 def run(given: dict[str, Any]) -> int:

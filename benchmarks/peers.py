@@ -24,7 +24,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.common import command, devices, errors, terminal
 from rnnjax import networks
 from rnnjax.autocomplete import data, model
 from rnnjax.autocomplete.experiment import UPDATES_PER_CHUNK, Autocomplete
@@ -39,6 +38,8 @@ from rnnjax.results.tables import Table
 from rnnjax.settings import setting
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.text import vocabulary, windows
+
+from .common import command, devices, errors, terminal
 
 WORKER = pathlib.Path(__file__).parent / "timing_tools" / "torch_worker.py"
 ALLOWED = "the path of a Python that has PyTorch"

@@ -1,7 +1,7 @@
 """All benchmarks by name: an experiment's entry for merge, verify and timing."""
 
-from benchmarks import autocomplete, capacity, memory_stability
-from benchmarks.common.benchmark import Benchmark
+from . import autocomplete, capacity, memory_stability
+from .common.benchmark import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
     "memory_stability": memory_stability.BENCHMARK,

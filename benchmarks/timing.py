@@ -18,15 +18,16 @@ from typing import Any
 import google_benchmark
 import jax
 
-from benchmarks import registry
-from benchmarks.common import command, devices, errors, terminal
-from benchmarks.common import target as target_lib
-from benchmarks.timing_tools import counters, targets
-from benchmarks.timing_tools import jobs as jobs_lib
 from rnnjax import settings
 from rnnjax.engine import ahead, compilations
 from rnnjax.engine.mesh import Mesh
 from rnnjax.settings import setting
+
+from . import registry
+from .common import command, devices, errors, terminal
+from .common import target as target_lib
+from .timing_tools import counters, targets
+from .timing_tools import jobs as jobs_lib
 
 BASELINE = pathlib.Path(__file__).parent / "timing_tools" / "baseline.json"
 SMOKE = "smoke/"

@@ -16,15 +16,16 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from benchmarks import registry
-from benchmarks.common import agreement, command, devices, main, recorded, terminal
-from benchmarks.common.recorded import Run
 from rnnjax import settings
 from rnnjax.engine import lanes, runner
 from rnnjax.engine.mesh import Mesh
 from rnnjax.results import files, rows
 from rnnjax.results.provenance import provenance
 from rnnjax.results.schema import Row
+
+from . import registry
+from .common import agreement, command, devices, main, recorded, terminal
+from .common.recorded import Run
 
 RowId = tuple[Any, ...]
 
@@ -148,7 +149,7 @@ def _not_joined(run: Run, read: list[Row]) -> Iterator[str]:
     """rows.jsonl must hold what the files of the groups do."""
     path = run.folder.path / "rows.jsonl"
     if not path.exists():
-        merge = "python -m benchmarks.merge makes it once every lane is there"
+        merge = f"{command.program('merge')} makes it once every lane is there"
         yield f"{path} is missing: {merge}"
     elif path.read_text() != "".join(json.dumps(row) + "\n" for row in read):
         yield f"{path} differs from the files in {run.folder.path / 'rows'}"

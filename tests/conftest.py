@@ -28,17 +28,13 @@ def command(monkeypatch, tmp_path, capsys, request):
     files unless the test is marked `rendered`: rendering takes half of a small run.
     """
     from benchmarks.common import command as command_lib
-    from benchmarks.common import main
 
     monkeypatch.chdir(tmp_path)
     if not request.node.get_closest_marker("rendered"):
         monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
 
     def run(module, *arguments):
-        if hasattr(module, "BENCHMARK"):
-            binary = main.command_of(module.BENCHMARK)
-        else:
-            binary = module.COMMAND
+        binary = module.COMMAND
         with pytest.raises(SystemExit) as exit_status:
             command_lib.start(binary, [binary.name, *arguments])
         out, err = capsys.readouterr()

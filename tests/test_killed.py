@@ -23,14 +23,14 @@ START = """
 import sys
 from matplotlib import figure
 from benchmarks import registry
-from benchmarks.common import main
+from benchmarks.common import command, main
 from rnnjax.engine import lanes
 lanes.SAVE_SECONDS = 0.0
 figure.Figure.savefig = lambda *_, **__: None
 del sys.argv[0]
 benchmark = registry.BENCHMARKS[sys.argv[0]]
 print("ready", flush=True)
-main.start(benchmark)
+command.start(main.command_of(benchmark))
 """
 
 

@@ -15,11 +15,12 @@ from typing import Any, NoReturn
 import jax
 from absl import flags, logging
 
-from benchmarks.common import compile_cache, errors
-from benchmarks.common import flags as flags_lib
 from rnnjax import settings
 from rnnjax.results import files
 from rnnjax.results.schema import SchemaError
+
+from . import compile_cache, errors
+from . import flags as flags_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +41,7 @@ class Command:
 
     @property
     def usage(self) -> str:
-        return " ".join(
-            ["python -m", f"benchmarks.{self.name}", *self.words, "[flags]"]
-        )
+        return " ".join([program(self.name), *self.words, "[flags]"])
 
     @property
     def help(self) -> str:
@@ -56,12 +55,28 @@ def start(command: Command, argv: Sequence[str] | None = None) -> NoReturn:
     """
     argv = sys.argv if argv is None else argv
     if {"--help", "-help", "-h"} & set(argv[1:]):
-        try:
-            print(command.help, flush=True)
-        except BrokenPipeError:  # the reader, such as head, has left
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        show(command.help)
         sys.exit(0)
     sys.exit(_checked(command, argv) or 0)
+
+
+def program(name: str) -> str:
+    """What a user types to start a command.
+
+    The package is `rnnjax.benchmarks` where it is installed, and `benchmarks` in a
+    checkout.
+    """
+    if __package__.startswith("rnnjax."):
+        return f"rnnjax {name}"
+    return f"python -m benchmarks.{name}"
+
+
+def show(text: str) -> None:
+    """Prints a text, of which a reader such as head may want no more than a part."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _checked(command: Command, argv: Sequence[str]) -> int | None:

@@ -6,8 +6,9 @@ import os
 
 import jax
 
-from benchmarks.common import errors
 from rnnjax.engine.mesh import Mesh
+
+from . import errors
 
 # Loops become command buffers: a GPU goes from kernel to kernel without the host.
 GPU_FLAGS = (

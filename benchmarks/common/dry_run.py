@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.common import terminal
-from benchmarks.common.benchmark import Benchmark
 from rnnjax.engine.estimate import estimate
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.runner import Part, RowId, first_group, unfinished
 from rnnjax.results.schema import Row
+
+from . import terminal
+from .benchmark import Benchmark
 
 
 def show(

@@ -5,14 +5,15 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.common import errors, terminal
-from benchmarks.common.benchmark import Benchmark
 from rnnjax.engine import lanes, trust
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.runner import MakeGroups, Part, RowId, Runner
 from rnnjax.results.folder import Folder
 from rnnjax.results.schema import Row
 from rnnjax.results.states import States
+
+from . import errors, terminal
+from .benchmark import Benchmark
 
 
 class FolderRunner(Runner):

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 from etils import epath
 
-from benchmarks.common import errors
 from rnnjax.engine.runner import WHOLE, ProcessSlice
 from rnnjax.results import files
+
+from . import errors
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 

@@ -4,11 +4,19 @@ import contextlib
 import dataclasses
 import shlex
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from etils import epath
 
-from benchmarks.common import (
+from rnnjax import settings
+from rnnjax.engine.mesh import Mesh
+from rnnjax.engine.runner import Part, ProcessSlice, unfinished
+from rnnjax.results import files, rows
+from rnnjax.results.folder import Description, Folder
+from rnnjax.results.provenance import provenance
+from rnnjax.results.schema import Row
+
+from . import (
     command,
     devices,
     dry_run,
@@ -18,20 +26,8 @@ from benchmarks.common import (
     target,
     terminal,
 )
-from benchmarks.common.benchmark import NOT_RECORDED, Benchmark, RunOptions
-from benchmarks.common.execute import execute
-from rnnjax import settings
-from rnnjax.engine.mesh import Mesh
-from rnnjax.engine.runner import Part, ProcessSlice, unfinished
-from rnnjax.results import files, rows
-from rnnjax.results.folder import Description, Folder
-from rnnjax.results.provenance import provenance
-from rnnjax.results.schema import Row
-
-
-def start(benchmark: Benchmark) -> NoReturn:
-    """Runs a benchmark on this process's command line, and exits."""
-    command.start(command_of(benchmark))
+from .benchmark import NOT_RECORDED, Benchmark, RunOptions
+from .execute import execute
 
 
 def command_of(benchmark: Benchmark) -> command.Command:
@@ -172,7 +168,7 @@ def _stop_unless_whole(
             0,
             f"Slice {piece.name.replace('-', ' ')} is done; {missing} missing in "
             f"{folder.path}. The last process shows the results, as does "
-            f"python -m benchmarks.merge {folder.path}.",
+            f"{command.program('merge')} {folder.path}.",
         )
 
 
@@ -194,7 +190,7 @@ def repeating(benchmark: Benchmark, given: Mapping[str, Any]) -> str:
         for name, value in sorted(given.items())
         if name not in NOT_RECORDED
     ]
-    return shlex.join(["python", "-m", f"benchmarks.{benchmark.name}", *words])
+    return f"{command.program(benchmark.name)} {shlex.join(words)}".rstrip()
 
 
 def show(benchmark: Benchmark, config: Any, read: list[Row], path: epath.Path) -> None:

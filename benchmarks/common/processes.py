@@ -10,9 +10,10 @@ import os
 import subprocess
 import sys
 
-from benchmarks.common import errors
-from benchmarks.common.benchmark import RunOptions
 from rnnjax.engine.runner import WHOLE, ProcessSlice
+
+from . import errors
+from .benchmark import RunOptions
 
 WAIT_SECONDS = 60
 MAX_PROCESSES = 2**16

@@ -5,11 +5,12 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.common import errors, flags, main
-from benchmarks.common.benchmark import Benchmark, RunOptions
 from rnnjax.results import files, rows
 from rnnjax.results.folder import Description, Folder
 from rnnjax.results.schema import Row
+
+from . import errors, flags, main
+from .benchmark import Benchmark, RunOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Run:
     def configs(self) -> Iterator[Any]:
         """The config of every command that made the run."""
         for command in self.folder.config["commands"]:
-            argv = shlex.split(command)[2:]
+            words = [word for word in shlex.split(command) if word.startswith("--")]
+            argv = [self.benchmark.name, *words]
             given = flags.parse(argv, (), self.benchmark.options, RunOptions)
             yield main.configure(self.benchmark, given)
 

@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 import jax
 
-from benchmarks.common import errors, terminal
-from benchmarks.common.benchmark import Benchmark
 from rnnjax.engine import ahead, hlo
 from rnnjax.engine.runner import Part, RowId, first_group, unfinished
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
+
+from . import errors, terminal
+from .benchmark import Benchmark
 
 PROGRAMS = (
     "program",

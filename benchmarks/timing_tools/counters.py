@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import jaxlib.version
 
-from benchmarks.common import devices
-from benchmarks.timing_tools import flops
-from benchmarks.timing_tools.jobs import Program
 from rnnjax.engine.ahead import Compiled
 from rnnjax.results import processor
+
+from ..common import devices
+from . import flops
+from .jobs import Program
 
 # The same in every run on one machine with one version of JAX. All but the last are
 # counted by `fixed`; the last is counted while the program runs.

@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.common.benchmark import Benchmark
 from rnnjax import networks
 from rnnjax.cells import registry
 from rnnjax.engine import lanes, runner
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.timed import Timed
+
+from ..common.benchmark import Benchmark
 
 SMALL_CELLS = ("rnn_tanh", "gru", "lstm")
 SMALL = {"units": 8, "steps": 16, "batch": 4}

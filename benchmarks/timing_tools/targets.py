@@ -12,11 +12,12 @@ from typing import Any
 import jax
 import jaxlib.version
 
-from benchmarks.common import terminal
-from benchmarks.timing_tools import counters
-from benchmarks.timing_tools.jobs import Job
 from rnnjax.engine import ahead
 from rnnjax.results.tables import Table
+
+from ..common import terminal
+from . import counters
+from .jobs import Job
 
 BASELINE = pathlib.Path(__file__).parent / "targets.json"
 STAGE = "ahead"  # in the names of entries

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+import rnnjax
 from rnnjax.results import processor
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -18,6 +19,7 @@ def provenance() -> dict[str, Any]:
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {
+        "rnnjax": rnnjax.__version__,
         "versions": {name: metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "commit": commit,
