@@ -169,7 +169,8 @@ def autocomplete(torch: Torch, mesh: Mesh, options: Options) -> Ratios:
     """
     sizes = ARTICLE
     dataset = _random_dataset(sizes["words"], sizes["steps"], sizes["batch"])
-    network = model.build("lstm", sizes["layers"], sizes["units"], dataset.classes)
+    shape = sizes["layers"], sizes["units"], dataset.classes
+    network = model.build(registry.CELLS["lstm"], *shape)
     rounds, batch = options.rounds, sizes["batch"]
     # Chunks 0 to `rounds` are run. There is one more, as the last is evaluated.
     updates = (rounds + 2) * UPDATES_PER_CHUNK

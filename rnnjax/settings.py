@@ -17,7 +17,7 @@ flag is read:
 import dataclasses
 import types
 import typing
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 
@@ -67,6 +67,8 @@ class Setting:
     Numbers lie between `low` and `high`, inclusive. Without these, whole numbers lie
     between 1 and 2^31 - 1; other numbers are 0 or have a size from 1e-30 to 1e30. Names
     are among `choices`. With `all_choices`, a comma list may also be the word `all`.
+    With `other` = (find, text) a name may be another one, for which `find(name)` raises
+    no ValueError; the text says which these are.
     """
 
     help: str
@@ -74,6 +76,7 @@ class Setting:
     high: float | None = None
     choices: Collection[str] | None = None
     all_choices: bool = False
+    other: tuple[Callable[[str], Any], str] | None = None
 
 
 def setting(
@@ -84,9 +87,10 @@ def setting(
     high: float | None = None,
     choices: Collection[str] | None = None,
     all_choices: bool = False,
+    other: tuple[Callable[[str], Any], str] | None = None,
 ) -> Any:
     """A dataclass field with this default that `validate` checks; see `Setting`."""
-    about = Setting(help, low, high, choices, all_choices)
+    about = Setting(help, low, high, choices, all_choices, other)
     return dataclasses.field(default=default, metadata={"setting": about})
 
 
@@ -159,8 +163,19 @@ def _problem(field: Field, entry: Any) -> str:
     if not isinstance(entry, kind):
         return f"{entry!r} is neither" if kind is bool else f"{entry!r} is not text"
     if choices is not None and entry not in choices:
+        if field.about.other and ":" in entry:
+            return _found(field.about.other[0], entry)
         return f"no such {field.name}" + (f" {entry!r}" if is_list(field) else "")
     return ""
+
+
+def _found(find: Callable[[str], Any], name: str) -> str:
+    """Why a name is none that is allowed; empty if it is."""
+    try:
+        find(name)
+        return ""
+    except ValueError as error:
+        return str(error)
 
 
 def _in_bounds(field: Field, number: Any) -> bool:
@@ -180,6 +195,7 @@ def allowed(field: Field) -> str:
     about, kind, many = field.about, element_type(field), is_list(field)
     if about.choices is not None:
         names = ", ".join(about.choices)
+        names += f", {about.other[1]}" if about.other else ""
         listed = f"a comma list of {names}" if many else names
         return f"all, or {listed}" if about.all_choices else listed
     if kind is int:

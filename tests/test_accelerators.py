@@ -112,7 +112,7 @@ def test_an_update_of_capacity_on_a_gpu(target):
 @pytest.mark.parametrize("target", [H200])
 def test_no_step_of_the_published_autocomplete_writes_a_weight_matrix(target):
     dataset = timed._random_dataset(5000, 200, 64)
-    network = model.build("lstm", 2, 600, dataset.classes)
+    network = model.build(registry.CELLS["lstm"], 2, 600, dataset.classes)
     experiment = Autocomplete(network, dataset, 1000, 64, num_evals=1)
     group = lanes.Group("training", experiment, (0,))
     loops = compiled(ahead.target(target), group, "train").loops

@@ -341,7 +341,7 @@ def test_a_timed_chunk_advances():
 
 def test_published_models_begin_at_the_logarithm_of_their_classes():
     """A network of the published size, on one window: ln 16386 = 9.704 within 1 %."""
-    network = model.build("lstm", 2, 600, 16386)
+    network = model.build(registry.CELLS["lstm"], 2, 600, 16386)
     variables = jax.jit(lambda key: networks.initialize(network, key))(
         jax.random.key(0)
     )

@@ -43,7 +43,7 @@ def autocomplete():
     letters = np.frombuffer(" ".join(words).encode(), np.uint8)
     text = windows.build(np.where(letters == 32, 0, letters - 96).astype(np.uint8), 40)
     dataset = data.make_dataset(text)
-    network = model.build("lstm", 2, 24, dataset.classes)
+    network = model.build(registry.CELLS["lstm"], 2, 24, dataset.classes)
     return Autocomplete(network, dataset, 20, batch=8), "_train"
 
 

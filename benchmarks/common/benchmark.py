@@ -35,6 +35,10 @@ class Config(Protocol):
     def axes(self) -> Mapping[str, Sequence[Any]]:
         """What the run is made over. A later run may extend the axes of its folder."""
 
+    @property
+    def own_cells(self) -> Mapping[str, Mapping[str, Any]]:
+        """Digest and options of a user's cells; see `cells.registry.describe_own`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
@@ -45,7 +49,7 @@ class Benchmark:
       about: what the binary measures; `--help` begins with it.
       options: dataclass whose settings are the benchmark's flags.
       configure: makes the config from the flags on the command line, by name, among
-        them `smoke`. Raises `settings.SettingError`.
+        them `smoke`; `own` are those of a user's cells. Raises `settings.SettingError`.
       parts: the independent parts of a run, cut for so many processes.
       part: what a part is called, such as "shape".
       row_id: the keys that tell a row from all others of a run.

@@ -29,7 +29,8 @@ class Command:
 
     `options` maps a title of `--help` to the dataclass whose settings are the flags.
     `words` are the names of the arguments that are no flags. `run` gets what stands on
-    the command line, by name, and returns the exit status.
+    the command line, by name, and returns the exit status. `more` gives further options
+    that what stands there brings with it.
     """
 
     name: str
@@ -38,14 +39,20 @@ class Command:
     run: Callable[[dict[str, Any]], int | None]
     words: tuple[str, ...] = ()
     presets: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    more: Callable[[Sequence[str]], Mapping[str, type]] = lambda argv: {}
+
+    def sections(self, argv: Sequence[str]) -> dict[str, type]:
+        """All options that the command has on this command line."""
+        return {**self.options, **self.more(argv)}
 
     @property
     def usage(self) -> str:
         return " ".join([program(self.name), *self.words, "[flags]"])
 
-    @property
-    def help(self) -> str:
-        return flags_lib.help_text(self.usage, self.about, self.options, self.presets)
+    def help(self, argv: Sequence[str] = ()) -> str:
+        """What --help prints."""
+        sections = self.sections(argv)
+        return flags_lib.help_text(self.usage, self.about, sections, self.presets)
 
 
 def start(command: Command, argv: Sequence[str] | None = None) -> NoReturn:
@@ -54,9 +61,6 @@ def start(command: Command, argv: Sequence[str] | None = None) -> NoReturn:
     Exit status: 0 done, 1 failed, 2 wrong usage, 75 preempted, 130 interrupted.
     """
     argv = sys.argv if argv is None else argv
-    if {"--help", "-help", "-h"} & set(argv[1:]):
-        show(command.help)
-        sys.exit(0)
     sys.exit(_checked(command, argv) or 0)
 
 
@@ -85,6 +89,9 @@ def _checked(command: Command, argv: Sequence[str]) -> int | None:
     warnings.formatwarning = lambda message, *_, **__: f"{command.name}: {message}\n"
     before = _handle_signals()
     try:
+        if {"--help", "-help", "-h"} & set(argv[1:]):
+            show(command.help(argv))
+            return 0
         given = _parse(command, argv)
         compile_cache.keep()
         return command.run(given)
@@ -120,7 +127,7 @@ def _parse(command: Command, argv: Sequence[str]) -> dict[str, Any]:
     jax.config.parse_flags_with_absl()
     try:
         rest = flags.FLAGS(list(argv), known_only=True)
-        return flags_lib.parse(rest, command.words, *command.options.values())
+        return flags_lib.parse(rest, command.words, *command.sections(rest).values())
     except (ValueError, TypeError, OSError) as error:
         raise flags.Error(str(error)) from None
 

@@ -2,13 +2,15 @@
 
 import contextlib
 import dataclasses
+import functools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from etils import epath
 
 from rnnjax import settings
+from rnnjax.cells import own, registry
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.runner import Part, ProcessSlice, unfinished
 from rnnjax.results import files, rows
@@ -30,6 +32,33 @@ from .benchmark import NOT_RECORDED, Benchmark, RunOptions
 from .execute import execute
 
 
+def own_options(benchmark: Benchmark, argv: Sequence[str]) -> dict[str, type]:
+    """The options of the user's cells that a command line names.
+
+    Raises `settings.SettingError` for a name that is no cell.
+    """
+    names = list(_own_cells(argv))
+    taken = {
+        field.name
+        for options in (benchmark.options, RunOptions)
+        for field in settings.fields(options)
+    }
+    try:
+        options = registry.own_options(names, taken)
+    except ValueError as error:
+        name = ",".join(names)
+        raise settings.SettingError("cell", name, str(error), own.ALLOWED) from None
+    return {f"Options of {', '.join(names)}": options} if names else {}
+
+
+def _own_cells(argv: Sequence[str]) -> Iterator[str]:
+    for word, after in zip(argv, [*argv[1:], ""]):
+        flag, given, value = word.partition("=")
+        if flag in ("--cell", "-cell"):
+            names = (value if given else after).split(",")
+            yield from (name.strip() for name in names if ":" in name)
+
+
 def command_of(benchmark: Benchmark) -> command.Command:
     """The benchmark as a command."""
     return command.Command(
@@ -38,6 +67,7 @@ def command_of(benchmark: Benchmark) -> command.Command:
         options={"What is measured": benchmark.options, "How it is run": RunOptions},
         presets=benchmark.presets,
         run=lambda given: run(benchmark, given),
+        more=functools.partial(own_options, benchmark),
     )
 
 
@@ -72,7 +102,10 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
 def configure(benchmark: Benchmark, given: Mapping[str, Any]) -> Any:
     """The config of flags, by name; flags of `RunOptions` but --smoke have no part."""
     names = {field.name for field in settings.fields(benchmark.options)} | {"smoke"}
-    return benchmark.configure({k: v for k, v in given.items() if k in names})
+    others = names | {field.name for field in settings.fields(RunOptions)}
+    chosen = {k: v for k, v in given.items() if k in names}
+    own = {k: v for k, v in given.items() if k not in others}
+    return benchmark.configure(chosen | {"own": own} if own else chosen)
 
 
 def run_options(given: Mapping[str, Any]) -> RunOptions:
@@ -93,6 +126,7 @@ def _folder(benchmark: Benchmark, config: Any, options: RunOptions) -> Folder:
         row_id=benchmark.row_id,
         keys=benchmark.schema,
         details=benchmark.details(config),
+        own_cells=config.own_cells,
     )
     try:
         return Folder(open_path(out_dir), run, options.overwrite)

@@ -10,7 +10,7 @@ from rnnjax.results.folder import Description, Folder
 from rnnjax.results.schema import Row
 
 from . import errors, flags, main
-from .benchmark import Benchmark, RunOptions
+from .benchmark import Benchmark
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +27,14 @@ class Run:
         for command in self.folder.config["commands"]:
             words = [word for word in shlex.split(command) if word.startswith("--")]
             argv = [self.benchmark.name, *words]
-            given = flags.parse(argv, (), self.benchmark.options, RunOptions)
-            yield main.configure(self.benchmark, given)
+            sections = main.command_of(self.benchmark).sections(argv)
+            given = flags.parse(argv, (), *sections.values())
+            config = main.configure(self.benchmark, given)
+            for cell, now in config.own_cells.items():
+                if self.folder.config["own_cells"].get(cell) != now:
+                    problem = f"the source file of {cell} has changed since"
+                    raise files.FolderError(problem, "the cell as it was then")
+            yield config
 
 
 def open_run(path: str, benchmarks: Mapping[str, Benchmark]) -> Run:
@@ -53,6 +59,7 @@ def open_run(path: str, benchmarks: Mapping[str, Benchmark]) -> Run:
             row_id=benchmark.row_id,
             keys=benchmark.schema,
             details=details,
+            own_cells=config.get("own_cells", {}),
         )
         opened = Folder(folder, run)
         return Run(benchmark, opened, opened.known())

@@ -59,9 +59,7 @@ SMOKE: dict[str, Any] = {
 class Options:
     """The flags. None stands for the value of the preset, see `PRESETS`."""
 
-    cell: tuple[str, ...] = setting(
-        ("gru",), "Cells.", choices=registry.CELLS, all_choices=True
-    )
+    cell: tuple[str, ...] = registry.cell_setting(("gru",))
     hidden_sizes: tuple[int, ...] | None = setting(
         None, "Numbers of units.", high=MAX_UNITS
     )
@@ -155,7 +153,8 @@ class Config:
 
     `text` is the source of the text, `sha256` that of the reduced text. `layers` None
     stands for the layers as published, see `shapes`. With `connectivity_windows` 0 no
-    connectivity is computed. `start` is what `starts.resolve` gives.
+    connectivity is computed. `start` is what `starts.resolve` gives, `own` the options
+    of a user's cells (see `registry.own_options`).
     """
 
     cells: tuple[str, ...]
@@ -173,10 +172,16 @@ class Config:
     connectivity_windows: int
     precision: str
     start: dict[str, Any]
+    own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        return f"{self.text.replace('/', '-')}/{'+'.join(self.cells)}"
+        cells = "+".join(map(registry.file_name, self.cells))
+        return f"{self.text.replace('/', '-')}/{cells}"
+
+    @property
+    def own_cells(self) -> dict[str, dict[str, Any]]:
+        return registry.describe_own(self.cells, self.own)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -219,7 +224,9 @@ class Config:
     def network(self, shape: Shape) -> networks.Network:
         init = self.start["embedding_init"]
         return model.build(
-            *shape,
+            registry.find(shape.cell, self.own),
+            shape.layers,
+            shape.hidden_size,
             self.dataset.classes,
             embedding_init=init and INITIALIZERS[init],
             **starts.of_cell(self.start, shape.cell),
@@ -241,7 +248,7 @@ def configure(given: Mapping[str, Any]) -> Config:
         or its training windows do not fill a batch.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    smoke = given.pop("smoke", False)
+    smoke, own = given.pop("smoke", False), given.pop("own", {})
     Options(**given)  # raises for an unknown preset, which has no values to merge
     preset = SMOKE if smoke else PRESETS[given.get("preset", "small")]
     if "updates" in given and "epochs" in given:
@@ -274,6 +281,7 @@ def configure(given: Mapping[str, Any]) -> Config:
         connectivity_windows=connectivity_windows,
         precision=options.precision,
         start=starts.resolve(options.preset, vars(options)),
+        own=own,
     )
 
 

@@ -1,13 +1,14 @@
 """The network: it reads the characters of a window and names a word at each of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
 from rnnjax import networks
 from rnnjax.autocomplete import softmax
-from rnnjax.cells import registry
 from rnnjax.cells.cell import Variables
 from rnnjax.cells.initializers import Initializer
 from rnnjax.text import windows
@@ -16,7 +17,7 @@ LETTERS = windows.CHARACTERS - 1  # classes of characters that are read: all but
 
 
 def build(
-    cell: str,
+    make_cell: Callable[..., nn.Module],
     layers: int,
     hidden_size: int,
     classes: int,
@@ -25,10 +26,11 @@ def build(
 ) -> networks.Network:
     """An embedding of characters, `layers` cells, and a read-out to classes of words.
 
-    The embedding has as many numbers as a layer has units, and cells have `options`.
+    The embedding has as many numbers as a layer has units. A cell is
+    `make_cell(hidden_size=hidden_size, **options)`.
     """
     return networks.Network(
-        networks.build(registry.CELLS[cell], hidden_size, layers, **options),
+        networks.build(make_cell, hidden_size, layers, **options),
         embedding=(LETTERS, hidden_size),
         embedding_init=embedding_init,
         outputs=classes,

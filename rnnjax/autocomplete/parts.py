@@ -8,6 +8,7 @@ from rnnjax.autocomplete.config import Config
 from rnnjax.autocomplete.experiment import Autocomplete
 from rnnjax.autocomplete.schema import ROW_ID
 from rnnjax.autocomplete.summary import Shape
+from rnnjax.cells import registry
 from rnnjax.engine.grid import GridPart
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.runner import Runner, split_seeds
@@ -35,7 +36,7 @@ def _part(config: Config, shape: Shape, seeds: tuple[int, ...]) -> GridPart:
         make=functools.partial(make_experiment, config, shape),
         group_cost=functools.partial(_cost, config.network(shape)),
         programs=frozenset((kind, shape) for kind in kinds),
-        file_name=f"{cell}-h{hidden_size}-l{layers}",
+        file_name=f"{registry.file_name(cell)}-h{hidden_size}-l{layers}",
     )
 
 

@@ -6,6 +6,7 @@ from rnnjax import networks
 from rnnjax.autocomplete.config import Config
 from rnnjax.autocomplete.experiment import lane_state
 from rnnjax.autocomplete.summary import Shape
+from rnnjax.cells import registry
 from rnnjax.cells.cell import Variables
 from rnnjax.engine import lanes
 from rnnjax.results import networks as networks_on_disk
@@ -16,7 +17,8 @@ DESCRIBED = ("cell", "hidden_size", "layers", "seed", "classes")
 
 def network_folder(folder: epath.Path, row: Row) -> epath.Path:
     """Where the network of a row is saved."""
-    name = f"{row['cell']}-n{row['hidden_size']}-l{row['layers']}-s{row['seed']}"
+    cell = registry.file_name(row["cell"])
+    name = f"{cell}-n{row['hidden_size']}-l{row['layers']}-s{row['seed']}"
     return folder / "networks" / name
 
 

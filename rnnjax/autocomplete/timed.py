@@ -8,6 +8,7 @@ import numpy as np
 from rnnjax.autocomplete import model, softmax
 from rnnjax.autocomplete.data import Dataset, make_dataset
 from rnnjax.autocomplete.experiment import UPDATES_PER_CHUNK, Autocomplete
+from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.timed import Timed
@@ -49,7 +50,7 @@ def _group(
     cell: str, units: int, words: int, steps: int, batch: int, count: int
 ) -> lanes.Group:
     dataset = _random_dataset(words, steps, batch)
-    network = model.build(cell, 1, units, dataset.classes)
+    network = model.build(registry.CELLS[cell], 1, units, dataset.classes)
     experiment = Autocomplete(network, dataset, UPDATES, batch, num_evals=1)
     return lanes.Group("timed", experiment, tuple(range(count)))
 

@@ -38,6 +38,7 @@ class Config:
       plan: how much each search tries.
       searches: number of searches at each point.
       learn_carry: whether initial states are learned.
+      own: the options of a user's cells; see `registry.own_options`.
     """
 
     task_name: str
@@ -53,11 +54,16 @@ class Config:
     plan: Plan
     searches: int = 1
     learn_carry: bool = False
+    own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Name of the run folder: the task and the cells."""
-        return f"{self.task_name}/{'+'.join(self.cells)}"
+        return f"{self.task_name}/{'+'.join(map(registry.file_name, self.cells))}"
+
+    @property
+    def own_cells(self) -> dict[str, dict[str, Any]]:
+        return registry.describe_own(self.cells, self.own)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def configure(given: Mapping[str, Any]) -> Config:
     Raises `SettingError` for a value or a combination that is not allowed.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    smoke = given.pop("smoke", False)
+    smoke, own = given.pop("smoke", False), given.pop("own", {})
     base = options.Options(**given)
     _check_combinations(given, base.task, base.cell, smoke)
     preset = presets.SMOKE if smoke else base.preset
@@ -135,6 +141,7 @@ def configure(given: Mapping[str, Any]) -> Config:
         ),
         searches=base.searches,
         learn_carry=bool(values.get("learn_carry")),
+        own=own,
     )
 
 
@@ -155,11 +162,8 @@ def _check_combinations(
         if tasks and task not in tasks:
             problem, allowed = f"not an option of --task={task}", ", ".join(tasks)
             raise SettingError(name, given[name], problem, f"with --task={allowed}")
-    with_bias = [cell for cell in cells if "keep_bias" in registry.options(cell)]
-    if "keep_bias" in given and not with_bias:
-        problem = f"not an option of --cell={settings.text(cells)}"
-        allowed = "a cell with one, as gru"
-        raise SettingError("keep_bias", given["keep_bias"], problem, allowed)
+    for name in ("keep_bias", "recurrent_init", "learn_carry"):
+        registry.check_option(name, given.get(name), cells)
 
 
 def _task(name: str, values: Mapping[str, Any]) -> Task:

@@ -10,8 +10,8 @@ from typing import Any
 from rnnjax import settings
 from rnnjax.capacity import presets
 from rnnjax.capacity.search import MAX_SEARCHES, SEEDS_PER_ROUND
+from rnnjax.cells import registry
 from rnnjax.cells.initializers import INITIALIZERS
-from rnnjax.cells.registry import CELLS
 from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.settings import Field, Range, setting
 from rnnjax.tasks.registry import TASKS
@@ -25,9 +25,7 @@ class SearchOptions:
     """The options of all tasks. None is the default of the preset or the task."""
 
     task: str = setting("parameters", "Task.", choices=tuple(TASKS))
-    cell: tuple[str, ...] = setting(
-        ("rnn_tanh",), "Cells.", choices=tuple(CELLS), all_choices=True
-    )
+    cell: tuple[str, ...] = registry.cell_setting(("rnn_tanh",))
     budgets: tuple[int, ...] | None = setting(
         None,
         "Numbers of parameters; a network has the most units that fit.",

@@ -40,7 +40,9 @@ class Point:
     @property
     def file_name(self) -> str:
         """How the names of its files begin, such as rnn_tanh-1-5-60."""
-        return "-".join(str(value) for value in self.id if value not in (None, OWN))
+        cell, *rest = self.id
+        words = [registry.file_name(cell), *rest]
+        return "-".join(str(value) for value in words if value not in (None, OWN))
 
     @property
     def gains(self) -> tuple[str, ...]:
@@ -58,10 +60,10 @@ def points(config: Config) -> Iterator[Point]:
         config.budgets or config.hidden_sizes,
     ):
         task = at_steps(config.task, steps)
-        make = registry.CELLS[cell]
-        if recurrent_init != OWN:
+        make = registry.find(cell, config.own)
+        if recurrent_init != OWN and "recurrent_init" in registry.options(cell):
             make = functools.partial(make, recurrent_init=INITIALIZERS[recurrent_init])
-        if config.learn_carry:
+        if config.learn_carry and "learn_carry" in registry.options(cell):
             make = functools.partial(make, learn_carry=True)
         if config.budgets:
             network, budget = _largest(cell, make, task, size, layers), size
@@ -69,14 +71,20 @@ def points(config: Config) -> Iterator[Point]:
             network = _network(make, task, size, layers)
             budget = networks.parameter_count(network, task.input_size)
         space = {
-            name: r
-            for name, r in config.space.items()
-            if name != "keep_bias" or name in registry.options(cell)
+            name: r for name, r in config.space.items() if _has(network, cell, name)
         }
         if task.searches_samples and "samples" not in space:
             space["samples"] = task.samples_range(budget)
         about = labels(network, task, cell, budget, recurrent_init)
         yield Point(network, task, space, about)
+
+
+def _has(network: networks.Network, cell: str, name: str) -> bool:
+    """Whether the network has this hyperparameter, as each training has."""
+    if name == "keep_bias":
+        return name in registry.options(cell)
+    of_cells = ("kernel_gain", "recurrent_gain")
+    return name not in of_cells or hasattr(network.layers[0], name)
 
 
 def at_steps(task: Task, steps: int | None) -> Task:

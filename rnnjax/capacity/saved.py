@@ -11,6 +11,7 @@ from etils import epath
 from rnnjax.capacity import points, search
 from rnnjax.capacity.config import Config
 from rnnjax.capacity.schema import OWN
+from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.results import networks
 from rnnjax.results.schema import Row
@@ -39,14 +40,16 @@ def _name(row: Row) -> str:
     init = "" if row["recurrent_init"] == OWN else f"-{row['recurrent_init']}"
     steps = f"-t{row['steps']}" if row["steps"] else ""
     shape = f"n{row['hidden_size']}-l{row['layers']}{steps}"
-    return f"{row['cell']}{init}-{shape}-s{row['seed']}"
+    return f"{registry.file_name(row['cell'])}{init}-{shape}-s{row['seed']}"
 
 
 def describe(config: Config, row: Row) -> dict[str, Any]:
     """What it takes to build the network of a row again."""
     task = points.at_steps(config.task, row["steps"])
     keys = ("cell", "recurrent_init", "hidden_size", "layers", "seed")
+    own = registry.describe_own([row["cell"]], config.own)
     return {key: row[key] for key in keys} | {
+        "own": own.get(row["cell"], {}),
         "task": config.task_name,
         "task_settings": task.description(),
         "learn_carry": config.learn_carry,

@@ -186,6 +186,22 @@ def initialize(cell: nn.Module, key: jax.Array, input_size: int) -> Variables:
     return core.unfreeze(nn.init(first_step, cell)(key, jnp.zeros(input_size)))
 
 
+def reads_inputs(cell: nn.Module) -> bool:
+    """Whether a step depends on the number of inputs: on x itself, not on W x + b."""
+
+    def step_reads(input_size: int) -> Any:
+        x, key = jnp.zeros(input_size), jax.random.key(0)
+
+        def shapes() -> Any:
+            variables = initialize(cell, key, input_size)
+            z = cell.apply(variables, x, method="project")
+            return z, split_parameters(cell, variables, input_size)[1]
+
+        return jax.eval_shape(shapes)
+
+    return step_reads(1) != step_reads(2)
+
+
 def split_parameters(
     cell: nn.Module, variables: Variables, input_size: int
 ) -> tuple[Variables, Variables]:

@@ -1,22 +1,24 @@
 """All cells by name, and their options.
 
 A new cell is a file beside this one and an entry in `CELLS`; tests cover every entry.
+Where the name of a cell is asked for, `module:Class` names one that is written
+elsewhere; see `own`.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from rnnjax.cells import gru, linear, lstm, mgu, rnn, slstm, ugrnn
+from rnnjax.cells import gru, linear, lstm, mgu, own, rnn, slstm, ugrnn
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.initializers import INITIALIZERS
-from rnnjax.settings import SettingError
+from rnnjax.settings import MAX_INT, SettingError, setting
 
 _rectified = functools.partial(rnn.RNN, activation=jax.nn.relu)
 # These cells have no recurrent weights, so recurrent_init and recurrent_gain are not
@@ -88,12 +90,76 @@ NAMED_OPTIONS: dict[str, Mapping[str, Callable]] = {
 TRACED_OPTIONS = frozenset({"kernel_gain", "recurrent_gain", "keep_bias", "reset_bias"})
 
 
+def find(name: str, values: Mapping[str, Any] = {}) -> Callable[..., Any]:
+    """What makes the cell called `name`: `make(hidden_size=..., **options)`.
+
+    `values` are those of `own_options`. Raises ValueError for a name that is no cell.
+    """
+    if name in CELLS:
+        return CELLS[name]
+    given = {k: v for k, v in values.items() if k in _numbers(name)}
+    return functools.partial(own.find(name).make, **given)
+
+
+def file_name(name: str) -> str:
+    """The name of a cell as a part of file names."""
+    return name.replace(":", ".")
+
+
+def cell_setting(default: Any) -> Any:
+    """The setting of names of cells: those in `CELLS`, and `module:Class`."""
+    other = own.find, own.ALLOWED
+    return setting(default, "Cells.", choices=CELLS, all_choices=True, other=other)
+
+
+def _numbers(name: str) -> dict[str, Any]:
+    """The attributes of a user's cell that are numbers, words, or true or false.
+
+    Those that other cells have, too, are not among them.
+    """
+    return {
+        option: default
+        for option, default in own.find(name).options.items()
+        if option not in OPTIONS and type(default) in (bool, int, float, str)
+    }
+
+
+def own_options(names: Sequence[str], taken: Collection[str]) -> type:
+    """A dataclass of the options that a user's cells alone have.
+
+    Those whose names are `taken` by other flags are left out. Raises ValueError for a
+    name that is no cell.
+    """
+    fields = {}
+    for name in names:
+        for option, default in _numbers(name).items():
+            if option not in taken:
+                low = -MAX_INT if type(default) is int else None
+                value = setting(default, f"Attribute of {name}.", low=low)
+                fields.setdefault(option, (option, type(default), value))
+    return dataclasses.make_dataclass("OwnOptions", fields.values(), frozen=True)
+
+
+def describe_own(
+    names: Sequence[str], values: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """The digest of the source and the options of those cells that are a user's."""
+    return {
+        name: {"sha256": own.find(name).sha256}
+        | {k: values.get(k, default) for k, default in _numbers(name).items()}
+        for name in names
+        if name not in CELLS
+    }
+
+
 def options(name: str) -> frozenset[str]:
     """The options of the cell called `name`, such as `keep_bias` or `activation`.
 
     An option that its entry in `CELLS` fixes is not one of them: `rnn_relu` has no
     `activation`.
     """
+    if name not in CELLS:
+        return frozenset(own.find(name).options)
     entry: Any = CELLS[name]
     fixed: Mapping[str, Any] = {}
     if isinstance(entry, functools.partial):

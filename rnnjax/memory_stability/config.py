@@ -72,12 +72,11 @@ class Config:
     """A run: one value each of most fields, and axes: cell, sizes, layers, numbers of
     the cell, the scale of inputs, and seeds.
 
-    Every field is the flag of the same name. Raises `SettingError` for a bad value.
+    Every field but `own`, the options of a user's cells, is the flag of the same name.
+    Raises `SettingError` for a bad value.
     """
 
-    cell: tuple[str, ...] | None = setting(
-        None, "Cells.", choices=registry.CELLS, all_choices=True
-    )
+    cell: tuple[str, ...] | None = registry.cell_setting(None)
     input_sizes: tuple[int, ...] = setting(SIZES, "Input sizes.", high=MAX_UNITS)
     hidden_sizes: tuple[int, ...] | None = setting(
         None, "Numbers of units.", high=MAX_UNITS
@@ -130,6 +129,7 @@ class Config:
     network: str | None = setting(
         None, "Run folder of benchmarks.capacity: measure its trained networks."
     )
+    own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         validate(self)
@@ -163,12 +163,16 @@ class Config:
         return trained.find(self.network, self.cell) if self.network else []
 
     @property
+    def own_cells(self) -> dict[str, dict[str, Any]]:
+        return registry.describe_own(self.cells, self.own)
+
+    @property
     def seed_list(self) -> tuple[int, ...]:
         return tuple(range(self.first_seed, self.first_seed + self.seeds))
 
     @property
     def name(self) -> str:
-        return "+".join(self.cells)
+        return "+".join(map(registry.file_name, self.cells))
 
     @property
     def options(self) -> dict[str, Any]:
@@ -203,7 +207,7 @@ class Config:
         A number that is not given has the cell's own value. All have the digits that
         rows have, which rows are found by.
         """
-        given, module = self.cell_options(cell), registry.CELLS[cell](hidden_size=1)
+        given, module = self.cell_options(cell), registry.find(cell)(hidden_size=1)
         values = {"input_scale": self.input_scale} | {
             name: given.get(name, (getattr(module, name),))
             for name in CELL_NUMBERS

@@ -15,6 +15,7 @@ import numpy as np
 from flax import linen as nn
 
 from rnnjax import networks
+from rnnjax.cells import cell as cell_lib
 from rnnjax.cells import registry
 from rnnjax.engine.lanes import Group
 from rnnjax.engine.runner import RowId, Runner
@@ -89,17 +90,34 @@ class Part:
 
     def groups(self, missing: Sequence[int]) -> Iterator[Group]:
         """The lanes with these indices, as many at once as fit `GROUP_NUMBERS`."""
-        widest = max(point.input_size for point, _ in self.seeded)
         cell = self.make((self.seeded[0][0],)).cell
-        size = networks.parameter_count(cell, widest) + CHUNK * widest
-        count = -(-len(missing) // max(1, GROUP_NUMBERS // size))
-        for some in np.array_split(np.asarray(missing), count):
-            yield self._group([self.seeded[k] for k in some])
+        for lanes in self._alike(cell, missing):
+            widest = max(self.seeded[k][0].input_size for k in lanes)
+            size = networks.parameter_count(cell, widest) + CHUNK * widest
+            count = -(-len(lanes) // max(1, GROUP_NUMBERS // size))
+            for some in np.array_split(np.asarray(lanes), count):
+                yield self._group([self.seeded[k] for k in some])
+
+    def _alike(self, cell: nn.Module, lanes: Sequence[int]) -> Iterator[list[int]]:
+        """Lanes that one program can advance: all, unless a step reads inputs itself.
+
+        Then only those of one number of inputs are alike.
+        """
+        if not cell_lib.reads_inputs(cell):
+            yield list(lanes)
+            return
+
+        def inputs(lane: int) -> int:
+            return self.seeded[lane][0].input_size
+
+        for _, same in itertools.groupby(sorted(lanes, key=inputs), inputs):
+            yield list(same)
 
     def _group(self, seeded: Sequence[Seeded]) -> Group:
         """A group whose name depends on its lanes: a run may be extended by others."""
         cell, layers, hidden_size = self.network
-        label = cell if self.weights == FRESH else f"{cell}-{self.weights}"
+        label = registry.file_name(cell)
+        label += "" if self.weights == FRESH else f"-{self.weights}"
         ids = repr([self._id(*lane) for lane in seeded])
         digest = hashlib.sha256(ids.encode()).hexdigest()[:8]
         lanes = f"{len(seeded)}-lanes-{digest}"
@@ -197,7 +215,10 @@ def _units(config: Config, cell: str, layers: int, input_size: int) -> int:
 def _module(config: Config, cell: str, layers: int, hidden_size: int) -> nn.Module:
     """The network of a shape; its numbers are those of the points."""
     return networks.build(
-        registry.CELLS[cell], hidden_size, layers, **_static_options(config, cell)
+        registry.find(cell, config.own),
+        hidden_size,
+        layers,
+        **_static_options(config, cell),
     )
 
 
@@ -233,7 +254,7 @@ def resolved_options(config: Config) -> dict[str, dict[str, Any]]:
     """The options of each cell, by name, for config.json; numbers are axes."""
     out = {}
     for cell in config.cells if not config.network else ():
-        module = registry.CELLS[cell](hidden_size=1, **_static_options(config, cell))
+        module = _module(config, cell, 1, 1)
         values = registry.option_values(module)
         out[cell] = {k: v for k, v in values.items() if k not in CELL_NUMBERS}
     return {"options": out}

@@ -309,8 +309,8 @@ def _every_projection(cell: nn.Module, input_sizes: tuple[int, ...]) -> Any:
 def _padded(variables: Variables, shapes: dict[Any, tuple[int, ...]]) -> Variables:
     """Weights with zeros up to these shapes, by path; all zeros if there are none."""
     flat, out = flatten_dict(variables), {}
-    dtype = jax.tree.leaves(variables)[0].dtype
     for path, shape in shapes.items():
+        dtype = next(iter(flat.values())).dtype
         leaf = flat.get(path, jnp.zeros((0,) * len(shape), dtype))
         pad = [(0, size - n) for n, size in zip(leaf.shape, shape)]
         out[path] = jnp.pad(leaf, pad)

@@ -50,7 +50,11 @@ class TrainedNetwork:
         options: dict[str, Any] = {"learn_carry": about.get("learn_carry", False)}
         if about.get("recurrent_init", OWN) != OWN:
             options["recurrent_init"] = INITIALIZERS[about["recurrent_init"]]
-        make_cell = registry.CELLS[about["cell"]]
+        own = about.get("own", {})
+        if own != registry.describe_own([about["cell"]], own).get(about["cell"], {}):
+            problem = f"the source file of {about['cell']} has changed"
+            raise files.FolderError(problem, "the cell as it was trained")
+        make_cell = registry.find(about["cell"], own)
         cell = networks.build(
             make_cell, about["hidden_size"], about["layers"], **options
         )
@@ -96,8 +100,12 @@ def find(run_folder: str, cells: Sequence[str] | None) -> list[TrainedNetwork]:
 
 def _read(folder: epath.Path) -> TrainedNetwork:
     about = saved_networks.describe(folder)
-    if about.get("cell") not in registry.CELLS or about.get("task") not in TASKS:
+    if not isinstance(about.get("cell"), str) or about.get("task") not in TASKS:
         raise files.FolderError(f"{folder} is no trained network", ALLOWED)
+    try:
+        registry.find(about["cell"])
+    except ValueError as error:
+        raise files.FolderError(f"{about['cell']}: {error}", ALLOWED) from None
     return TrainedNetwork(folder, about)
 
 

@@ -42,7 +42,8 @@ class Description:
     """What a folder holds: a benchmark, its settings (one value each) and its axes.
 
     `row_id` are the keys that tell a row from all others, by which rows are sorted;
-    `keys` is the schema of rows; `details` go into config.json as they are.
+    `keys` is the schema of rows; `details` go into config.json as they are. `own_cells`
+    says what a user's cells are, by name.
     """
 
     benchmark: str
@@ -51,6 +52,7 @@ class Description:
     row_id: tuple[str, ...]
     keys: schema.Schema
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    own_cells: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Folder:
@@ -72,6 +74,7 @@ class Folder:
             "settings": dict(run.settings),
             "axes": {name: list(values) for name, values in run.axes.items()},
             "row_id": list(run.row_id),
+            "own_cells": dict(run.own_cells),
             "commands": [],
             "invocations": [],
             **run.details,
@@ -114,6 +117,15 @@ class Folder:
                 words = f"{key}={settings_lib.text(was)}, not {settings_lib.text(now)}"
                 allowed = "the same settings, another --out_dir, or --overwrite"
                 raise files.FolderError(f"it holds a run with {words}", allowed)
+        own_cells = old.get("own_cells", {})
+        for cell, now in new["own_cells"].items():
+            was = own_cells.get(cell, now)
+            if was != now:
+                differs = ", ".join(key for key in now if now[key] != was.get(key))
+                words = differs.replace("sha256", "source file")
+                allowed = "the same cell, another --out_dir, or --overwrite"
+                raise files.FolderError(f"its {cell} has another {words}", allowed)
+        new["own_cells"] |= own_cells
         new["commands"], new["invocations"] = old["commands"], old["invocations"]
         for name, values in new["axes"].items():
             every = {*values, *old["axes"].get(name, [])}
