@@ -3,10 +3,12 @@
 Their step reads the input itself: `project` gives it as it is.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from rnnjax.cells.cell import Carry
@@ -14,7 +16,7 @@ from rnnjax.cells.cell import Carry
 # init(key, input_size, hidden_size) -> (parameters, carry); the carry, which is the
 # initial state, depends on hidden_size alone.
 Init = Callable[[jax.Array, int, int], tuple[Any, Any]]
-# step(parameters, carry, x [I]) -> (carry, y [H])
+# step(parameters, carry, x [I]) -> (carry, y [H]), of one sample
 Step = Callable[[Any, Any, jax.Array], tuple[Any, jax.Array]]
 
 
@@ -50,7 +52,7 @@ class LinenCell(_Adapted):
 
     @property
     def hidden_size(self) -> int:
-        return self.inner.features  # type: ignore[attr-defined]
+        return self.inner.features
 
     def step(self, carry: Carry, x: jax.Array) -> tuple[Carry, jax.Array]:
         return self.inner(carry, x)
@@ -71,7 +73,16 @@ class FunctionCell(_Adapted):
         def draw(key: jax.Array) -> Any:
             return self.init_function(key, x.shape[-1], self.hidden_size)[0]
 
-        return self.step_function(self.param("weights", draw), carry, x)
+        batch = x.shape[:-1]
+        carry = jax.tree.map(
+            lambda leaf, start: jnp.broadcast_to(leaf, batch + start.shape),
+            carry,
+            self.initial_carry(),
+        )
+        step = functools.partial(self.step_function, self.param("weights", draw))
+        for _ in batch:
+            step = jax.vmap(step)
+        return step(carry, x)
 
     def initial_carry(self) -> Carry:
         return self.init_function(jax.random.key(0), 1, self.hidden_size)[1]
@@ -88,8 +99,9 @@ def adapt(cell: Any) -> Callable[..., nn.Module] | None:
             return cell
         if not issubclass(cell, nn.RNNCellBase):
             return None
+        make: Any = cell
         return lambda *, hidden_size, **options: LinenCell(
-            cell(features=hidden_size, **options)
+            make(features=hidden_size, **options)
         )
     if isinstance(cell, tuple) and len(cell) == 2 and all(map(callable, cell)):
         return lambda *, hidden_size: FunctionCell(hidden_size, *cell)

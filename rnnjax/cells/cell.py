@@ -7,6 +7,8 @@ that does:
     carry, y = cell.step(carry, z)   one time step; y [H] is the output
     carry    = cell.initial_carry()  the state before the first step
 
+A state of arrays `[H]` is that of one sample. All three take leading axes, too: `step`
+of a batch z `[B, ...]`, with a state `[B, H]` or one `[H]` that the batch shares.
 `project` takes a whole sequence as one product. The output y is what the next layer
 receives. `cell(carry, x)` is `step(carry, project(x))`, so every cell also works where
 Flax expects an `nn.RNNCellBase`. Weights are kept in submodules, so that Flax reports

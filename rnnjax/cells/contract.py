@@ -43,26 +43,42 @@ def check(make: Callable[..., nn.Module]) -> None:
     bad = [t for t in range(STEPS) if not np.all(np.isfinite(first[1][t]))]
     if bad:
         raise ContractError(f"its output is not finite after {bad[0] + 1} steps")
-    z = _tried("project of a sequence", lambda: _apply(cell, variables, x, "project"))
-    rows = [_apply(cell, variables, row, "project") for row in x]
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
-    if _shapes(z) != _shapes(stacked) or not _equal(z, stacked, close=True):
+    _check_leading_axes(cell, variables, x)
+
+
+def _check_leading_axes(cell: nn.Module, variables: Any, x: jax.Array) -> None:
+    """Compares a sequence with its steps, and a batch with its samples."""
+
+    def project(x: jax.Array) -> Any:
+        return cell.apply(variables, x, method="project")
+
+    def step(carry: Any, z: Any) -> Any:
+        return cell.apply(variables, carry, z, method="step")
+
+    z = _tried("project of a sequence", lambda: project(x))
+    if not _equal(z, jax.vmap(project)(x)):
         raise ContractError("project of a sequence is not that of its steps")
+    start = cell.apply(variables, method="initial_carry")
+    batch = _tried("step of a batch from one state", lambda: step(start, z))
+    each = jax.vmap(step, (None, 0))(start, z)
+    if _equal(batch, each):
+        batch = _tried("step of a batch", lambda: step(each[0], z))
+        each = jax.vmap(step)(each[0], z)
+    if not _equal(batch, each):
+        raise ContractError("step of a batch is not that of its samples")
 
 
 def _made(make: Callable[..., nn.Module]) -> nn.Module:
-    cell = _tried(
-        f"making it with hidden_size={UNITS}", lambda: make(hidden_size=UNITS)
-    )
-    missing = [name for name in PARTS if not hasattr(type(cell), name)]
-    missing = [name for name in missing if not hasattr(cell, name)]
-    if missing:
+    made = _tried(f"making {UNITS} units", lambda: make(hidden_size=UNITS))
+    cell: Any = made
+    known = {*dir(type(cell)), *vars(cell)}
+    if missing := [name for name in PARTS if name not in known]:
         raise ContractError(
             f"it has no {', '.join(missing)}: it may be derived from rnnjax.Cell"
         )
     if cell.hidden_size != UNITS:
         raise ContractError(f"its hidden_size is {cell.hidden_size}, not {UNITS}")
-    return cell
+    return made
 
 
 def _first_step(cell: nn.Module) -> cell_lib.Variables:
@@ -76,9 +92,7 @@ def _first_step(cell: nn.Module) -> cell_lib.Variables:
             raise ContractError(f"step returns {type(result).__name__}, not (carry, y)")
         before, after = _shapes(start), _shapes(result[0])
         if before != after:
-            raise ContractError(
-                f"its state is {before} before a step, {after} after it"
-            )
+            raise ContractError(f"its state is {before} before a step, {after} after")
         if not all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(start)):
             raise ContractError(f"its state is {before}, not float32 throughout")
         if _shapes(result[1]) != f"float32[{UNITS}]":
@@ -99,11 +113,7 @@ def _run(cell: nn.Module, variables: Any, x: jax.Array) -> Any:
         return cell.apply(variables, carry, z, method="step")
 
     start = cell.apply(variables, method="initial_carry")
-    return unroll.unroll(step, start, _apply(cell, variables, x, "project"))
-
-
-def _apply(cell: nn.Module, variables: Any, x: jax.Array, method: str) -> Any:
-    return cell.apply(variables, x, method=method)
+    return unroll.unroll(step, start, cell.apply(variables, x, method="project"))
 
 
 def _tried[T](part: str, function: Callable[[], T]) -> T:
@@ -123,7 +133,9 @@ def _shapes(tree: Any) -> str:
     return str(shapes).replace("'", "")
 
 
-def _equal(a: Any, b: Any, close: bool = False) -> bool:
-    compare = functools.partial(np.allclose, atol=1e-5, equal_nan=True)
-    same = compare if close else functools.partial(np.array_equal, equal_nan=True)
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two trees of arrays are alike but for rounding."""
+    if _shapes(a) != _shapes(b):
+        return False
+    same = functools.partial(np.allclose, atol=1e-5, equal_nan=True)
     return all(jax.tree.leaves(jax.tree.map(same, a, b)))

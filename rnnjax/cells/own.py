@@ -87,9 +87,8 @@ def _own(cell: Any, module: Any = None) -> Own:
             "step) of functions"
         )
     contract.check(make)
-    return Own(
-        make, _options(cell), _sha256(cell if isinstance(cell, type) else module)
-    )
+    written = cell if isinstance(cell, type) else module
+    return Own(make, _options(cell), _sha256(written))
 
 
 def _options(cell: Any) -> dict[str, Any]:

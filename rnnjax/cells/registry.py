@@ -130,7 +130,7 @@ def own_options(names: Sequence[str], taken: Collection[str]) -> type:
     Those whose names are `taken` by other flags are left out. Raises ValueError for a
     name that is no cell.
     """
-    fields = {}
+    fields: dict[str, tuple[str, type, Any]] = {}
     for name in names:
         for option, default in _numbers(name).items():
             if option not in taken:
@@ -178,7 +178,7 @@ def check_option(option: str, value: Any, cells: Sequence[str]) -> None:
     raise SettingError(option, value, problem, f"with {with_it}")
 
 
-def option_values(cell: Cell) -> dict[str, Any]:
+def option_values(cell: nn.Module) -> dict[str, Any]:
     """The values of a cell's options, fixed ones included, with functions by name."""
     values = {name: getattr(cell, name) for name in OPTIONS if hasattr(cell, name)}
     for name, table in NAMED_OPTIONS.items():

@@ -51,7 +51,7 @@ class GridPart:
     def group(self, missing: list[int]) -> Group:
         """The group of the seeds with these indices."""
         seeds = tuple(self.seeds[k] for k in missing)
-        shape = self.file_name or "-".join(map(str, self.shape))
+        shape = self.file_name or "-".join(map(str, self.shape)).replace(":", ".")
         name = f"{shape}-s{seeds[0]}-{seeds[-1]}"
         return Group(name, self.experiment, seeds, self.group_cost(len(seeds)))
 
