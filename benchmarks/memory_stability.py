@@ -8,10 +8,6 @@ the outputs agree, by each of several criteria.
     python -m benchmarks.memory_stability --cell=gru
 """
 
-import contextlib
-from contextlib import AbstractContextManager
-
-import jax
 from etils import epath
 
 from rnnjax.figures import memory_stability as figures
@@ -35,12 +31,6 @@ def _draw(config: config_lib.Config, rows: list[Row], folder: epath.Path) -> Non
     figures.draw(rows, folder)
 
 
-def _precision(config: config_lib.Config) -> AbstractContextManager[None]:
-    if config.dtype == "float64":
-        return jax.enable_x64(True)
-    return contextlib.nullcontext()
-
-
 BENCHMARK = Benchmark(
     name="memory_stability",
     about=__doc__ or "",
@@ -55,7 +45,7 @@ BENCHMARK = Benchmark(
     tables=tables.tables,
     draw=_draw,
     details=parts.resolved_options,
-    context=_precision,
+    context=config_lib.Config.context,
     timed=timed.timed,
 )
 

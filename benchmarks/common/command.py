@@ -128,6 +128,8 @@ def _parse(command: Command, argv: Sequence[str]) -> dict[str, Any]:
     try:
         rest = flags.FLAGS(list(argv), known_only=True)
         return flags_lib.parse(rest, command.words, *command.sections(rest).values())
+    except settings.SettingError:
+        raise
     except (ValueError, TypeError, OSError) as error:
         raise flags.Error(str(error)) from None
 

@@ -6,13 +6,10 @@ from rnnjax import networks
 from rnnjax.autocomplete import model
 from rnnjax.autocomplete.config import Config
 from rnnjax.autocomplete.experiment import Autocomplete
-from rnnjax.autocomplete.schema import ROW_ID
 from rnnjax.autocomplete.summary import Shape
 from rnnjax.cells import registry
 from rnnjax.engine.grid import GridPart
-from rnnjax.engine.mesh import Mesh
-from rnnjax.engine.runner import Runner, split_seeds
-from rnnjax.results.schema import Row
+from rnnjax.engine.runner import split_seeds
 
 
 def parts(config: Config, processes: int = 1) -> list[GridPart]:
@@ -66,17 +63,3 @@ def make_experiment(config: Config, shape: Shape) -> Autocomplete:
             "unigram_entropy": config.dataset.unigram_entropy,
         },
     )
-
-
-def measure(config: Config, mesh: Mesh | None = None) -> list[Row]:
-    """Trains and evaluates the networks of a config; the keys of rows are in `schema`.
-
-    Nothing is written. For example,
-
-        rows = measure(configure({"cell": ("gru", "lstm"), "epochs": 1}))
-    """
-    with config.context():
-        runner = Runner(ROW_ID, mesh or Mesh.local())
-        for part in parts(config):
-            part.run(runner)
-    return list(runner.known.values())

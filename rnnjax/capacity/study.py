@@ -111,7 +111,7 @@ class PointSearch:
         return [row for key, row in known.items() if key[: len(id)] == id]
 
 
-def parts(config: Config, processes: int) -> list[PointSearch]:
+def parts(config: Config, processes: int = 1) -> list[PointSearch]:
     """The searches of a run, whatever the number of processes: first one a point.
 
     Raises `SettingError` for a budget that is too small for one unit.

@@ -106,3 +106,8 @@ def adapt(cell: Any) -> Callable[..., nn.Module] | None:
     if isinstance(cell, tuple) and len(cell) == 2 and all(map(callable, cell)):
         return lambda *, hidden_size: FunctionCell(hidden_size, *cell)
     return None
+
+
+def adapt_made(cell: Any) -> nn.Module:
+    """The same of a cell that is made already: a cell of Flax is adapted."""
+    return cell if hasattr(cell, "step") else LinenCell(cell)

@@ -41,7 +41,9 @@ def find(name: str) -> Own:
     Raises ValueError, with what is wrong.
     """
     if name not in _named:
-        module_name, _, attribute = name.partition(":")
+        module_name, colon, attribute = name.partition(":")
+        if not colon:
+            raise ValueError(f"no such cell {name!r}")
         module = _imported(module_name)
         _named[name] = _own(_attribute(module, attribute), module)
     return _named[name]
@@ -50,10 +52,13 @@ def find(name: str) -> Own:
 def add(cell: Any) -> str:
     """Gives a cell a name that `find` knows; see `adapted.adapt` for what it may be.
 
+    It is the name of the class, or of the function that makes a step, with its module.
     Raises ValueError for what is no cell.
     """
-    name = getattr(cell, "__name__", "own")
-    _named[name] = _own(cell)
+    made = _own(cell)
+    named = cell if isinstance(cell, type) else cell[1]
+    name = f"{named.__module__}:{getattr(named, '__name__', 'step')}"
+    _named[name] = made
     return name
 
 

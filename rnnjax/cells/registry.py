@@ -140,6 +140,16 @@ def own_options(names: Sequence[str], taken: Collection[str]) -> type:
     return dataclasses.make_dataclass("OwnOptions", fields.values(), frozen=True)
 
 
+def check_own(names: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Raises SettingError for values of options that no user's cell among them has."""
+    known = [option for name in names if name not in CELLS for option in _numbers(name)]
+    for option, value in values.items():
+        if option not in known:
+            problem = f"not an option of {', '.join(names)}"
+            allowed = ", ".join(known) or "the options of the binary"
+            raise SettingError(option, value, problem, allowed)
+
+
 def describe_own(
     names: Sequence[str], values: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:

@@ -1,9 +1,13 @@
 """A run of memory stability as data: what is measured, and over what."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
+
+import jax
 
 from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
@@ -249,6 +253,12 @@ class Config:
             "seeds": self.seed_list,
             **{name: tuple(sorted(values)) for name, values in numbers.items()},
         }
+
+    def context(self) -> AbstractContextManager[None]:
+        """The context that lanes are computed in, with float64 if it is needed."""
+        if self.dtype == "float64":
+            return jax.enable_x64(True)
+        return contextlib.nullcontext()
 
     @property
     def measurement(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from flax import linen as nn
 
 from rnnjax import networks
+from rnnjax.cells import adapted
 from rnnjax.cells.cell import Variables
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
@@ -293,24 +294,42 @@ def measure(
     first_seed: int = 0,
     input_scale: float = 1.0,
     options: Mapping[str, float] | None = None,
+    steps: int = 100_000,
+    unique_steps: int = 1_000,
+    criteria: tuple[str, ...] = DEFAULT_CRITERIA,
+    dtype: str = "float32",
+    full: bool = False,
+    spectrum: bool = False,
+    weights: Mapping[int, Variables] | None = None,
+    inputs: Callable[[jax.Array, int], jax.Array] | None = None,
     mesh: Mesh | None = None,
-    **settings: Any,
 ) -> list[Row]:
-    """Measures the memory of a cell: one row a seed, with the keys of `schema.KEYS`.
+    """Measures the memory of one module: a row a seed, with the keys of `schema.KEYS`.
 
-    `cell` is a linen module with the contract of `rnnjax.cells.cell`. `input_scale` is
-    the standard deviation of its inputs, `options` are numbers such as `keep_bias` in
-    place of the cell's own, and `settings` are attributes of `Stability`, such as
-    `steps`. `results.rows.columns` turns the rows into arrays.
+    `cell` is a linen module with the contract of `rnnjax.cells.cell`, or a cell of
+    Flax. `input_scale` is the standard deviation of its inputs, `options` are numbers
+    such as `keep_bias` in place of the cell's own; the other arguments are attributes
+    of `Stability`. `rnnjax.measure.memory_stability` measures a grid of sizes.
 
     Raises ValueError for settings that leave nothing to measure, and ArithmeticError if
     the compiled program does not keep equal states equal.
     """
-    labels = {"benchmark": "memory_stability", "cell": type(cell).__name__}
     if seeds < 1:
         raise ValueError(f"need at least one seed, not {seeds}")
     every = tuple(range(first_seed, first_seed + seeds))
-    points = (Point(input_size, input_scale, options or {}),) * seeds
-    experiment = Stability(cell, points, **{"labels": labels, **settings})
+    name = type(cell).__name__
+    experiment = Stability(
+        adapted.adapt_made(cell),
+        points=(Point(input_size, input_scale, options or {}),) * seeds,
+        steps=steps,
+        unique_steps=unique_steps,
+        criteria=criteria,
+        dtype=dtype,
+        full=full,
+        spectrum=spectrum,
+        weights=weights,
+        inputs=inputs,
+        labels={"benchmark": "memory_stability", "cell": name},
+    )
     group = lanes.Group("measure", experiment, every)
     return lanes.run_group(group, mesh or Mesh.local()).rows
