@@ -11,6 +11,7 @@ import optax
 import pytest
 from etils import epath
 
+import rnnjax
 from rnnjax import networks, settings
 from rnnjax.autocomplete import config as config_lib
 from rnnjax.autocomplete import data, evaluation, model, parts, schema, timed
@@ -296,12 +297,12 @@ def test_options_are_checked_in_python_too(file):
 
 
 def test_rows_of_python_have_the_connectivity_and_fit_the_schema(file):
-    given = {"text": file, "hidden_sizes": (4,), "updates": 10, "batch": 4, "seeds": 2}
-    given |= {"max_eval_windows": 4}
+    given = {"text": file, "hidden_sizes": 4, "updates": 10, "batch": 4, "seeds": 2}
     keys = schema_lib.COMMON | schema.KEYS
     for windows_, expected in ((3, schema.KEYS.keys()), (None, None)):
         options = {"connectivity_windows": windows_, "connectivity": bool(windows_)}
-        rows = parts.measure(config_lib.configure(given | options))
+        options["max_eval_windows"] = 4
+        rows = rnnjax.measure.autocomplete("gru", **given, options=options)
         assert [row["seed"] for row in rows] == [0, 1]
         for row in rows:
             schema_lib.check(rows_lib.rounded(row), keys)

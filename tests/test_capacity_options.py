@@ -171,7 +171,7 @@ WRONG = {
     ),
     "no keep bias": (
         ["--cell=rnn_tanh", "--keep_bias=1"],
-        "--keep_bias=1: not an option of --cell=rnn_tanh; allowed: a cell with",
+        "--keep_bias=1: not an option of rnn_tanh; allowed: with ugrnn, ",
     ),
     "unknown cell": (
         ["--cell=x"],

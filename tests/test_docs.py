@@ -38,6 +38,7 @@ COMMANDS = {
         *(module.COMMAND for module in (merge, verify, timing, compare, peers)),
     )
 }
+OWN_CELL = re.compile(r"--cell=\w+:")  # in a file that is not here
 # Flags whose config needs a file, a folder or a download that is not here.
 UNAVAILABLE = ("network", "text")
 
@@ -48,10 +49,12 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def command_lines(code: str) -> list[list[str]]:
-    """The words of each `python -m benchmarks.X ...`, the name X first."""
+    """The words of each `python -m benchmarks.X ...` or `rnnjax X`, X first."""
     joined = re.sub(r"\\\n\s*", " ", code)
-    found = re.findall(r"python -m benchmarks\.([^\n&;|)]*)", joined)
-    return [shlex.split(words, comments=True) for words in found]
+    start = r"(?:python -m benchmarks\.|^rnnjax (?=\w))"
+    found = re.findall(start + r"([^\n&;|)]*)", joined, re.MULTILINE)
+    lines = [shlex.split(words, comments=True) for words in found]
+    return [line for line in lines if not OWN_CELL.search(" ".join(line))]
 
 
 def shown_commands() -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ ROOMS = (
     "text",
     "tasks",
     *EXPERIMENTS,
+    "measure",
     "figures",
 )
 # Parts of the library that read results: they import no JAX.

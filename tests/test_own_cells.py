@@ -1,8 +1,9 @@
 """Cells that a user brings along: by name, from Flax, and as plain functions."""
 
 import json
+import os
 import pathlib
-import shutil
+import re
 import sys
 
 import jax
@@ -17,6 +18,7 @@ from benchmarks import memory_stability, verify
 from rnnjax.cells import adapted, cell, own, registry
 from rnnjax.settings import SettingError
 
+FLAGS = re.MULTILINE | re.DOTALL
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 BROKEN = {
@@ -43,7 +45,8 @@ def forgotten(monkeypatch):
     """Forgets the modules and the folders of other tests. May be called again."""
 
     def forget():
-        monkeypatch.delitem(sys.modules, "ours", raising=False)
+        for name in ("ours", "oscillators", "plain"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
         own._named.clear()
 
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -113,7 +116,7 @@ def test_only_a_step_that_reads_its_inputs_depends_on_their_number():
 
 
 RUN = [
-    "--cell=ours:CoRNN,ours:PAIR",
+    "--cell=oscillators:CoRNN,plain:cell",
     "--input_sizes=1,2",
     "--hidden_sizes=2",
     "--seeds=1",
@@ -125,43 +128,51 @@ RUN = [
 
 
 @pytest.fixture
-def ours(command, forgotten):
-    """A module of cells in the current folder; returns its path."""
-    return pathlib.Path(shutil.copy(own_cells.__file__, "ours.py"))
+def documented(command, forgotten):
+    """The code of docs/own.md, in the current folder; returns the example's."""
+    page = (pathlib.Path(rnnjax.__file__).parents[1] / "docs/own.md").read_text()
+    for name, code in re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```$", page, FLAGS):
+        pathlib.Path(f"{name}.py").write_text(code)
+    sys.path.insert(0, os.getcwd())
+    return code
 
 
 def test_a_run_goes_on_and_is_verified_while_the_cell_is_the_same(
-    command, ours, forgotten
+    command, documented, forgotten
 ):
     assert command(memory_stability, *RUN, "--dt=0.2")[0] == 0
-    config = json.loads(pathlib.Path("run/config.json").read_text())
-    about = config["own_cells"]["ours:CoRNN"]
+    cells = json.loads(pathlib.Path("run/config.json").read_text())["own_cells"]
+    about = cells["oscillators:CoRNN"]
     assert (about["dt"], about["gamma"], len(about["sha256"])) == (0.2, 2.0, 64)
-    assert config["own_cells"]["ours:PAIR"] == {"sha256": about["sha256"]}
-    _, _, err = command(memory_stability, *RUN, "--dt=0.2")
-    assert "Nothing to do" in err
-    rows = rnnjax.read_rows("run")
-    assert {row["input_size"] for row in rows} == {1, 2}
+    assert list(cells["plain:cell"]) == ["sha256"]
+    assert "Nothing to do" in command(memory_stability, *RUN, "--dt=0.2")[2]
+    assert {row["input_size"] for row in rnnjax.read_rows("run")} == {1, 2}
     status, out, _ = command(verify, "run", "--sample=1")
     assert (status, out.splitlines()[-1]) == (0, "Nothing is wrong.")
     status, _, err = command(memory_stability, *RUN, "--dt=0.3")
-    assert status == 2 and "its ours:CoRNN has another dt; allowed" in err
+    assert status == 2 and "its oscillators:CoRNN has another dt; allowed" in err
 
-    ours.write_text(ours.read_text() + "\n# changed\n")
+    with open("oscillators.py", "a") as file:
+        file.write("# changed\n")
     forgotten()
     status, _, err = command(memory_stability, *RUN, "--dt=0.2")
-    assert status == 2 and "its ours:CoRNN has another source file; allowed" in err
+    assert status == 2 and "its oscillators:CoRNN has another source file; all" in err
     status, _, err = command(verify, "run")
-    assert status == 2 and "the source file of ours:CoRNN has changed" in err
+    assert status == 2 and "the source file of oscillators:CoRNN has changed" in err
 
 
-def test_the_attributes_of_a_class_are_flags(command, ours):
-    status, out, _ = command(memory_stability, "--cell=ours:CoRNN", "--help")
+def test_the_example_from_python_runs(documented, capsys):
+    exec(documented, {})
+    assert re.match(r"\[4 4 8 8\] \[\d+ \d+ \d+ \d+\]", capsys.readouterr().out)
+
+
+def test_the_attributes_of_a_class_are_flags(command):
+    status, out, _ = command(memory_stability, "--cell=own_cells:CoRNN", "--help")
     assert status == 0
-    assert "Options of ours:CoRNN:" in out and "--gamma" in out
+    assert "Options of own_cells:CoRNN:" in out and "--gamma" in out
     assert "--dt\n" not in command(memory_stability, "--help")[1]
     for flags, problem in {
-        "--cell=ours:CoRNN --dt=fast": "--dt=fast: not such a number; allowed: ",
+        "--cell=own_cells:CoRNN --dt=fast": "--dt=fast: not such a number; allowed: ",
         "--cell=gru --dt=1": "Unknown command line flag 'dt'",
     }.items():
         status, _, err = command(memory_stability, *flags.split())
@@ -170,16 +181,16 @@ def test_the_attributes_of_a_class_are_flags(command, ours):
 
 def test_capacity_and_autocomplete_measure_any_cell_from_python():
     rows = rnnjax.measure.capacity(
-        own_cells.CoRNN,
+        nn.GRUCell,
         task="units",
         hidden_sizes=2,
         trials=1,
         updates=20,
         seeds=1,
-        options={"dt": 0.3, "rungs": 1, "size": 2, "delay": 1},
+        options={"rungs": 1, "size": 2, "delay": 1},
     )
     assert [row["stage"] for row in rows] == ["rung0", "draws"]
-    assert {row["cell"] for row in rows} == {"own_cells:CoRNN"}
+    assert {row["cell"] for row in rows} == {"flax.linen.recurrent:GRUCell"}
     (row,) = rnnjax.measure.autocomplete(
         own_cells.PAIR,
         hidden_sizes=2,
@@ -189,19 +200,6 @@ def test_capacity_and_autocomplete_measure_any_cell_from_python():
         options={"max_eval_windows": 1, "connectivity_windows": 1},
     )
     assert row["status"] == "trained" and row["context_lag"] >= 0
-
-
-def test_memory_stability_measures_cells_of_flax_from_python():
-    (row,) = rnnjax.measure.memory_stability(
-        nn.GRUCell,
-        input_sizes=1,
-        hidden_sizes=[2],
-        seeds=1,
-        steps=1300,
-        unique_steps=300,
-    )
-    assert row["cell"] == "flax.linen.recurrent:GRUCell"
-    assert 0 < row["first_1e-4"] < 200
 
 
 def test_wrong_arguments_are_refused_in_python():
