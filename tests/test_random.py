@@ -120,9 +120,10 @@ def lines(name):
         for field in settings_lib.fields(options)
     ]
     words = JUNK | st.builds("--{}={}".format, JUNK, JUNK)
-    some = st.sampled_from(fields) if fields else st.nothing()
-    few = st.lists(some, max_size=4, unique_by=lambda field: field.name)
-    flags = few.flatmap(lambda chosen: st.tuples(*map(flag, chosen)).map(list))
+    flags = st.just([])
+    if fields:
+        few = st.lists(st.sampled_from(fields), max_size=4, unique_by=lambda f: f.name)
+        flags = few.flatmap(lambda some: st.tuples(*map(flag, some)).map(list))
     more = st.sampled_from([[], [], []]) | st.lists(words, max_size=2)
     return st.tuples(flags, more).map(lambda both: [*both[0], *both[1]])
 
@@ -155,7 +156,7 @@ def runs(tmp_path_factory):
             argv = tiny.arguments(name, name, tiny.SMALLEST)
             assert end(name, argv)[0] == 0
             made[name] = argv, rows.read_rows(name)
-        yield root, made
+    return root, made
 
 
 @examples
