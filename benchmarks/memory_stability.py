@@ -16,7 +16,7 @@ from etils import epath
 
 from rnnjax.figures import memory_stability as figures
 from rnnjax.memory_stability import config as config_lib
-from rnnjax.memory_stability import parts, schema, slopes, summary, tables, timed
+from rnnjax.memory_stability import parts, schema, slopes, summary, tables, timed, trial
 from rnnjax.results import files
 from rnnjax.results import rows as rows_lib
 from rnnjax.results.schema import Row
@@ -57,6 +57,8 @@ BENCHMARK = Benchmark(
     details=parts.resolved_options,
     context=_precision,
     timed=timed.timed,
+    trial=trial.trial,
+    row_bytes=600,
 )
 
 COMMAND = main.command_of(BENCHMARK)
