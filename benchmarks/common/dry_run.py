@@ -6,6 +6,7 @@ small lanes.
 
 import dataclasses
 import shutil
+import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from . import interruptible, terminal
 from . import memory as memory_lib
 from .benchmark import Benchmark
 
-SECONDS, TRIAL_SECONDS = 14.0, 1.0  # of all this, and of running the trial
+SECONDS, TRIAL_SECONDS = 15.0, 1.0  # of all this, and of running the trial
 # Of a process, for JAX itself and for compiling: the peaks in BUILD_NOTES.md.
 PROCESS_BYTES = 0.7e9
 ROW_COPIES = 2  # in rows/ and in rows.jsonl
@@ -50,8 +51,12 @@ def show(
     known: dict[RowId, Row],
     mesh: Mesh,
     folder: epath.Path,
+    started: float,
 ) -> None:
-    """Prints what the parts that lack rows would take, in `SECONDS` at most."""
+    """Prints what the parts that lack rows would take.
+
+    It takes `SECONDS` at most since the time `started` of the monotonic clock.
+    """
     missing = unfinished(parts, benchmark.row_id, mesh, known)
     todo = _Todo(benchmark, config, missing, known, mesh)
     for line in benchmark.describe(config):
@@ -61,7 +66,8 @@ def show(
     print(f"{terminal.count(todo.lanes, 'lane')} in {counted} on {devices}")
     if missing:
         late = f"The rest was not found within {SECONDS:.0f} s."
-        interruptible.run(lambda: _show(todo, folder), SECONDS, late)
+        seconds = max(0.0, SECONDS - (time.monotonic() - started))
+        interruptible.run(lambda: _show(todo, folder), seconds, late)
 
 
 def _show(todo: _Todo, folder: epath.Path) -> None:
@@ -78,7 +84,7 @@ def _show(todo: _Todo, folder: epath.Path) -> None:
             f"at once of {work.part.name}"
             + (f"; there are {terminal.size(there)}" if there else "")
         )
-        print(_disk(todo, made, folder))
+        print(_disk(todo, work.group, made, folder))
         print(*_time(todo, work), sep="\n")
         if there and needed <= there < memory_lib.TEMPORARY * needed:
             needed = memory.compiled(made, todo.mesh)
@@ -93,11 +99,17 @@ def _unfit(group: lanes.Group, mesh: Mesh) -> str:
     return "This does not fit: without --force, the run is refused."
 
 
-def _disk(todo: _Todo, made: Sequence[ahead.Lowerable], folder: epath.Path) -> str:
+def _disk(
+    todo: _Todo,
+    group: lanes.Group,
+    made: Sequence[ahead.Lowerable],
+    folder: epath.Path,
+) -> str:
     rows = ROW_COPIES * todo.benchmark.row_bytes * todo.lanes
     saved = todo.benchmark.network_bytes
     networks = sum(saved(todo.config, part) for part in todo.parts)
-    states = STATE_COPIES * max(memory.size(one.outputs) for one in made)
+    padded = todo.mesh.lanes_for(len(group.seeds)) / len(group.seeds)
+    states = STATE_COPIES * max(memory.size(one.outputs) for one in made) / padded
     line = f"disk: about {terminal.size(rows)} of rows"
     line += f", {terminal.size(networks)} of networks" if networks else ""
     line += f", at most {terminal.size(states)} of states while it runs"

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,7 @@ def command_of(benchmark: Benchmark) -> command.Command:
 
 def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
     """Runs a benchmark with these flags; returns the exit status."""
+    started = time.monotonic()
     options = run_options(given)
     if options.target is not None and not options.dry_run:
         problem, allowed = "nothing is run on it", "together with --dry_run"
@@ -67,7 +69,7 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
             return 0
         mesh = devices.local_mesh()
         if options.dry_run:
-            dry_run.show(benchmark, config, parts, known, mesh, folder.path)
+            dry_run.show(benchmark, config, parts, known, mesh, folder.path, started)
             return 0
         if not options.force:
             todo = unfinished(parts, benchmark.row_id, mesh, known)

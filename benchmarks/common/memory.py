@@ -60,8 +60,8 @@ def check(
         needed = memory.compiled(made, mesh)
     if needed > there:
         raise errors.MemoryTooSmall(
-            f"{work.part.name}: {terminal.count(len(part), 'lane')} at once need at "
-            f"least {terminal.size(needed)} of memory and there are "
+            f"{work.part.name}: {terminal.count(len(part), 'lane')} at once; needed "
+            f"are at least {terminal.size(needed)} of memory, and there are "
             f"{terminal.size(there)}"
         )
 

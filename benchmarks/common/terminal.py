@@ -47,11 +47,11 @@ def size(number: float) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds in words, as "12 min"."""
-    for unit, length in (("s", 120), ("min", 120), ("h", 72)):
-        if seconds < length:
+    for unit, last, rate in (("s", 120, 60), ("min", 120, 60), ("h", 72, 24)):
+        if seconds < last:
             return f"{seconds:.2g} {unit}" if seconds < 10 else f"{seconds:.0f} {unit}"
-        seconds /= 24 if unit == "h" else 60
-    return f"{seconds:,.0f} days"
+        seconds /= rate
+    return f"{seconds:.0f} days" if seconds < 1000 else f"{seconds / 365:,.0f} years"
 
 
 @contextlib.contextmanager

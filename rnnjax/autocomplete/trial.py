@@ -4,7 +4,7 @@ import dataclasses
 
 from rnnjax.autocomplete.config import Config
 
-MAX_UNITS, MAX_BATCH, UPDATES = 64, 8, 4
+MAX_UNITS, MAX_BATCH, UPDATES = 64, 8, 2
 
 
 def trial(config: Config, lanes: int) -> Config:

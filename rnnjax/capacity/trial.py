@@ -8,7 +8,7 @@ from rnnjax.capacity.study import cost
 from rnnjax.settings import Range, SettingError
 
 MAX_BUDGET, MAX_UNITS = 1000, 64
-MAX_UPDATES, MAX_COST = 2500, 5e9  # the latter in the unit of `study.cost`
+MAX_UPDATES, MAX_COST = 2500, 2e9  # the latter in the unit of `study.cost`
 
 
 def trial(config: Config, lanes: int) -> Config:

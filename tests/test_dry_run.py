@@ -1,0 +1,110 @@
+"""Dry runs end at once: after their time, and by a signal."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from benchmarks import memory_stability
+from benchmarks.common import dry_run, interruptible, terminal
+from rnnjax.capacity import config as capacity_config
+from rnnjax.capacity import study
+from rnnjax.capacity import trial as capacity_trial
+from rnnjax.cells import registry
+
+SMALL = ["--cell=rnn_tanh", "--input_sizes=2", "--hidden_sizes=3", "--seeds=2"]
+
+
+class Left(SystemExit):
+    """The process would have ended here."""
+
+
+@pytest.fixture
+def stuck(monkeypatch):
+    """A trial that does not end; `set` ends it after the test."""
+    ended = threading.Event()
+
+    def trial(*_):
+        ended.wait(60)
+        raise ZeroDivisionError
+
+    def leave(status):
+        raise Left(status)
+
+    monkeypatch.setattr(dry_run.estimate, "trial", trial)
+    monkeypatch.setattr(interruptible.os, "_exit", leave)
+    yield
+    ended.set()
+
+
+def test_a_dry_run_ends_without_a_time_after_its_time(
+    command, stuck, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(dry_run, "SECONDS", 1.5)
+    status, out, _ = command(memory_stability, *SMALL, "--dry_run")
+    assert status == 0
+    assert "memory: at least " in out and "disk: about " in out
+    assert out.endswith("\nThe rest was not found within 2 s.\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "number, status, line",
+    [(signal.SIGTERM, 75, "Preempted.\n"), (signal.SIGINT, 130, "Interrupted.\n")],
+)
+def test_a_signal_ends_a_dry_run_at_once(
+    command, stuck, monkeypatch, number, status, line
+):
+    started = []
+
+    def late(*_):
+        started.append(time.monotonic())
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(dry_run, "_disk", lambda *_: "")
+    monkeypatch.setattr(dry_run, "_time", lambda *_: [late(), time.sleep(30)])
+    assert command(memory_stability, *SMALL, "--dry_run")[::2] == (status, line)
+    assert time.monotonic() - started[0] < 5
+
+
+def test_what_the_work_raises_is_raised():
+    def work():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interruptible.run(work, 10, "")
+
+
+@pytest.mark.parametrize(
+    "task, budgets",
+    [("parameters", (1_000_000,)), ("characters", (30, 100_000)), ("units", ())],
+)
+def test_a_trial_of_capacity_is_small(task, budgets):
+    given = {"task": task, "preset": "paper", "cell": tuple(registry.CELLS)}
+    if budgets and task == "parameters":
+        given["budgets"] = budgets
+    config = capacity_config.configure(given)
+    small = capacity_trial.trial(config, 4)
+    (part,) = study.parts(small, 1)
+    assert part.point.labels["parameters"] <= 50_000
+    assert part.plan.trials == 4 and part.plan.rungs == 1
+
+
+def test_numbers_are_said_in_words():
+    assert [terminal.size(n) for n in (7, 43_100_000, 107e12, 5e16)] == [
+        "7 bytes",
+        "43.1 MB",
+        "107 TB",
+        "50,000 TB",
+    ]
+    seconds = (0.123, 52, 600, 2e4, 2e6, 3e9)
+    assert [terminal.duration(s) for s in seconds] == [
+        "0.12 s",
+        "52 s",
+        "10 min",
+        "5.6 h",
+        "23 days",
+        "95 years",
+    ]
