@@ -23,30 +23,44 @@ class Left(SystemExit):
 
 @pytest.fixture
 def stuck(monkeypatch):
-    """A trial that does not end; `set` ends it after the test."""
-    ended = threading.Event()
+    """A trial that does not end while a test runs.
+
+    Returns when it began, and the status with which the process would have ended.
+    """
+    began, ended, statuses = threading.Event(), threading.Event(), []
+    others = set(threading.enumerate())
 
     def trial(*_):
+        began.set()
         ended.wait(60)
         raise ZeroDivisionError
 
     def leave(status):
+        statuses.append(status)
         raise Left(status)
 
-    monkeypatch.setattr(dry_run.estimate, "trial", trial)
+    monkeypatch.setattr(dry_run, "_time", trial)
     monkeypatch.setattr(interruptible.os, "_exit", leave)
-    yield
+    yield began, statuses
     ended.set()
+    while set(threading.enumerate()) - others:
+        time.sleep(0.001)
 
 
 def test_a_dry_run_ends_without_a_time_after_its_time(
     command, stuck, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(dry_run, "SECONDS", 1.5)
+    began, statuses = stuck
+
+    def join(thread, seconds):
+        assert 590 < seconds <= 600
+        began.wait(60)
+
+    monkeypatch.setattr(threading.Thread, "join", join)
     status, out, _ = command(memory_stability, *SMALL, "--dry_run")
-    assert status == 0
+    assert (status, statuses) == (0, [0])
     assert "memory: at least " in out and "disk: about " in out
-    assert out.endswith("\nThe rest was not found within 2 s.\n")
+    assert out.endswith("\nThe rest was not found within 600 s.\n")
     assert not list(tmp_path.iterdir())
 
 
@@ -54,19 +68,17 @@ def test_a_dry_run_ends_without_a_time_after_its_time(
     "number, status, line",
     [(signal.SIGTERM, 75, "Preempted.\n"), (signal.SIGINT, 130, "Interrupted.\n")],
 )
-def test_a_signal_ends_a_dry_run_at_once(
-    command, stuck, monkeypatch, number, status, line
-):
-    started = []
+def test_a_signal_ends_a_dry_run_at_once(command, stuck, number, status, line):
+    began, statuses = stuck
 
-    def late(*_):
-        started.append(time.monotonic())
+    def interrupt():
+        began.wait(60)
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(dry_run, "_disk", lambda *_: "")
-    monkeypatch.setattr(dry_run, "_time", lambda *_: [late(), time.sleep(30)])
-    assert command(memory_stability, *SMALL, "--dry_run")[::2] == (status, line)
-    assert time.monotonic() - started[0] < 5
+    threading.Thread(target=interrupt).start()
+    found = command(memory_stability, *SMALL, "--dry_run")
+    assert found[::2] == (status, line)
+    assert statuses == [status]
 
 
 def test_what_the_work_raises_is_raised():

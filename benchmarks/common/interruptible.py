@@ -30,8 +30,8 @@ def run(work: Callable[[], None], seconds: float | None, late: str) -> None:
 
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(target,), daemon=True)
-    thread.start()
     try:
+        thread.start()
         thread.join(seconds)
     except errors.Stopped as stopped:
         _leave(stopped.status, str(stopped), sys.stderr)
