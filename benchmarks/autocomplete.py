@@ -90,7 +90,7 @@ BENCHMARK = Benchmark(
     save=saved.save,
     timed=timed.timed,
     trial=trial.trial,
-    row_bytes=6000,
+    row_bytes=5000,
     network_bytes=saved.part_bytes,
 )
 

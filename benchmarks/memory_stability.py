@@ -58,7 +58,7 @@ BENCHMARK = Benchmark(
     context=_precision,
     timed=timed.timed,
     trial=trial.trial,
-    row_bytes=600,
+    row_bytes=1600,
 )
 
 COMMAND = main.command_of(BENCHMARK)

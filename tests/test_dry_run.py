@@ -5,10 +5,11 @@ import signal
 import threading
 import time
 
+import jax
 import pytest
 
 from benchmarks import memory_stability
-from benchmarks.common import dry_run, interruptible, terminal
+from benchmarks.common import dry_run, errors, interruptible, main, terminal
 from rnnjax.capacity import config as capacity_config
 from rnnjax.capacity import study
 from rnnjax.capacity import trial as capacity_trial
@@ -60,7 +61,7 @@ def test_a_dry_run_ends_without_a_time_after_its_time(
     status, out, _ = command(memory_stability, *SMALL, "--dry_run")
     assert (status, statuses) == (0, [0])
     assert "memory: at least " in out and "disk: about " in out
-    assert out.endswith("\nThe rest was not found within 600 s.\n")
+    assert out.endswith("\nWhat is missing of this was not found within 600 s.\n")
     assert not list(tmp_path.iterdir())
 
 
@@ -79,6 +80,21 @@ def test_a_signal_ends_a_dry_run_at_once(command, stuck, number, status, line):
     found = command(memory_stability, *SMALL, "--dry_run")
     assert found[::2] == (status, line)
     assert statuses == [status]
+
+
+def test_what_a_target_would_do_is_found_beside_the_main_thread(command, monkeypatch):
+    """So that a signal ends it at once, though it may compile for minutes."""
+
+    def show(benchmark, config, parts, known, target):
+        assert threading.current_thread() is not threading.main_thread()
+        assert jax.config.jax_enable_x64 and target == "chip"
+        raise errors.UsageError("target", target, "too small", "another")
+
+    monkeypatch.setattr(main.target, "find", lambda name: name)
+    monkeypatch.setattr(main.target, "show", show)
+    words = [*SMALL, "--dtype=float64", "--dry_run", "--target=chip"]
+    line = "memory_stability: --target=chip: too small; allowed: another\n"
+    assert command(memory_stability, *words) == (2, "", line)
 
 
 def test_what_the_work_raises_is_raised():

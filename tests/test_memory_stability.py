@@ -269,7 +269,7 @@ def test_dry_run_writes_nothing(binary, tmp_path):
         memory.startswith("memory: at least ")
         and "for 4 lanes at once of lstm, " in memory
     )
-    assert disk.startswith("disk: about 9.6 kB of rows, at most ")
+    assert disk.startswith("disk: about 25.6 kB of rows, at most ")
     assert programs.startswith("5 programs, about ")
     assert " of running, scaled from " in running
     assert not list(tmp_path.iterdir())

@@ -61,7 +61,7 @@ class Benchmark:
       timed: what `benchmarks.timing` measures; by default the smoke run's first group.
       trial: a config like this one, of at least so many lanes, which runs in a second
         or two: a dry run scales its time. By default the same config.
-      row_bytes: bytes of a row, about.
+      row_bytes: bytes of a row, about: those of a run with the default options.
       network_bytes: bytes of the networks that `save` saves of a part, about.
     """
 

@@ -65,7 +65,7 @@ def show(
     counted = terminal.count(len(missing), benchmark.part)
     print(f"{terminal.count(todo.lanes, 'lane')} in {counted} on {devices}")
     if missing:
-        late = f"The rest was not found within {SECONDS:.0f} s."
+        late = f"What is missing of this was not found within {SECONDS:.0f} s."
         seconds = max(0.0, SECONDS - (time.monotonic() - started))
         interruptible.run(lambda: _show(todo, folder), seconds, late)
 
