@@ -87,12 +87,10 @@ def test_a_run_that_cannot_fit_is_refused_unless_it_is_forced(
     monkeypatch.setattr(memory, "available", lambda devices: 2000)
     status, out, err = command(memory_stability, *SMALL)
     assert (status, out, began) == (2, "", [])
-    assert err.startswith(
-        "memory_stability: rnn_tanh, 5 units: 4 lanes at once; needed are at least "
-    )
+    assert err.startswith("memory_stability: rnn_tanh, 5 units: at least ")
     assert err.endswith(
-        "B of memory, and there are 2 kB; allowed: fewer lanes or units, more memory "
-        "or devices, or --force\n"
+        "B of memory are needed for 4 lanes at once, and there are 2 kB; allowed: "
+        "fewer lanes or units, more memory or devices, or --force\n"
     )
     assert command(memory_stability, *SMALL, "--force")[0] == 0
     assert began == [1]
@@ -122,7 +120,7 @@ def test_temporary_arrays_count_if_the_shapes_alone_would_fit(monkeypatch, began
         if there > 480_000:
             memory_lib.check(capacity.BENCHMARK, [part], mesh, {})
         else:
-            with pytest.raises(memory_lib.errors.MemoryTooSmall, match="a: 3 lanes"):
+            with pytest.raises(memory_lib.errors.MemoryTooSmall, match="for 3 lanes"):
                 memory_lib.check(capacity.BENCHMARK, [part], mesh, {})
         assert len(asked) == compiled
 

@@ -60,8 +60,8 @@ def check(
         needed = memory.compiled(made, mesh)
     if needed > there:
         raise errors.MemoryTooSmall(
-            f"{work.part.name}: {terminal.count(len(part), 'lane')} at once; needed "
-            f"are at least {terminal.size(needed)} of memory, and there are "
+            f"{work.part.name}: at least {terminal.size(needed)} of memory are needed "
+            f"for {terminal.count(len(part), 'lane')} at once, and there are "
             f"{terminal.size(there)}"
         )
 
