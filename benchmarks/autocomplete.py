@@ -12,7 +12,15 @@ from etils import epath
 
 from rnnjax import networks
 from rnnjax.autocomplete import config as config_lib
-from rnnjax.autocomplete import examples, saved, schema, summary, tables, timed
+from rnnjax.autocomplete import (
+    examples,
+    saved,
+    schema,
+    summary,
+    tables,
+    timed,
+    trial,
+)
 from rnnjax.autocomplete.config import Config
 from rnnjax.autocomplete.parts import parts
 from rnnjax.figures import autocomplete as figures
@@ -81,6 +89,9 @@ BENCHMARK = Benchmark(
     context=Config.context,
     save=saved.save,
     timed=timed.timed,
+    trial=trial.trial,
+    row_bytes=5000,
+    network_bytes=saved.part_bytes,
 )
 
 COMMAND = main.command_of(BENCHMARK)

@@ -12,7 +12,16 @@ brackets or sums. Of these the networks of the fresh draws are saved, for
 
 from etils import epath
 
-from rnnjax.capacity import options, saved, schema, study, summary, tables, timed
+from rnnjax.capacity import (
+    options,
+    saved,
+    schema,
+    study,
+    summary,
+    tables,
+    timed,
+    trial,
+)
 from rnnjax.capacity.config import Config, configure
 from rnnjax.figures import capacity as figures
 from rnnjax.results.schema import Row
@@ -44,6 +53,9 @@ BENCHMARK = Benchmark(
     describe=study.describe,
     save=saved.save,
     timed=timed.timed,
+    trial=trial.trial,
+    row_bytes=1000,
+    network_bytes=saved.part_bytes,
 )
 
 COMMAND = main.command_of(BENCHMARK)

@@ -12,7 +12,7 @@ from etils import epath
 
 from rnnjax.figures import memory_stability as figures
 from rnnjax.memory_stability import config as config_lib
-from rnnjax.memory_stability import parts, schema, slopes, summary, tables, timed
+from rnnjax.memory_stability import parts, schema, slopes, summary, tables, timed, trial
 from rnnjax.results import files
 from rnnjax.results import rows as rows_lib
 from rnnjax.results.schema import Row
@@ -47,6 +47,8 @@ BENCHMARK = Benchmark(
     details=parts.resolved_options,
     context=config_lib.Config.context,
     timed=timed.timed,
+    trial=trial.trial,
+    row_bytes=1600,
 )
 
 COMMAND = main.command_of(BENCHMARK)

@@ -13,7 +13,7 @@ import collections
 import dataclasses
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rnnjax import settings
@@ -52,7 +52,7 @@ class _Recomputer(runner.Runner):
         super().__init__(*arguments)
         self.report = report
 
-    def compute(self, missing: list[int], groups: runner.MakeGroups) -> None:
+    def compute(self, missing: Sequence[int], groups: runner.MakeGroups) -> None:
         group = next(iter(groups(missing)))
         result = lanes.run_group(group, self.mesh, self.report)
         raise _Recomputed([rows.rounded(row) for row in result.rows])

@@ -28,8 +28,10 @@ def command(monkeypatch, tmp_path, capsys, request):
     files unless the test is marked `rendered`: rendering takes half of a small run.
     """
     from benchmarks.common import command as command_lib
+    from benchmarks.common import dry_run
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dry_run, "SECONDS", 600)  # after which it ends the process
     if not request.node.get_closest_marker("rendered"):
         monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
 

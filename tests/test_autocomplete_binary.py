@@ -110,7 +110,8 @@ def test_dry_run_writes_nothing(binary, file, tmp_path):
     status, out, _ = binary(file, *TINY, "--dry_run")
     assert status == 0
     assert "2 lanes in 1 shape on 2 cpu devices" in out
-    assert "4 programs" in out
+    assert "4 programs" in out and " of networks, at most " in out
+    assert " of running, scaled from " in out
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 

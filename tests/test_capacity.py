@@ -299,6 +299,7 @@ def test_dry_run_writes_nothing(binary, tmp_path):
         "each search: 2 x 300 updates,\nthen the best on 2 fresh draws\n"
         "8 lanes in 2 searches on 2 cpu devices\n"
     )
+    assert " of running, scaled from " in out and " of networks, at most " in out
     assert not list(tmp_path.iterdir())
 
 

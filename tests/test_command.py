@@ -84,7 +84,7 @@ ENDS = {
     "a stop": (errors.Stopped(75, "Preempted: so far."), (75, "Preempted: so far.\n")),
     "Ctrl-C": (
         KeyboardInterrupt(),
-        (130, "Interrupted: the same command goes on from what is kept.\n"),
+        (130, "Interrupted.\n"),
     ),
 }
 

@@ -144,13 +144,31 @@ def test_lanes_are_dealt_out_to_the_devices():
     assert layout.seeds[layout.valid].tolist() == [7, 9, 6, 8, 5]
 
 
-def test_an_estimate_runs_the_first_chunk_twice():
+@pytest.mark.parametrize(
+    "seconds, chunks, fraction",
+    [(0, [0], 1 / 4 * 2 / 3), (60, [0, 1, 2, 3], 2 / 3)],
+)
+def test_a_trial_runs_some_lanes_for_some_time(seconds, chunks, fraction):
     experiment = Countdown(4, [])
     mesh = Mesh((jax.devices()[0],), 1)
-    cost = estimate.estimate(lanes.Group("g", experiment, (9, 2)), mesh)
-    assert experiment.log == [2, 0, 0]
-    assert cost.state_bytes == 2 * (4 + jnp.zeros((), int).nbytes)
-    assert cost.lane_chunk_seconds > 0
+    group = lanes.Group("g", experiment, (9, 9, 2))
+    measured = estimate.trial(group, mesh, 2, seconds)
+    assert experiment.log == [2, 0, 2, *chunks]
+    assert measured.fraction == pytest.approx(fraction)
+    assert measured.run_seconds > 0
+
+
+def test_a_trial_of_lanes_that_end_is_one_of_whole_lanes():
+    group = lanes.Group("g", Countdown(40, []), (2, 1))
+    measured = estimate.trial(group, Mesh((jax.devices()[0],), 1), 2, 60)
+    assert measured.fraction == 1
+
+
+def test_what_a_kept_program_would_take_to_compile_is_counted():
+    before = compilations.saved()
+    jax.monitoring.record_event_duration_secs(compilations.SAVED, 2.5)
+    jax.monitoring.record_event_duration_secs(compilations.SAVED, -1.0)
+    assert compilations.saved() == before + 2.5
 
 
 def test_compilations_are_counted_once_a_program():

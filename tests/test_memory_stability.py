@@ -263,10 +263,15 @@ def test_spectrum_and_depth_are_options(binary, tmp_path):
 def test_dry_run_writes_nothing(binary, tmp_path):
     status, out, _ = binary("--cell=lstm", *TINY, "--dry_run")
     assert status == 0
-    assert out.startswith(
-        "8 lanes in 2 architectures on 2 cpu devices\n5 programs, about "
+    counts, memory, disk, programs, running = out.splitlines()
+    assert counts == "8 lanes in 2 architectures on 2 cpu devices"
+    assert (
+        memory.startswith("memory: at least ")
+        and "for 4 lanes at once of lstm, " in memory
     )
-    assert "s of running" in out
+    assert disk.startswith("disk: about 25.6 kB of rows, at most ")
+    assert programs.startswith("5 programs, about ")
+    assert " of running, scaled from " in running
     assert not list(tmp_path.iterdir())
 
 

@@ -63,6 +63,10 @@ class Benchmark:
       context: the context that lanes are computed in, such as float64.
       save: saves more of a finished group, such as its networks, before its rows.
       timed: what `benchmarks.timing` measures; by default the smoke run's first group.
+      trial: a config like this one, of at least so many lanes, which runs in a second
+        or two: a dry run scales its time. By default the same config.
+      row_bytes: bytes of a row, about: those of a run with the default options.
+      network_bytes: bytes of the networks that `save` saves of a part, about.
     """
 
     name: str
@@ -86,6 +90,9 @@ class Benchmark:
         lambda config, folder, result: None
     )
     timed: Callable[[mesh.Mesh], list[Timed]] | None = None
+    trial: Callable[[Any, int], Any] = lambda config, lanes: config
+    row_bytes: int = 1000
+    network_bytes: Callable[[Any, Any], float] = lambda config, part: 0.0
 
     @property
     def schema(self) -> Schema:
@@ -104,7 +111,7 @@ class RunOptions:
     )
     smoke: bool = settings.setting(False, "A tiny run that shows everything works.")
     dry_run: bool = settings.setting(
-        False, "Print the number of lanes and programs, memory and time, and stop."
+        False, "Print lanes, programs, memory, disk and time, and stop within 20 s."
     )
     target: str | None = settings.setting(
         None,
@@ -112,6 +119,9 @@ class RunOptions:
         "h200 or v5e:2x2, and print what their loops do.",
     )
     overwrite: bool = settings.setting(False, "Discard what the run folder holds.")
+    force: bool = settings.setting(
+        False, "Begin even if the run needs more memory than there is."
+    )
     shard: str | None = settings.setting(
         None, "i/n: run slice i (from 1) of n; other processes run the others."
     )
@@ -129,6 +139,7 @@ class RunOptions:
 # Flags that say how a run is made but not what it holds; no part of its command.
 NOT_RECORDED = (
     "overwrite",
+    "force",
     "target",
     "shard",
     "coordinator",

@@ -30,7 +30,8 @@ class Command:
     `options` maps a title of `--help` to the dataclass whose settings are the flags.
     `words` are the names of the arguments that are no flags. `run` gets what stands on
     the command line, by name, and returns the exit status. `more` gives further options
-    that what stands there brings with it.
+    that what stands there brings with it. `resumes` says of what stands there whether
+    the command, once stopped, goes on from what it has kept.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Command:
     words: tuple[str, ...] = ()
     presets: Mapping[str, str] = dataclasses.field(default_factory=dict)
     more: Callable[[Sequence[str]], Mapping[str, type]] = lambda argv: {}
+    resumes: Callable[[dict[str, Any]], bool] = lambda given: False
 
     def sections(self, argv: Sequence[str]) -> dict[str, type]:
         """All options that the command has on this command line."""
@@ -87,7 +89,8 @@ def _checked(command: Command, argv: Sequence[str]) -> int | None:
     """The exit status, with every foreseen error turned into one line."""
     logging.set_verbosity(logging.WARNING)
     warnings.formatwarning = lambda message, *_, **__: f"{command.name}: {message}\n"
-    before = _handle_signals()
+    given: dict[str, Any] = {}
+    before = _handle_signals(lambda: command.resumes(given))
     try:
         if {"--help", "-help", "-h"} & set(argv[1:]):
             show(command.help(argv))
@@ -115,7 +118,7 @@ def _checked(command: Command, argv: Sequence[str]) -> int | None:
         known = error.filename and error.strerror
         return _failed(command, cause if known else str(error))
     except KeyboardInterrupt:
-        line = "Interrupted: the same command goes on from what is kept."
+        line = errors.stop_line("Interrupted", command.resumes(given))
         print(line, file=sys.stderr)
         return errors.INTERRUPTED
     finally:
@@ -134,11 +137,11 @@ def _parse(command: Command, argv: Sequence[str]) -> dict[str, Any]:
         raise flags.Error(str(error)) from None
 
 
-def _handle_signals() -> Any:
+def _handle_signals(resumes: Callable[[], bool]) -> Any:
     """Makes SIGTERM stop the command with 75; returns the handler from before."""
 
     def preempted(*_: object) -> NoReturn:
-        line = "Preempted: the same command goes on from what is kept."
+        line = errors.stop_line("Preempted", resumes())
         raise errors.Stopped(errors.PREEMPTED, line)
 
     before = signal.signal(signal.SIGTERM, preempted)

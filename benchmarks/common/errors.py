@@ -16,11 +16,25 @@ class UsageError(Exception):
         super().__init__(f"--{flag}={given}: {problem}; allowed: {allowed}")
 
 
+class MemoryTooSmall(UsageError):
+    """A run that cannot fit into memory."""
+
+    def __init__(self, problem: str):
+        allowed = "fewer lanes or units, more memory or devices, or --force"
+        Exception.__init__(self, f"{problem}; allowed: {allowed}")
+
+
 class FileError(UsageError):
     """A file or folder on the command line that cannot be used."""
 
     def __init__(self, path: Any, problem: str, allowed: str):
         Exception.__init__(self, f"{path}: {problem}; allowed: {allowed}")
+
+
+def stop_line(word: str, resumes: bool) -> str:
+    """What a command says that is "Preempted" or "Interrupted"."""
+    rest = ": the same command goes on from what is kept" if resumes else ""
+    return f"{word}{rest}."
 
 
 class Stopped(BaseException):

@@ -40,7 +40,7 @@ class FolderRunner(Runner):
         self.trusted = not trust.needed(mesh)
         self.cost = 0.0
 
-    def compute(self, missing: list[int], groups: MakeGroups) -> None:
+    def compute(self, missing: Sequence[int], groups: MakeGroups) -> None:
         def report(cost: float) -> None:
             self.progress(before + cost)
 

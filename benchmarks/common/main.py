@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import shlex
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ from etils import epath
 
 from rnnjax import settings
 from rnnjax.cells import own, registry
+from rnnjax.engine import ahead
 from rnnjax.engine.mesh import Mesh
-from rnnjax.engine.runner import Part, ProcessSlice, unfinished
+from rnnjax.engine.runner import Part, ProcessSlice, RowId, unfinished
 from rnnjax.results import files, rows
 from rnnjax.results.folder import Description, Folder
 from rnnjax.results.provenance import provenance
@@ -23,7 +25,9 @@ from . import (
     devices,
     dry_run,
     errors,
+    interruptible,
     lock,
+    memory,
     processes,
     target,
     terminal,
@@ -68,11 +72,13 @@ def command_of(benchmark: Benchmark) -> command.Command:
         presets=benchmark.presets,
         run=lambda given: run(benchmark, given),
         more=functools.partial(own_options, benchmark),
+        resumes=lambda given: not given.get("dry_run", False),
     )
 
 
 def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
     """Runs a benchmark with these flags; returns the exit status."""
+    started = time.monotonic()
     options = run_options(given)
     if options.target is not None and not options.dry_run:
         problem, allowed = "nothing is run on it", "together with --dry_run"
@@ -89,14 +95,31 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
         piece = processes.slice_of(options)
         parts = piece.of(benchmark.parts(config, piece.count))
         if planned is not None:
-            target.show(benchmark, config, parts, known, planned)
+            _show_target(benchmark, config, parts, known, planned)
             return 0
         mesh = devices.local_mesh()
         if options.dry_run:
-            dry_run.show(benchmark, config, parts, known, mesh)
+            dry_run.show(benchmark, config, parts, known, mesh, folder.path, started)
             return 0
+        if not options.force:
+            todo = unfinished(parts, benchmark.row_id, mesh, known)
+            memory.check(benchmark, todo, mesh, known)
         _run_missing(benchmark, config, folder, options, piece, parts, mesh, given)
     return 0
+
+
+def _show_target(
+    benchmark: Benchmark,
+    config: Any,
+    parts: Sequence[Part],
+    known: dict[RowId, Row],
+    planned: ahead.Target,
+) -> None:
+    def work() -> None:
+        with benchmark.context(config):  # which is that of a thread
+            target.show(benchmark, config, parts, known, planned)
+
+    interruptible.run(work, None, "")
 
 
 def configure(benchmark: Benchmark, given: Mapping[str, Any]) -> Any:

@@ -36,6 +36,24 @@ def count(number: int, noun: str) -> str:
     return f"{number or 'no'} {plural(noun, number)}"
 
 
+def size(number: float) -> str:
+    """Bytes in words, as "43 MB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 999.5:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:,.3g} TB" if number < 999.5 else f"{number:,.0f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as "12 min"."""
+    for unit, last, rate in (("s", 120, 60), ("min", 120, 60), ("h", 72, 24)):
+        if seconds < last:
+            return f"{seconds:.2g} {unit}" if seconds < 10 else f"{seconds:.0f} {unit}"
+        seconds /= rate
+    return f"{seconds:.0f} days" if seconds < 1000 else f"{seconds / 365:,.0f} years"
+
+
 @contextlib.contextmanager
 def progress(total: float, title: str) -> Iterator[Callable[[float, str], None]]:
     """Yields `report(done, text)`, which shows progress and the time that is left.

@@ -27,6 +27,7 @@ from rnnjax.results.schema import Row
 
 UPDATES_PER_CHUNK = 10
 PROBED_UPDATES = 2
+NUM_EVALS = 10
 CURVE = 200  # numbers of the training loss that are kept, at most
 
 
@@ -79,7 +80,7 @@ class Autocomplete:
     batch: int = 64
     learning_rate: float = 1e-3
     optimizer: str = "adam"
-    num_evals: int = 10
+    num_evals: int = NUM_EVALS
     max_eval_windows: int | None = None
     connectivity_windows: int = 0
     labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -5,7 +5,7 @@ import functools
 from rnnjax import networks
 from rnnjax.autocomplete import model
 from rnnjax.autocomplete.config import Config
-from rnnjax.autocomplete.experiment import Autocomplete
+from rnnjax.autocomplete.experiment import NUM_EVALS, Autocomplete
 from rnnjax.autocomplete.summary import Shape
 from rnnjax.cells import registry
 from rnnjax.engine.grid import GridPart
@@ -26,23 +26,31 @@ def _part(config: Config, shape: Shape, seeds: tuple[int, ...]) -> GridPart:
     cell, layers, hidden_size = shape
     kinds = ["init", "train", "evaluate"]
     kinds += ["connectivity"] if config.connectivity_windows else []
+    network = config.network(shape)
+    states = config.batch * config.dataset.windows.width * hidden_size * layers
     return GridPart(
         name=f"{cell}, {layers} x {hidden_size} units",
         shape=(cell, model.LETTERS, hidden_size, layers),
         seeds=seeds,
         make=functools.partial(make_experiment, config, shape),
-        group_cost=functools.partial(_cost, config.network(shape)),
-        programs=frozenset((kind, shape) for kind in kinds),
+        group_cost=functools.partial(_cost, network, _windows(config)),
+        programs={(kind, shape): 1.0 for kind in kinds},
+        numbers=networks.parameter_count(network) + states,
         file_name=f"{registry.file_name(cell)}-h{hidden_size}-l{layers}",
     )
 
 
-def _cost(network: networks.Network, lanes: int) -> float:
-    """The time of an update grows with the number of parameters."""
-    return float(_parameter_count(network) * lanes)
+def _windows(config: Config) -> float:
+    """The windows that a lane trains on; one that is evaluated is a third of one."""
+    split, most = config.dataset.split, config.max_eval_windows
+    validated = NUM_EVALS * len(split.validation[:most])
+    evaluated = validated + len(split.test[:most])
+    return config.batch * config.updates + evaluated / 3
 
 
-_parameter_count = functools.cache(networks.parameter_count)
+def _cost(network: networks.Network, windows: float, lanes: int) -> float:
+    """The time of a window grows with the number of parameters."""
+    return networks.parameter_count(network) * windows * lanes
 
 
 def make_experiment(config: Config, shape: Shape) -> Autocomplete:

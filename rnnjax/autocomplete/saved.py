@@ -9,6 +9,7 @@ from rnnjax.autocomplete.summary import Shape
 from rnnjax.cells import registry
 from rnnjax.cells.cell import Variables
 from rnnjax.engine import lanes
+from rnnjax.engine.grid import GridPart
 from rnnjax.results import networks as networks_on_disk
 from rnnjax.results.schema import Row
 
@@ -30,6 +31,14 @@ def save(config: Config, folder: epath.Path, result: lanes.Result) -> None:
             description = {key: row[key] for key in DESCRIBED}
             description |= {"task": "autocomplete", "text_sha256": config.sha256}
             networks_on_disk.save(network_folder(folder, row), description, variables)
+
+
+def part_bytes(config: Config, part: GridPart) -> float:
+    """The bytes that the networks of a shape take on disk, about."""
+    cell, _, hidden_size, layers = part.shape
+    network = config.network(Shape(cell, layers, hidden_size))
+    weights = 4 * networks.parameter_count(network)
+    return len(part.seeds) * networks_on_disk.size_on_disk(weights)
 
 
 def load(

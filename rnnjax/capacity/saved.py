@@ -11,6 +11,7 @@ from etils import epath
 from rnnjax.capacity import points, search
 from rnnjax.capacity.config import Config
 from rnnjax.capacity.schema import OWN
+from rnnjax.capacity.study import PointSearch
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.results import networks
@@ -29,6 +30,14 @@ def save(config: Config, folder: epath.Path, result: lanes.Result) -> None:
         if row["stage"] == search.DRAWS and row["status"] == "trained":
             path = folder / "networks" / _name(row)
             networks.save(path, describe(config, row), _variables(result, lane))
+
+
+def part_bytes(config: Config, part: PointSearch) -> float:
+    """The bytes that the networks of a search take on disk, about."""
+    if config.task.searches_samples:
+        return 0.0
+    weights = 4 * part.point.labels["parameters"]
+    return len(part.plan.result_seeds) * networks.size_on_disk(weights)
 
 
 def _variables(result: lanes.Result, lane: int) -> Any:

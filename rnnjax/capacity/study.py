@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import operator
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from rnnjax.capacity import points, search, training
 from rnnjax.capacity.config import Config
@@ -35,6 +35,7 @@ class PointSearch:
     plan: Plan
     optimizers: tuple[str, ...] = ("adam",)
     index: int = 0
+    compile_cost: ClassVar[float] = 0.0
 
     @property
     def name(self) -> str:
@@ -49,14 +50,14 @@ class PointSearch:
         return ", ".join(words)
 
     @property
-    def programs(self) -> frozenset[Hashable]:
+    def programs(self) -> dict[Hashable, float]:
         """Two for each optimizer and each padded size of the range of samples."""
-        return frozenset(
-            (program, self.point.network, task, optimizer)
+        return {
+            (program, self.point.network, task, optimizer): 1.0
             for program in ("init", "train")
             for task in _padded(self.point)
             for optimizer in self.optimizers
-        )
+        }
 
     def lanes(self, known: Mapping[RowId, Row]) -> int:
         """The lanes without a row if the bracket moves once."""
@@ -77,7 +78,7 @@ class PointSearch:
         at_once = lanes_at_once(runner.mesh)
 
         def evaluate(trials: list[Trial]) -> list[float | None]:
-            def make_groups(missing: list[int]) -> Iterator[lanes.Group]:
+            def make_groups(missing: Sequence[int]) -> Iterator[lanes.Group]:
                 return groups(point, [trials[k] for k in missing], task, at_once)
 
             # From all trials of the round, since padding decides how sums are rounded:
@@ -206,6 +207,7 @@ def groups(
                 experiment=experiment,
                 seeds=tuple(trial.seed for trial in batch),
                 cost=cost(task, parameters, first.updates * len(batch)),
+                numbers=_numbers(point, task),
                 min_slots=at_once if at_once < MAX_LANES else None,
             )
 
@@ -220,6 +222,12 @@ class Trials(training.Training):
         trial = self.trials[lane]
         numbers = {"trial": trial.number, "move": trial.move}
         return super().finish(state, lane) | numbers
+
+
+def _numbers(point: Point, task: Task) -> int:
+    """About how many numbers a lane takes: weights, and the states of a batch."""
+    states = task.batch * task.sequence * point.network.hidden_size
+    return point.labels["parameters"] + states
 
 
 def _hyperparameters(trial: Trial) -> training.Hyperparameters:

@@ -102,11 +102,14 @@ class Target:
 
 
 class Lowerable(NamedTuple):
-    """A program of a run, the shapes it is called with, and how often it is called."""
+    """A program of a run, the shapes it is called with and gives, and how many calls
+    of it there are.
+    """
 
     name: str
     function: Any
     arguments: tuple[Any, Any]
+    outputs: Any
     calls: int
 
 
@@ -135,8 +138,10 @@ class Planned(Mesh):
             )
             name = function.__name__.strip("_")
             key = (program, str((lanes, shared)))
-            self.calls.append((key, Lowerable(name, program, placed, 1)))
-            return program(*arguments)
+            result = program(*arguments)
+            outputs = jax.tree.map(_struct, result)
+            self.calls.append((key, Lowerable(name, program, placed, outputs, 1)))
+            return result
 
         return call
 
@@ -201,13 +206,16 @@ def _card(name: str) -> str:
     )
 
 
-def programs(group: lanes.Group, mesh: Planned) -> list[Lowerable]:
+def programs(
+    group: lanes.Group, mesh: Planned, part: range | None = None
+) -> list[Lowerable]:
     """The programs of a group, and how often each is called if no lane stops early.
 
     The first chunk and the last are traced, and nothing is computed. All chunks but the
-    last are taken to be like the first.
+    last are taken to be like the first. With `part`, the group has these lanes alone.
     """
     experiment, counts, made = group.experiment, Counter[Hashable](), {}
+    part = range(len(group.seeds)) if part is None else part
 
     def count(times: int) -> None:
         for key, lowerable in mesh.calls:
@@ -216,7 +224,7 @@ def programs(group: lanes.Group, mesh: Planned) -> list[Lowerable]:
         mesh.calls.clear()
 
     def run() -> None:
-        layout = lanes.lay_out(group, mesh, range(len(group.seeds)))
+        layout = lanes.lay_out(group, mesh, part)
         state = layout.init(experiment, mesh)
         count(1)
         if experiment.chunks > 1:

@@ -11,11 +11,13 @@ from jax import monitoring
 
 STAGES = "/jax/core/compile/"  # tracing, lowering and the backend, each its own event
 BACKEND = "/backend_compile_duration"  # once for every program
+SAVED = "/jax/compilation_cache/compile_time_saved_sec"
 
 
 @dataclasses.dataclass
 class _Totals:
     seconds: float = 0.0
+    saved: float = 0.0
     count: int = 0
 
 
@@ -27,6 +29,11 @@ def seconds() -> float:
     return _TOTALS.seconds
 
 
+def saved() -> float:
+    """Seconds that compiling would have taken of programs that were kept on disk."""
+    return _TOTALS.saved
+
+
 def count() -> int:
     """Programs that the backend has compiled since the import."""
     return _TOTALS.count
@@ -35,6 +42,8 @@ def count() -> int:
 def _listener(event: str, duration_secs: float, **_: str | int) -> None:
     if event.startswith(STAGES):
         _TOTALS.seconds += duration_secs
+    if event == SAVED:
+        _TOTALS.saved += max(duration_secs, 0.0)
     if event.endswith(BACKEND):
         _TOTALS.count += 1
 

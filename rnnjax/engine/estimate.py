@@ -1,46 +1,48 @@
-"""What a group will cost, measured on its first chunk."""
+"""What a group costs, measured on a few of its lanes."""
 
-import dataclasses
 import time
+from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from rnnjax.engine import compilations, lanes
 from rnnjax.engine.mesh import Mesh
 
 
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """The cost of a group, measured on its first chunk.
+class Trial(NamedTuple):
+    """What some chunks of some lanes of a group took.
 
-    `lane_chunk_seconds` is the time of one compiled chunk, divided by the lanes of the
-    group; `programs` is how many were compiled, small ones included, and
-    `compile_seconds` what they took; `state_bytes` is the size of the state of all
-    lanes.
+    `fraction` is how much of the group they are, and `compile_seconds` what compiling
+    would have taken without programs kept on disk.
     """
 
-    lane_chunk_seconds: float
+    fraction: float
+    run_seconds: float
     compile_seconds: float
-    programs: int
-    state_bytes: int
 
 
-def estimate(group: lanes.Group, mesh: Mesh) -> Estimate:
-    """Runs the first chunk of a group twice: to compile it, and to measure it."""
-    before, programs = compilations.seconds(), compilations.count()
-    layout = lanes.lay_out(group, mesh, range(len(group.seeds)))
-    experiment, state = group.experiment, layout.init(group.experiment, mesh)
-    jax.block_until_ready(experiment.advance(mesh, state, 0))
-    compile_seconds = compilations.seconds() - before
-    programs = compilations.count() - programs
+def trial(group: lanes.Group, mesh: Mesh, count: int, seconds: float) -> Trial:
+    """Starts the first `count` lanes, and advances them for so many seconds.
 
-    started = time.perf_counter()
-    jax.block_until_ready(experiment.advance(mesh, state, 0))
-    seconds = time.perf_counter() - started
-    leaves = [leaf for leaf in jax.tree.leaves(state) if hasattr(leaf, "nbytes")]
-    return Estimate(
-        lane_chunk_seconds=seconds / len(group.seeds),
-        compile_seconds=compile_seconds,
-        programs=programs,
-        state_bytes=sum(leaf.nbytes for leaf in leaves),
-    )
+    They make one chunk at least, and stop where the group would. Before that they start
+    and make a chunk that is not measured, as programs are compiled in it.
+    """
+    before = compilations.seconds() + compilations.saved()
+    some = range(min(count, len(group.seeds)))
+    layout, experiment = lanes.lay_out(group, mesh, some), group.experiment
+    state = experiment.advance(mesh, layout.init(experiment, mesh), 0)
+    jax.block_until_ready(state)
+    compile_seconds = compilations.seconds() + compilations.saved() - before
+
+    started, chunk = time.perf_counter(), 0
+    state = layout.init(experiment, mesh)
+    for chunk in range(experiment.chunks):
+        state = jax.block_until_ready(experiment.advance(mesh, state, chunk))
+        running = time.perf_counter() - started
+        if np.all(experiment.done(state)):
+            chunk = experiment.chunks - 1
+        if running > seconds or chunk == experiment.chunks - 1:
+            break
+    fraction = (chunk + 1) / experiment.chunks * len(some) / len(group.seeds)
+    return Trial(fraction, running, compile_seconds)

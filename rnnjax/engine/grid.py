@@ -2,8 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from rnnjax.engine.lanes import Experiment, Group
 from rnnjax.engine.runner import RowId, Runner
@@ -20,8 +20,9 @@ class GridPart:
       seeds: its seeds; each is a lane.
       make: makes the experiment, once its lanes are run.
       group_cost: how long a group of so many lanes takes, in a unit of the benchmark.
-      programs: what is compiled; parts that share a program have an equal entry. By
-        default a part shares none.
+      programs: what is compiled, and how long that takes compared with the others;
+        parts that share a program have an equal entry. By default a part has one.
+      numbers: about how many numbers a lane takes; 0 if unknown.
       file_name: begins the names of its files; by default made of the shape.
     """
 
@@ -30,8 +31,10 @@ class GridPart:
     seeds: tuple[int, ...]
     make: Callable[[], Experiment] = dataclasses.field(compare=False)
     group_cost: Callable[[int], float] = dataclasses.field(default=float, compare=False)
-    programs: frozenset[Hashable] = frozenset()
+    programs: Mapping[Hashable, float] = dataclasses.field(default_factory=dict)
+    numbers: int = 0
     file_name: str = ""
+    compile_cost: ClassVar[float] = 0.0
 
     @property
     def ids(self) -> list[RowId]:
@@ -48,12 +51,13 @@ class GridPart:
     def run(self, runner: Runner) -> None:
         runner.rows(self.ids, lambda missing: [self.group(missing)])
 
-    def group(self, missing: list[int]) -> Group:
+    def group(self, missing: Sequence[int]) -> Group:
         """The group of the seeds with these indices."""
         seeds = tuple(self.seeds[k] for k in missing)
         shape = self.file_name or "-".join(map(str, self.shape)).replace(":", ".")
         name = f"{shape}-s{seeds[0]}-{seeds[-1]}"
-        return Group(name, self.experiment, seeds, self.group_cost(len(seeds)))
+        cost = self.group_cost(len(seeds))
+        return Group(name, self.experiment, seeds, cost, numbers=self.numbers)
 
     @functools.cached_property
     def experiment(self) -> Experiment:

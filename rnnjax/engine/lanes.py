@@ -60,7 +60,8 @@ class Group:
     """Lanes of one shape: an experiment and its seeds.
 
     `cost` is the weight of the group in the progress of a run. A program is padded to
-    at least `min_slots` lanes, so that groups of several sizes share it.
+    at least `min_slots` lanes, so that groups of several sizes share it. `numbers` says
+    about how many numbers each lane takes; 0 if unknown.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Group:
     seeds: tuple[int, ...]
     cost: float = 1.0
     min_slots: int | None = None
+    numbers: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ from rnnjax.engine.mesh import Mesh
 from rnnjax.results.schema import Row
 
 RowId = tuple[object, ...]
-MakeGroups = Callable[[list[int]], Iterable[lanes.Group]]
+MakeGroups = Callable[[Sequence[int]], Iterable[lanes.Group]]
 
 
 class Runner:
@@ -51,12 +51,14 @@ class Runner:
 
         `groups(missing)` makes the groups of the lanes with these indices into `ids`.
         """
-        missing = [k for k, row_id in enumerate(ids) if row_id not in self.known]
+        missing: Sequence[int] = range(len(ids))
+        if self.known:
+            missing = [k for k in missing if ids[k] not in self.known]
         if missing:
             self.compute(missing, groups)
         return [self.known[row_id] for row_id in ids]
 
-    def compute(self, missing: list[int], groups: MakeGroups) -> None:
+    def compute(self, missing: Sequence[int], groups: MakeGroups) -> None:
         """Runs the groups of the missing lanes and adds their rows."""
         for result in lanes.run(groups(missing), self.mesh):
             self.add(result.rows)
@@ -77,7 +79,7 @@ class Missing(Exception):
 class Checker(Runner):
     """Runs nothing: raises `Missing` for the first lanes without a row."""
 
-    def compute(self, missing: list[int], groups: MakeGroups) -> None:
+    def compute(self, missing: Sequence[int], groups: MakeGroups) -> None:
         raise Missing(len(missing))
 
 
@@ -86,7 +88,7 @@ class FirstGroup(Runner):
 
     group: lanes.Group | None = None
 
-    def compute(self, missing: list[int], groups: MakeGroups) -> None:
+    def compute(self, missing: Sequence[int], groups: MakeGroups) -> None:
         self.group = next(iter(groups(missing)))
         raise Missing(len(missing))
 
@@ -102,14 +104,21 @@ class Part(Protocol):
         """What the part is called in messages, such as "gru, 32 units"."""
 
     @property
-    def programs(self) -> frozenset[Hashable]:
-        """What is compiled for it; parts that share a program have an equal entry."""
+    def programs(self) -> Mapping[Hashable, float]:
+        """What is compiled for it, and how long that takes compared with the others.
+
+        Parts that share a program have an equal entry.
+        """
 
     def lanes(self, known: Mapping[RowId, Row]) -> int:
         """How many lanes have no row yet; an estimate if a search decides it."""
 
     def cost(self, known: Mapping[RowId, Row]) -> float:
         """How long these lanes take, in the unit of `Group.cost`."""
+
+    @property
+    def compile_cost(self) -> float:
+        """What of the cost of a group is compiling."""
 
     def run(self, runner: Runner) -> None:
         """Gets every row of the part from the runner."""

@@ -8,10 +8,9 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from flax import linen as nn
 
 from rnnjax import networks
@@ -30,17 +29,64 @@ from rnnjax.settings import SettingError
 from rnnjax.tasks.task import Task
 
 Network = tuple[str, int, int]  # cell, layers, units
-Seeded = tuple[Point, int]  # a lane: its point and its seed
-
 # Weights and inputs of a chunk of the lanes that advance together: 1 GB of float32.
 GROUP_NUMBERS = 2**28
 
-# A guess of seconds, for progress: compiling a part; a chunk of one lane, a part of it
-# that does not depend on the units and one that grows with their square; pairs of few
-# units merge within a few chunks.
-COMPILE_SECONDS = 2.0
+# A guess of seconds, for progress: compiling the loop of a part, and for each number of
+# inputs their draw and the start; a chunk of one lane, a part of it that does not
+# depend on the units and one that grows with their square; pairs of few units merge
+# within a few chunks; the start of a lane grows with the cube of the units.
+COMPILE_SECONDS, COMPILE_SECONDS_OF_SIZE = 1.9, 0.6
 CHUNK_SECONDS, CHUNK_SECONDS_AT_128_UNITS = 2e-4, 2.5e-3
 FEW_UNITS, FEW_CHUNKS = 32, 8
+START_SECONDS_AT_1024_UNITS = 0.2
+UNITS_OUT_OF_CACHE, OUT_OF_CACHE = 1024, 3.0  # times as long, if weights are read anew
+
+
+@dataclasses.dataclass(frozen=True)
+class Lanes(Sequence[tuple[Point, int]]):
+    """The lanes of every point with every seed, or some of these, by index.
+
+    A lane, its point and its seed, is made when it is read: there may be millions.
+    """
+
+    points: tuple[Point, ...]
+    seeds: Sequence[int]
+    indices: range
+
+    @classmethod
+    def every(cls, points: Iterable[Point], seeds: Sequence[int]) -> "Lanes":
+        points = tuple(points)
+        return cls(points, seeds, range(len(points) * len(seeds)))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, k: Any) -> Any:
+        if isinstance(k, slice):
+            return dataclasses.replace(self, indices=self.indices[k])
+        point, seed = divmod(self.indices[k], len(self.seeds))
+        return self.points[point], self.seeds[seed]
+
+    @property
+    def input_sizes(self) -> tuple[int, ...]:
+        """The numbers of inputs of these lanes, sorted."""
+        first, last = (self.indices[k] // len(self.seeds) for k in (0, -1))
+        points = self.points[first : last + 1]
+        return tuple(sorted({point.input_size for point in points}))
+
+
+@dataclasses.dataclass(frozen=True)
+class Ids(Sequence[RowId]):
+    """The identity of each lane's row, in the order of `schema.ROW_ID`."""
+
+    part: "Part"
+
+    def __len__(self) -> int:
+        return len(self.part.seeded)
+
+    def __getitem__(self, k: Any) -> Any:
+        return self.part.id(*self.part.seeded[k])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +99,7 @@ class Part:
     config: Config
     network: Network
     weights: str
-    seeded: tuple[Seeded, ...]
+    seeded: Lanes
     make: Callable[[tuple[Point, ...]], Stability] = dataclasses.field(compare=False)
 
     @property
@@ -62,23 +108,34 @@ class Part:
         return f"{title(cell, layers, self.weights)}, {hidden_size} units"
 
     @property
-    def programs(self) -> frozenset[Any]:
-        sizes = tuple(sorted({point.input_size for point, _ in self.seeded}))
-        programs = {(kind, *self.network, sizes) for kind in ("init", "advance")}
-        return frozenset({("draw", sizes), *programs})
+    def programs(self) -> dict[Any, float]:
+        sizes = self.seeded.input_sizes
+        by_size = COMPILE_SECONDS_OF_SIZE * len(sizes)
+        return {
+            ("draw", sizes): by_size,
+            ("init", *self.network, sizes): by_size,
+            ("advance", *self.network, sizes): COMPILE_SECONDS,
+        }
 
-    @functools.cached_property
-    def ids(self) -> list[RowId]:
-        """The identity of each lane's row, in the order of `schema.ROW_ID`."""
-        return [self._id(point, seed) for point, seed in self.seeded]
+    @property
+    def compile_cost(self) -> float:
+        by_size = COMPILE_SECONDS_OF_SIZE * len(self.seeded.input_sizes)
+        return COMPILE_SECONDS + by_size
 
-    def _id(self, point: Point, seed: int) -> RowId:
+    @property
+    def ids(self) -> Ids:
+        """The identity of each lane's row."""
+        return Ids(self)
+
+    def id(self, point: Point, seed: int) -> RowId:
         cell, layers, hidden_size = self.network
         numbers = {"input_scale": point.input_scale, **point.options}
         shape = (cell, self.weights, point.input_size, hidden_size, layers)
         return (*shape, *(numbers.get(name) for name in NUMBERS), seed)
 
     def lanes(self, known: Mapping[RowId, Row]) -> int:
+        if not known:
+            return len(self.seeded)
         return sum(row_id not in known for row_id in self.ids)
 
     def cost(self, known: Mapping[RowId, Row]) -> float:
@@ -90,21 +147,21 @@ class Part:
 
     def groups(self, missing: Sequence[int]) -> Iterator[Group]:
         """The lanes with these indices, as many at once as fit `GROUP_NUMBERS`."""
+        widest = self.seeded.input_sizes[-1]
         cell = self.make((self.seeded[0][0],)).cell
+        size = networks.parameter_count(cell, widest) + CHUNK * widest
         for lanes in self._alike(cell, missing):
-            widest = max(self.seeded[k][0].input_size for k in lanes)
-            size = networks.parameter_count(cell, widest) + CHUNK * widest
             count = -(-len(lanes) // max(1, GROUP_NUMBERS // size))
-            for some in np.array_split(np.asarray(lanes), count):
-                yield self._group([self.seeded[k] for k in some])
+            for first, end in itertools.pairwise(_edges(len(lanes), count)):
+                yield self._group([self.seeded[k] for k in lanes[first:end]], size)
 
-    def _alike(self, cell: nn.Module, lanes: Sequence[int]) -> Iterator[list[int]]:
+    def _alike(self, cell: nn.Module, lanes: Sequence[int]) -> Iterator[Sequence[int]]:
         """Lanes that one program can advance: all, unless a step reads inputs itself.
 
         Then only those of one number of inputs are alike.
         """
         if not cell_lib.reads_inputs(cell):
-            yield list(lanes)
+            yield lanes
             return
 
         def inputs(lane: int) -> int:
@@ -113,12 +170,12 @@ class Part:
         for _, same in itertools.groupby(sorted(lanes, key=inputs), inputs):
             yield list(same)
 
-    def _group(self, seeded: Sequence[Seeded]) -> Group:
+    def _group(self, seeded: Sequence[tuple[Point, int]], size: int) -> Group:
         """A group whose name depends on its lanes: a run may be extended by others."""
         cell, layers, hidden_size = self.network
         label = registry.file_name(cell)
         label += "" if self.weights == FRESH else f"-{self.weights}"
-        ids = repr([self._id(*lane) for lane in seeded])
+        ids = repr([self.id(*lane) for lane in seeded])
         digest = hashlib.sha256(ids.encode()).hexdigest()[:8]
         lanes = f"{len(seeded)}-lanes-{digest}"
         points, seeds = zip(*seeded)
@@ -127,6 +184,7 @@ class Part:
             experiment=self.make(points),
             seeds=seeds,
             cost=self._seconds(len(seeded)),
+            numbers=size,
         )
 
     def _seconds(self, lanes: int) -> float:
@@ -135,7 +193,11 @@ class Part:
         if not self.config.full and hidden_size <= FEW_UNITS:
             chunks = min(chunks, FEW_CHUNKS)
         by_units = CHUNK_SECONDS_AT_128_UNITS * (hidden_size / 128) ** 2
-        return COMPILE_SECONDS + lanes * chunks * (CHUNK_SECONDS + by_units)
+        if hidden_size >= UNITS_OUT_OF_CACHE:
+            by_units *= OUT_OF_CACHE
+        start = START_SECONDS_AT_1024_UNITS * (hidden_size / 1024) ** 3
+        a_lane = start + chunks * (CHUNK_SECONDS + by_units)
+        return self.compile_cost + lanes * a_lane
 
 
 def parts(config: Config, processes: int = 1) -> list[Part]:
@@ -150,9 +212,14 @@ def parts(config: Config, processes: int = 1) -> list[Part]:
 
 def _cut(part: Part, processes: int) -> Iterator[Part]:
     count = min(processes, len(part.seeded))
-    for some in np.array_split(np.arange(len(part.seeded)), count):
-        seeded = tuple(part.seeded[k] for k in some)
-        yield dataclasses.replace(part, seeded=seeded)
+    for first, end in itertools.pairwise(_edges(len(part.seeded), count)):
+        yield dataclasses.replace(part, seeded=part.seeded[first:end])
+
+
+def _edges(length: int, count: int) -> Iterator[int]:
+    """Where so many pieces of almost equal length begin, the longer first; the end."""
+    short, longer = divmod(length, count)
+    return (k * short + min(k, longer) for k in range(count + 1))
 
 
 def _fresh_parts(config: Config) -> Iterator[Part]:
@@ -160,7 +227,7 @@ def _fresh_parts(config: Config) -> Iterator[Part]:
     for (cell, layers, hidden_size), input_sizes in _networks(config).items():
         points = _points(config, cell, input_sizes)
         make = functools.partial(_experiment, config, cell, layers, hidden_size)
-        seeded = tuple(itertools.product(points, config.seed_list))
+        seeded = Lanes.every(points, config.seed_list)
         yield Part(config, (cell, layers, hidden_size), FRESH, seeded, make)
 
 
@@ -266,7 +333,7 @@ def _trained_parts(config: Config) -> Iterator[Part]:
         cell, hidden_size, layers = same[0].shape
         # Loaded here, so that damaged weights end a run before anything is written.
         loaded = {network.seed: network.load() for network in same}
-        seeded = tuple((Point(task.input_size), seed) for seed in loaded)
+        seeded = Lanes.every([Point(task.input_size)], tuple(loaded))
         for weights, values in ((TRAINED, loaded), (FRESH, None)):
             labels = {"cell": cell, "weights": weights}
             make = functools.partial(

@@ -9,6 +9,7 @@ from etils import epath
 from rnnjax.results import checkpoints, files
 
 ALLOWED = "a run folder with trained networks"
+OVERHEAD = 25_000  # bytes of a saved network beside its weights
 
 
 def save(
@@ -16,6 +17,11 @@ def save(
 ) -> None:
     """Saves the variables of a network with a description that JSON can hold."""
     checkpoints.write(epath.Path(folder), "network", description, variables)
+
+
+def size_on_disk(weights: int) -> float:
+    """The bytes that a saved network takes, about, of so many bytes of weights."""
+    return OVERHEAD + weights
 
 
 def describe(folder: epath.PathLike) -> dict[str, Any]:

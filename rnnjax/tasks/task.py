@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -80,7 +81,7 @@ class Task(abc.ABC):
         """Steps with an input of zeros that follow the T steps of a batch."""
         return 0
 
-    @property
+    @functools.cached_property
     def sequence(self) -> int:
         """The steps of a sample: T and the blank steps."""
         shapes = jax.eval_shape(
