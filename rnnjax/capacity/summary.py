@@ -114,6 +114,8 @@ def intervals(rows: Sequence[Row]) -> str:
     """What the 95 % intervals of a run cover, in words."""
     counts = [len(results(trials)) for _, _, trials in points(rows)]
     if max(counts) < 2:
+        if draws_count(rows) == 1:
+            return "none, of one draw of one search"
         return "95 %, over the fresh draws of one search; they do not cover the search"
     words = f"95 %, over {max(counts)} searches, whose fresh draws are averaged"
     return words if min(counts) > 1 else f"{words}; over draws where there is one"
@@ -234,7 +236,7 @@ def bits_per_parameter(row: Row) -> float | None:
 
 def _mean(name: str, trials: list[Row], value: Callable[[Row], float | None]) -> Row:
     """The mean of `values` with its standard deviation and interval."""
-    mean = statistics.mean(values(trials, value))
+    mean = statistics.mean(values(trials, value), statistics.NONNEGATIVE)
     return _flat(name, mean) | {f"{name}_sd": mean.sd}
 
 
