@@ -5,6 +5,7 @@ import pytest
 from rnnjax.figures import memory_stability as figures
 from rnnjax.figures import precision
 from rnnjax.memory_stability import summary
+from rnnjax.results import rows as rows_lib
 
 STEPS = summary.sample_steps(1000)
 
@@ -55,6 +56,9 @@ def test_summary_keeps_censored_and_diverged_lanes_apart():
     assert line["first_identical_fraction"] == pytest.approx(2 / 3)
     assert line["first_identical_median"] == 30
     assert line["first_identical_low"] is None  # no interval of three seeds
+    more = {"first_1e-3_median": 4}  # a key of the last line alone is in the header
+    header, *_ = rows_lib.csv([line, line | more]).splitlines()
+    assert header.endswith(",first_1e-3_median")
     assert line["lyapunov_median"] == pytest.approx(-0.2)
     assert (line["lyapunov_status"], line["dead"]) == ("ok", 0)
 

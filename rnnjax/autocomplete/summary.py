@@ -132,6 +132,25 @@ def _context(lanes: Sequence[Row], letters: int | None = None) -> Row:
     return line
 
 
+def trainings(rows: Sequence[Row]) -> list[int]:
+    """Of each shape, how many networks have a connectivity; without those of none."""
+    counts = [
+        sum("context_fraction" in row for row in lanes) for _, lanes in by_shape(rows)
+    ]
+    return [count for count in counts if count]
+
+
+def networks_text(rows: Sequence[Row]) -> str:
+    """What means and their intervals are over, as a table says it."""
+    counts = {
+        sum(row["status"] == "trained" for row in lanes) for _, lanes in by_shape(rows)
+    }
+    if counts == {1}:
+        return "One network each (one seed), no interval"
+    number = " to ".join(map(str, sorted({min(counts), max(counts)})))
+    return f"Means of {number} networks, one a seed (Student's 95 % interval over them)"
+
+
 def interval_text(trainings: Collection[int]) -> str:
     """What intervals of the connectivity are over, given the trainings of each mean."""
     fewest, most = min(trainings), max(trainings)

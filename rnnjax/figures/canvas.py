@@ -28,7 +28,7 @@ STYLE: Any = {  # of matplotlib.rcParams
 CAPTION = 0.5  # inches
 MARKERS = ("o", "s", "D", "P", "X", "h", "*", "p")
 LINES = ("-", "--", "-.", ":")
-LIGHTEST = 0.88  # of the color map; lighter lines are lost on white
+LIGHTEST = 0.82  # of the color map; lighter lines are lost on white
 LOG_SPAN, MAX_TICKS = 10, 8
 METADATA: dict[str, dict[str, None]] = {  # leaves out the date and the version
     "png": {"Software": None},

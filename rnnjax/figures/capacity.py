@@ -157,7 +157,7 @@ def search_progress(rows: Sequence[Row], folder: epath.PathLike) -> None:
     few = len(every) <= MAX_LEGEND
     with canvas.figure(folder, "search", 1, 2, (4.4, 3.4), sharey=True) as (fig, axes):
         by_updates, by_trials = axes[0]
-        for k, (line, budget, trials) in enumerate(every):
+        for k, (line, _, trials) in enumerate(every):
             rungs = [row for row in trials if row["stage"].startswith(search.RUNG)]
             scores = np.asarray([_score(row) for row in rungs])
             updates = np.asarray([row["updates"] for row in rungs])
@@ -167,7 +167,7 @@ def search_progress(rows: Sequence[Row], folder: epath.PathLike) -> None:
             best = {u: scores[updates == u].max() for u in sorted(set(updates))}
             best = {u: score / scale for u, score in best.items() if np.isfinite(score)}
             label = title(line, lines)
-            label += f", {_size(trials[0], budget)}" if few else ""
+            label += f", {summary_lib.size(trials[0])}" if few else ""
             by_updates.plot(list(best), list(best.values()), label=label, **style)
             first = scores[[row["stage"] == search.FIRST_RUNG for row in rungs]]
             if np.isfinite(first).any():
@@ -184,12 +184,12 @@ def search_progress(rows: Sequence[Row], folder: epath.PathLike) -> None:
         by_trials.set_title("expected best of the first rung")
         rungs = [row for row in rows if row["stage"].startswith(search.RUNG)]
         canvas.ticks_at(by_updates, [row["updates"] for row in rungs])
-        counts = [len(_first_rung(trials)) for _, _, trials in every]
-        canvas.ticks_at(by_trials, [1 << k for k in range(max(counts).bit_length())])
+        tried = [len(_first_rung(trials)) for _, _, trials in every]
+        canvas.ticks_at(by_trials, [1 << k for k in range(max(tried).bit_length())])
         canvas.legend(fig, by_updates)
         text = (
             "Single trainings on one seed each, before the fresh draws; "
-            f"{_range(counts)} trials a line in the first rung."
+            f"{_range(tried)} trials a line in the first rung."
         )
         text += "" if few else " A line for each size."
         canvas.caption(fig, "Does the size of the search limit the result?", text)
@@ -249,13 +249,6 @@ def _score(row: Row) -> float:
 
 def _first_rung(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["stage"] == search.FIRST_RUNG]
-
-
-def _size(row: Row, budget: int) -> str:
-    """The units if the size of the network is given by them, else the parameters."""
-    if row.get("loss_bound") is not None:
-        return f"{row['hidden_size']} units"
-    return f"{budget} parameters"
 
 
 def _range(counts: Sequence[int]) -> str:

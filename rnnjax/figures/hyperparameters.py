@@ -10,7 +10,6 @@ from rnnjax.figures import canvas
 from rnnjax.memory_stability import summary
 from rnnjax.results.schema import Row
 
-
 LEAST = 0.5  # steps; where a logarithmic scale has the time 0
 
 
@@ -189,8 +188,8 @@ def heatmap(rows: list[Row], across: str, down: str, folder: Any) -> None:
             if quantity.is_time:
                 canvas.bar_ticks(bar, norm, LEAST)
         text = (
-            f"{_of(rows)} Below them: 95 % intervals (of medians from 5 seeds on). ≥: a "
-            "lower bound, where half of the seeds or more never agreed. Line: where "
+            f"{_of(rows)} Below them: 95 % intervals (of medians from 5 seeds on). ≥: "
+            "a lower bound, where half of the seeds or more never agreed. Line: where "
             "the exponent is 0, the edge of stability. Colors: one scale for each "
             "quantity."
         )
@@ -319,6 +318,6 @@ def _of(rows: Sequence[Row]) -> str:
     several = len(inputs) > 1 or len(summary.varying(rows)) > 2
     pooled = " of the median over what is not shown" if several else ""
     return (
-        f"Inputs {', '.join(map(str, inputs))}. Medians over {summary.seeds(rows)}{pooled}; "
-        f"runs of {rows[0]['shared_steps']:,} shared steps."
+        f"Inputs {', '.join(map(str, inputs))}. Medians over {summary.seeds(rows)}"
+        f"{pooled}; runs of {rows[0]['shared_steps']:,} shared steps."
     )

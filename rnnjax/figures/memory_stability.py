@@ -337,4 +337,3 @@ def _exponents(axis: Any, groups: Sequence[list[Row]]) -> None:
             right = max(high, edge)
             axis.plot([max(low, edge), right], [y, y], color="0.2", lw=1)
         axis.text(right, y, f"  {text}", va="center", fontsize=7)
-

@@ -257,6 +257,17 @@ def entry(lanes: Sequence[Row], name: str) -> str:
     return f"{'>=' if beyond else ''}{steps(value)}{met(t)}{between}"
 
 
+def short_entry(lanes: Sequence[Row], name: str) -> str:
+    """The same in few characters: the median alone, a star if not all seeds met it."""
+    t = times(lanes, f"first_{name}")
+    if t.median.median is None:
+        return "div."
+    beyond = np.isinf(t.median.median)
+    value = lanes[0]["shared_steps"] if beyond else t.median.median
+    text = steps(value) if value < 10_000 else f"{value / 1000:.0f}k"
+    return f">={text}" if beyond else text + "*" * bool(met(t))
+
+
 def exponent_entry(lanes: Sequence[Row]) -> str:
     """The largest exponent over lanes, as a table shows it.
 

@@ -26,9 +26,7 @@ class Mean:
     high: float | None
 
 
-def mean(
-    values: Iterable[float | None], support: tuple[float, float] = REALS
-) -> Mean:
+def mean(values: Iterable[float | None], support: tuple[float, float] = REALS) -> Mean:
     """The mean of the values that are not None.
 
     No value lies outside of the `support`, so the interval ends where that does.
