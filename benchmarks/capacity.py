@@ -10,8 +10,11 @@ brackets or sums. Of these the networks of the fresh draws are saved, for
 `benchmarks.memory_stability --network`.
 """
 
+import shlex
+
 from etils import epath
 
+from rnnjax import settings
 from rnnjax.capacity import (
     options,
     saved,
@@ -21,9 +24,11 @@ from rnnjax.capacity import (
     tables,
     timed,
     trial,
+    winners,
 )
 from rnnjax.capacity.config import Config, configure
 from rnnjax.figures import capacity as figures
+from rnnjax.results import files
 from rnnjax.results.schema import Row
 from rnnjax.tasks.registry import TASKS
 
@@ -32,8 +37,13 @@ from .common.benchmark import Benchmark
 
 
 def draw(config: Config, rows: list[Row], folder: epath.Path) -> None:
-    """All pictures that the rows allow."""
-    del config
+    """All pictures that the rows allow, and `winners.txt`."""
+    lines = []
+    for name, given in winners.winners(config, rows):
+        given["out_dir"] = f"{folder}-winners/{name}"
+        words = [f"--{key}={settings.text(value)}" for key, value in given.items()]
+        lines.append(f"{command.program('capacity')} {shlex.join(words)}\n")
+    files.write(folder / "winners.txt", "".join(lines))
     figures.draw(rows, folder)
 
 

@@ -7,6 +7,7 @@ missing, it says how many and exits with status 1.
     python -m benchmarks.merge RUN_DIR
 """
 
+import dataclasses
 import sys
 from typing import Any
 
@@ -14,11 +15,20 @@ from rnnjax.results import rows
 
 from . import registry
 from .common import command, devices, errors, lock, main, recorded
+from .common.benchmark import tables_setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The flags of the binary."""
+
+    tables: str = tables_setting()
 
 
 def run(given: dict[str, Any]) -> int:
     """Merges the run folder; returns the exit status."""
     path = given["RUN_DIR"]
+    options = Options(**{k: v for k, v in given.items() if k == "tables"})
     merged = recorded.open_run(path, registry.BENCHMARKS)
     benchmark, folder = merged.benchmark, merged.folder
     mesh, config = devices.local_mesh(), None
@@ -35,11 +45,13 @@ def run(given: dict[str, Any]) -> int:
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise errors.FileError(path, problem, "a folder you may write to") from None
-    main.show(benchmark, config, read, folder.path)
+    main.show(benchmark, config, read, folder.path, options.tables)
     return 0
 
 
-COMMAND = command.Command("merge", __doc__ or "", {}, run, words=("RUN_DIR",))
+COMMAND = command.Command(
+    "merge", __doc__ or "", {"Flags": Options}, run, words=("RUN_DIR",)
+)
 
 if __name__ == "__main__":
     command.start(COMMAND)

@@ -257,20 +257,21 @@ def growth_phrases() -> list[str]:
 
 
 def trainings(name: str) -> Lines:
-    """Losses and accuracies with standard deviations, connectivity with intervals."""
+    """Losses, accuracies and connectivity, with intervals over trainings."""
     header = ["", "test loss, nats", "accuracy", "in 3 most likely"]
     header += ["context fraction", "by squares", "mean lag", "by squares"]
     lines = [header]
     for line in autocomplete.summary(read(name)):
         texts = [f"`{line['cell']}`"]
-        for key, digits in (("test_loss", 2), ("test_top1", 3), ("test_top3", 3)):
-            texts.append(f"{line[key]:.{digits}f} ± {line[f'{key}_sd']:.{digits}f}")
-        for key in ("context_fraction", "context_lag"):
-            digits = 3 if key == "context_fraction" else 2
-            for part in (key, f"{key}_squared"):
-                ends = (line[part], line[f"{part}_low"], line[f"{part}_high"])
-                value, low, high = (f"{x:.{digits}f}" for x in ends)
-                texts.append(f"{value} ({low} to {high})")
+        for key in (
+            *("test_loss", "test_top1", "test_top3"),
+            *("context_fraction", "context_fraction_squared"),
+            *("context_lag", "context_lag_squared"),
+        ):
+            digits = 2 if "loss" in key or "lag" in key else 3
+            ends = (line[key], line[f"{key}_low"], line[f"{key}_high"])
+            value, low, high = (f"{x:.{digits}f}" for x in ends)
+            texts.append(f"{value} ({low} to {high})")
         lines.append(texts)
     return lines
 

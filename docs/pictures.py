@@ -20,7 +20,7 @@ Run these first; numbers of `docs/results.md` come from the same commands:
 import pathlib
 import shutil
 
-from rnnjax.figures import memory_stability as figures
+from rnnjax.figures import precision
 from rnnjax.results import rows
 
 RUNS = pathlib.Path("results")
@@ -46,7 +46,7 @@ def main() -> None:
         "float32": [row for row in all_inputs if row["input_size"] == 1],
         "float64": rows.read_rows(RUNS / "memory_stability/lstm-float64"),
     }
-    figures.precision(arithmetics, ["identical", "1e-4"], DOCS)
+    precision.draw(arithmetics, ["identical", "1e-4"], DOCS)
     (DOCS / "precision.svg").unlink()
 
 

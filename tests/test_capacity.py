@@ -95,6 +95,8 @@ def test_bits_per_parameter(binary, tmp_path):
             for stage in ("rung0", "rung1", "finals", "draws")
         ] == [8, 2, 2 * 5, 3]
         draws = [row for row in trials if row["stage"] == "draws"]
+        rate = float(line["winner_learning_rate"])
+        assert rate == pytest.approx(draws[0]["learning_rate"], rel=1e-5)
         assert [row["seed"] for row in draws] == [0, 1, 2]
         assert {row["samples"] for row in draws} == {int(line["samples"])}
         assert float(line["bits_per_parameter"]) == pytest.approx(
@@ -120,6 +122,7 @@ def test_bits_per_parameter(binary, tmp_path):
             assert row["scores"] == ["loss", "accuracy", "bits"]
     for name in ("bits", "bits_per_parameter", "search"):
         assert (tmp_path / f"bits/{name}.png").exists()
+    assert (tmp_path / "bits/winners.txt").read_text().count("\n") == len(summary)
 
 
 def test_a_killed_search_goes_on_to_the_same_rows(binary, tmp_path):

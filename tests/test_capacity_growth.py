@@ -1,5 +1,7 @@
 """How bits grow with parameters, and which trainings failed, from rows alone."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -47,6 +49,46 @@ def run(budgets, exponent=1.2, draws=3, searches=1):
     ]
     first = [row(p, 1.0, "rung0", k) for p in budgets for k in range(searches)]
     return rows + first
+
+
+def words(path):
+    """The text of a picture in one line."""
+    return " ".join(re.sub(r"<[^>]*>", " ", path.read_text()).split())
+
+
+def test_intervals_of_results_are_never_negative(tmp_path, monkeypatch):
+    drawn = []
+    axes = pytest.importorskip("matplotlib.axes").Axes
+    real = axes.errorbar
+    monkeypatch.setattr(
+        axes,
+        "errorbar",
+        lambda *a, **k: (drawn.append(a[1:]), real(*a, **k))[1],
+    )
+    rows = [row(100, bits, seed=k) for k, bits in enumerate((1.0, 90.0))]
+    (line,) = summary.summary(rows)
+    assert line["bits_per_parameter_low"] == 0 < line["bits_per_parameter_high"]
+    assert "0.46 (0.00 to" in tables.tables(rows)[0].lines[0][4]
+    figures.bits_per_parameter(rows, tmp_path)
+    ((_, means, errors),) = drawn
+    assert (means - errors[0] >= 0).all()
+
+
+def test_the_winner_is_the_best_search_and_is_shown():
+    chosen = {"optimizer": "adam", "learning_rate": 0.01}
+    other = {"optimizer": "sgd", "learning_rate": 0.123456}
+    rows = [row(100, 20.0, search=0, **chosen), row(100, 30.0, search=1, **other)]
+    (line,) = summary.summary(rows)
+    names = ("search", "optimizer", "learning_rate")
+    assert [line[f"winner_{name}"] for name in names] == [1, "sgd", 0.123456]
+    table = tables.tables(rows)[1]
+    assert table.columns == ["cell", "optimizer", "rate"]
+    assert table.lines == [
+        ["gru, 103 parameters, search 0", "adam", "0.01"],
+        ["gru, 103 parameters, search 1", "sgd", "0.12"],
+    ]
+    (unfinished,) = summary.summary([row(100, 1.0, "rung0", **chosen)])
+    assert unfinished.keys() >= {"winner_search", "winner_optimizer"}
 
 
 def test_a_line_is_that_of_the_normal_equations():
@@ -97,15 +139,16 @@ def test_a_search_is_one_point_of_the_fit(searches):
 
 def test_growth_is_said_on_the_terminal_and_drawn(tmp_path):
     rows = run((100, 200, 500, 1000))
-    (table,) = tables.tables(rows)
+    table, *_ = tables.tables(rows)
     (note,) = [note for note in table.notes if "exponent" in note]
     assert "faster than in proportion" in note
     flat = tables.tables(run((100, 200, 500, 1000), exponent=1.0))[0]
     assert any("about in proportion" in note for note in flat.notes)
     figures.draw(rows, tmp_path)
     assert "exponent 1." in (tmp_path / "bits.svg").read_text()
-    picture = (tmp_path / "bits_per_parameter.svg").read_text()
-    assert ">parameters<" in picture
+    picture = words(tmp_path / "bits_per_parameter.svg")
+    assert "parameters" in picture
+    assert "the mean of 3 fresh draws" in picture
     assert "they do not cover the search" in picture
 
 
@@ -133,5 +176,6 @@ def test_failed_trainings_of_the_first_rung_are_counted(tmp_path):
     notes = tables.tables(rows)[0].notes
     assert any("25.0% of 20 trainings of the first rung failed" in n for n in notes)
     figures.draw(rows, tmp_path)
-    picture = (tmp_path / "trainability.svg").read_text()
-    assert "failed: diverged, or no better than chance at the end" in picture
+    picture = words(tmp_path / "trainability.svg")
+    assert "failed: diverged (hatched), or no better than chance at the end" in picture
+    assert "of 20 trials of the first rung a bar" in picture

@@ -51,12 +51,13 @@ def test_more_searches_extend_a_run_and_widen_what_its_interval_covers(
     (line,) = lines(folder)
     assert (line["searches"], line["interval_covers"]) == ("1", "draws")
     caption = (folder / "bits_per_parameter.svg").read_text()
-    assert "they do not cover the search" in caption
+    assert "they do not cover the search" in " ".join(caption.split())
 
     status, out, err = binary(*TINY, "--searches=3")
     assert status == 0, err
     assert "95 %, over 3 searches" in out
-    assert "95 %, over 3 searches" in (folder / "bits_per_parameter.svg").read_text()
+    caption = (folder / "bits_per_parameter.svg").read_text()
+    assert "95 %, over 3 searches" in " ".join(caption.split())
     rows = rows_lib.read_rows(folder)
     assert [row for row in rows if row["search"] == 0] == alone
     draws = [row for row in rows if row["stage"] == "draws"]
@@ -71,7 +72,8 @@ def test_more_searches_extend_a_run_and_widen_what_its_interval_covers(
     sd = means.std(ddof=1)
     half = stats.t.ppf(0.975, 2) * sd / math.sqrt(3)
     mean = means.mean()
-    assert ours == pytest.approx([mean, sd, mean - half, mean + half], rel=1e-3)
+    low = max(mean - half, 0)  # no network stores less than nothing
+    assert ours == pytest.approx([mean, sd, low, mean + half], rel=1e-3)
 
 
 def row(search, seed, loss):

@@ -153,7 +153,10 @@ def test_intervals_of_connectivity_are_over_trainings():
         for name in schema.CONTEXT:
             ends = [found[name + end] for end in ("_low", "", "_high")]
             assert ends == pytest.approx([0.0516, 0.3, 0.5484], abs=1e-4)
-    _, table = tables.tables(rows)
+    main, accuracies, table = tables.tables(rows)
+    assert main.lines[0][3] == "0.30 (0.05 to 0.55)"
+    assert main.notes[0].startswith("Means of 3 networks, one a seed (Student's 95 %")
+    assert [t.detail for t in (main, accuracies, table)] == [False, True, True]
     fraction, lag = "0.300 (0.052 to 0.548)", "0.30 (0.05 to 0.55)"
     assert table.lines == [["gru", fraction, fraction, lag, lag]]
     assert table.notes[0].startswith("Means of 3 trainings with 95 % intervals over t")
@@ -162,11 +165,27 @@ def test_intervals_of_connectivity_are_over_trainings():
 def test_intervals_of_one_training_are_over_windows_and_none_leaves_the_range():
     (line,) = summary.summary(trainings([0.3]))
     assert (line["context_lag_low"], line["context_lag_high"]) == (0.29, 0.31)
-    _, table = tables.tables(trainings([0.3]))
-    assert table.notes[0] == "One training each; 95 % intervals over its windows."
+    main, _, table = tables.tables(trainings([0.3]))
+    assert table.notes[0] == "One network each; 95 % intervals over its windows."
+    assert main.notes[0].startswith("One network each (one seed), no interval")
     (line,) = summary.summary(trainings([0.1, 0.9]))
     assert (line["context_fraction_low"], line["context_fraction_high"]) == (0.0, 1.0)
     assert line["context_lag_low"] == 0.0
     assert line["context_lag_high"] > 1.0
     assert summary.interval_text({2, 3}).startswith("means of 2 to 3 trainings")
-    assert summary.interval_text({1, 3}).endswith("of one training over its windows")
+    assert summary.interval_text({1, 3}).endswith("of one network over its windows")
+
+
+def test_intervals_of_losses_and_accuracies_end_where_these_do():
+    rows = [
+        row | {"test_top1": 0.02, "test_loss": 0.1} for row in trainings([0.1, 0.2])
+    ]
+    rows[0] |= dict.fromkeys(summary.AVERAGED)  # it diverged
+    rows[1] |= {"test_top1": 0.98, "test_loss": 3.0}
+    (line,) = summary.summary(rows)
+    assert (line["test_top1_low"], line["test_top1_high"]) == (0.0, 1.0)
+    assert line["test_loss_low"] == 0.0 < line["test_loss"] < line["test_loss_high"]
+    texts = [
+        text for table in tables.tables(rows) for line in table.lines for text in line
+    ]
+    assert not any("±" in text or "-0" in text for text in texts)

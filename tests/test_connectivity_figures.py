@@ -246,7 +246,7 @@ def test_lags_without_intervals_are_drawn(tmp_path):
     unknown = {"context_lag_low": None, "context_lag_high": None}
     connectivity.lags(tmp_path, rows(**unknown, windows=1, trainings=1))
     picture = (tmp_path / "lags.svg").read_text(encoding="utf-8")
-    assert "one training each; 95 % intervals over its windows" in picture
+    assert "one network each; 95 % intervals over its windows" in picture
     assert (tmp_path / "lags.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from rnnjax.figures import memory_stability as figures
+from rnnjax.figures import precision
 from rnnjax.memory_stability import summary
+from rnnjax.results import rows as rows_lib
 
 STEPS = summary.sample_steps(1000)
 
@@ -54,6 +56,9 @@ def test_summary_keeps_censored_and_diverged_lanes_apart():
     assert line["first_identical_fraction"] == pytest.approx(2 / 3)
     assert line["first_identical_median"] == 30
     assert line["first_identical_low"] is None  # no interval of three seeds
+    more = {"first_1e-3_median": 4}  # a key of the last line alone is in the header
+    header, *_ = rows_lib.csv([line, line | more]).splitlines()
+    assert header.endswith(",first_1e-3_median")
     assert line["lyapunov_median"] == pytest.approx(-0.2)
     assert (line["lyapunov_status"], line["dead"]) == ("ok", 0)
 
@@ -224,7 +229,7 @@ def test_precision_draws_bounds_as_triangles(tmp_path):
             for h in (2, 4)
         ],
     }
-    figures.precision(runs, ["identical", "cosine"], tmp_path)
+    precision.draw(runs, ["identical", "cosine"], tmp_path)
     assert "identical outputs, float64" in (tmp_path / "precision.svg").read_text()
 
 
@@ -246,7 +251,7 @@ def test_pictures_say_how_many_seeds_they_show_and_what_bands_are(tmp_path):
     rows = [row(s, cell=cell) for s in range(3) for cell in ("lstm", "gru")]
     figures.cells(rows, tmp_path)
     figures.distance(rows, tmp_path)
-    figures.precision({"float32": rows[::2]}, ["identical"], tmp_path)
+    precision.draw({"float32": rows[::2]}, ["identical"], tmp_path)
     for name in ("cells", "distance", "precision"):
         text = " ".join((tmp_path / f"{name}.svg").read_text().split())
         assert "edians over 3 seeds" in text

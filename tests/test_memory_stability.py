@@ -35,7 +35,9 @@ def test_a_run_leaves_rows_summary_pictures_and_a_table(binary, tmp_path):
     status, out, err = binary("--cell=lstm", *TINY)
     folder = tmp_path / "results/memory_stability/lstm"
     assert status == 0, err
-    assert "lstm: first shared step, cosine similarity 1" in out
+    assert "lstm: first shared step, within 1e-4" in out
+    assert "cosine" not in out
+    assert "--tables=all prints 5 more" in out
     assert "8 lanes: 8 merged, 0 apart, 0 diverged" in out
     assert err == ""
     names = {path.name for path in folder.iterdir()}
@@ -211,7 +213,7 @@ def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_pat
         "--cell=gru,intersection_rnn", "--layers=1,2", *one, "--out_dir=a"
     )
     assert status == 0, err
-    assert out.startswith("first shared step\n cell ")
+    assert out.startswith("first shared step, within 1e-4, 2 inputs, 3 units\n cell ")
     for name in ("gru ", "gru x2", "intersection_rnn x2"):
         assert f"\n {name}" in out
     assert (tmp_path / "a/cells.png").exists()

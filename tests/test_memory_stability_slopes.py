@@ -138,6 +138,7 @@ def test_a_run_over_sizes_leaves_its_slopes(tmp_path):
     picture = (tmp_path / "slopes.svg").read_text()
     assert "+4.50 ± 2.05 a doubling of units" in picture
     assert "medians over 4 seeds" in picture
-    *_, table, notes = memory_stability.BENCHMARK.tables(lanes)
+    main, *_, table = memory_stability.BENCHMARK.tables(lanes)
     assert table.lines[0][:2] == ["units, all inputs", "+4.50 ± 2.05"]
-    assert slopes.NOTE in notes.notes
+    assert slopes.NOTE in table.notes
+    assert main.notes[0].startswith("lstm, steps within 1e-4: +4.50 ± 2.05 a doubling")

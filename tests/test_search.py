@@ -1,5 +1,6 @@
 """The search, against functions whose best is known."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -134,6 +135,8 @@ def test_a_bracket_ends_at_its_moves_and_its_limits():
     )
     rounds = follow(samples, plan=plan)
     assert [t.move for r in rounds[1:] for t in r] == [-1, 0, 1, 2, 3, 3]
+    fixed = follow(samples, plan=dataclasses.replace(plan, max_moves=0))
+    assert [t.stage for r in fixed for t in r] == ["rung0", "draws"]
     limit = round(samples(rounds[0][0]) * 1.25)
     rounds = follow(samples, plan=plan, max_samples=limit)
     assert [t.move for r in rounds[1:] for t in r] == [-1, 0, 1, 1]

@@ -22,6 +22,13 @@ def test_interval_of_ten_numbers():
     assert m.high - m.mean == pytest.approx(2.262157 * 3.02765 / np.sqrt(10), abs=1e-5)
 
 
+def test_an_interval_ends_where_the_values_can_be():
+    m = statistics.mean([0.1, 0.9], statistics.FRACTIONS)
+    assert (m.mean, m.low, m.high) == (0.5, 0.0, 1.0)
+    m = statistics.mean([0.1, 0.9], statistics.NONNEGATIVE)
+    assert m.low == 0.0 < 1.0 < m.high
+
+
 def test_few_numbers_have_no_spread():
     assert statistics.mean([]) == statistics.Mean(0, None, None, None, None)
     assert statistics.mean([2.0, None]) == statistics.Mean(1, 2.0, None, None, None)

@@ -55,7 +55,8 @@ class Benchmark:
       row_id: the keys that tell a row from all others of a run.
       keys: schema of the rows, without the keys that all benchmarks have.
       summary: one flat line a shape.
-      tables: what is printed at the end.
+      tables: what is printed at the end, of which `Table.detail` with --tables=all
+        alone. The others together should have no more than 40 lines and 80 columns.
       draw: writes the pictures into the run folder.
       presets: for flags whose default depends on the preset, what it is in each.
       describe: lines printed before anything is run.
@@ -100,6 +101,15 @@ class Benchmark:
         return COMMON | dict(self.keys)
 
 
+def tables_setting() -> Any:
+    """The field `tables` of options."""
+    return settings.setting(
+        "compact",
+        "What is printed at the end: the main result in compact form, or all tables.",
+        choices=("compact", "all"),
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
     """How a run is made. None of this changes its rows."""
@@ -118,6 +128,7 @@ class RunOptions:
         "With --dry_run: compile the programs for a device that need not be there, "
         "h200 or v5e:2x2, and print what their loops do.",
     )
+    tables: str = tables_setting()
     overwrite: bool = settings.setting(False, "Discard what the run folder holds.")
     force: bool = settings.setting(
         False, "Begin even if the run needs more memory than there is."
@@ -138,6 +149,7 @@ class RunOptions:
 
 # Flags that say how a run is made but not what it holds; no part of its command.
 NOT_RECORDED = (
+    "tables",
     "overwrite",
     "force",
     "target",

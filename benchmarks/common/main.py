@@ -212,7 +212,7 @@ def _run_missing(
                 "tables and pictures are made anew."
             )
         read = folder.finish(benchmark.summary(rows.read_rows(folder.path)))
-    show(benchmark, config, read, folder.path)
+    show(benchmark, config, read, folder.path, options.tables)
 
 
 def _stop_unless_whole(
@@ -250,9 +250,15 @@ def repeating(benchmark: Benchmark, given: Mapping[str, Any]) -> str:
     return f"{command.program(benchmark.name)} {shlex.join(words)}".rstrip()
 
 
-def show(benchmark: Benchmark, config: Any, read: list[Row], path: epath.Path) -> None:
-    """Draws the pictures and prints the tables of a finished run."""
+def show(
+    benchmark: Benchmark, config: Any, read: list[Row], path: epath.Path, tables: str
+) -> None:
+    """Draws the pictures of a finished run, and prints its tables: compact, or all."""
     benchmark.draw(config, read, path)
-    for table in benchmark.tables(read):
+    every = benchmark.tables(read)
+    shown = [table for table in every if tables == "all" or not table.detail]
+    for table in shown:
         terminal.table(table)
-    print(f"Rows, summary and pictures: {path}")
+    hidden = len(every) - len(shown)
+    more = f" --tables=all prints {hidden} more." if hidden else ""
+    print(f"Rows, summary and pictures: {path}.{more}")

@@ -5,6 +5,7 @@ Results go to standard output, everything else to standard error.
 
 import contextlib
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -126,7 +127,7 @@ def table(content: Table) -> None:
         console.print(part)
         console.print()
     for note in content.notes:
-        print(note)
+        print(textwrap.fill(note, console.width) if console.is_terminal else note)
 
 
 def _parts(widths: Sequence[int], width: int) -> Iterator[list[int]]:

@@ -9,10 +9,16 @@ from rnnjax.autocomplete.schema import CONTEXT
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 
-# Keys of which a summary has the mean over seeds, and the standard deviation as `_sd`.
-AVERAGED = ("test_loss", "test_top1", "test_top2", "test_top3", "test_top1_of_all")
-# The largest values of measures of the connectivity; the smallest are 0.
-LARGEST = {"fraction": 1.0, "characters": math.inf}
+# Keys of which a summary has the mean over seeds, and what values they may have.
+AVERAGED = {
+    "test_loss": statistics.NONNEGATIVE,
+    "test_top1": statistics.FRACTIONS,
+    "test_top2": statistics.FRACTIONS,
+    "test_top3": statistics.FRACTIONS,
+    "test_top1_of_all": statistics.FRACTIONS,
+}
+# The values that measures of the connectivity may have, by their unit.
+SUPPORTS = {"fraction": statistics.FRACTIONS, "characters": statistics.NONNEGATIVE}
 
 
 class Shape(NamedTuple):
@@ -45,9 +51,9 @@ def shape_name(shape: Shape, rows: Sequence[Row]) -> str:
 
 
 def summary(rows: list[Row]) -> list[Row]:
-    """A line for each shape: means and standard deviations over seeds.
+    """A line for each shape: means over seeds, 95 % intervals, standard deviations.
 
-    Measures of the connectivity have 95 % intervals instead, see `_context`.
+    Measures of the connectivity have means and intervals, see `_context`.
     """
     return [_line(shape, lanes) for shape, lanes in by_shape(rows)]
 
@@ -64,9 +70,10 @@ def _line(shape: Shape, lanes: list[Row]) -> Row:
         "seeds": len(lanes),
         "unigram_entropy": first["unigram_entropy"],
     }
-    for key in AVERAGED:
-        mean = statistics.mean(row[key] for row in lanes)
-        line |= {key: mean.mean, f"{key}_sd": mean.sd}
+    for key, support in AVERAGED.items():
+        mean = statistics.mean((row[key] for row in lanes), support)
+        line |= {key: mean.mean, f"{key}_low": mean.low, f"{key}_high": mean.high}
+        line[f"{key}_sd"] = mean.sd
     if has_connectivity(lanes):
         line |= _context(lanes)
     line["diverged"] = sum(row["status"] == "diverged" for row in lanes)
@@ -114,25 +121,45 @@ def _context(lanes: Sequence[Row], letters: int | None = None) -> Row:
 
     line: Row = {"trainings": len(trained)}
     for name, (_, unit) in CONTEXT.items():
-        mean = statistics.mean(values(name))
+        support = SUPPORTS[unit]
+        mean = statistics.mean(values(name), support)
         low, high = mean.low, mean.high
         if len(trained) == 1:
             (low,), (high,) = values(f"{name}_low"), values(f"{name}_high")
         line[name] = mean.mean
-        line[f"{name}_low"] = None if low is None else max(low, 0.0)
-        line[f"{name}_high"] = None if high is None else min(high, LARGEST[unit])
+        line[f"{name}_low"] = None if low is None else max(low, support[0])
+        line[f"{name}_high"] = None if high is None else min(high, support[1])
     return line
+
+
+def trainings(rows: Sequence[Row]) -> list[int]:
+    """Of each shape, how many networks have a connectivity; without those of none."""
+    counts = [
+        sum("context_fraction" in row for row in lanes) for _, lanes in by_shape(rows)
+    ]
+    return [count for count in counts if count]
+
+
+def networks_text(rows: Sequence[Row]) -> str:
+    """What means and their intervals are over, as a table says it."""
+    counts = {
+        sum(row["status"] == "trained" for row in lanes) for _, lanes in by_shape(rows)
+    }
+    if counts == {1}:
+        return "One network each (one seed), no interval"
+    number = " to ".join(map(str, sorted({min(counts), max(counts)})))
+    return f"Means of {number} networks, one a seed (Student's 95 % interval over them)"
 
 
 def interval_text(trainings: Collection[int]) -> str:
     """What intervals of the connectivity are over, given the trainings of each mean."""
     fewest, most = min(trainings), max(trainings)
     if most == 1:
-        return "one training each; 95 % intervals over its windows"
+        return "one network each; 95 % intervals over its windows"
     if fewest == most:
         return f"means of {most} trainings with 95 % intervals over trainings"
     some = f"means of {fewest} to {most} trainings with 95 % intervals over trainings"
-    return some + (", of one training over its windows" if fewest == 1 else "")
+    return some + (", of one network over its windows" if fewest == 1 else "")
 
 
 def seconds_per_update(

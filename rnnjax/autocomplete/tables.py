@@ -11,6 +11,7 @@ METRICS = {
     "test_top3": "in 3",
     "test_top1_of_all": "accuracy of all",
 }
+MAIN_DIGITS = {"test_loss": 2, "test_top1": 3, "context_fraction": 2}
 CONNECTIVITY = {
     "context_fraction": "before the word",
     "context_fraction_squared": "squared norm",
@@ -20,11 +21,37 @@ CONNECTIVITY = {
 
 
 def tables(rows: list[Row]) -> list[Table]:
-    """Loss and accuracy of each shape, and its connectivity if that was computed."""
-    made = [_accuracies(rows)]
+    """Loss, accuracy and how far back each shape looks; then all numbers as details."""
+    made = [_main(rows), _accuracies(rows)]
     if summary.has_connectivity(rows):
         made.append(_connectivity(rows))
     return made
+
+
+def _main(rows: list[Row]) -> Table:
+    columns = {"test_loss": "test loss, nats", "test_top1": "accuracy"}
+    if summary.has_connectivity(rows):
+        columns["context_fraction"] = "before the word"
+    lines = [
+        [
+            summary.shape_name(shape, rows),
+            *(_mean_and_interval(line, key, MAIN_DIGITS[key]) for key in columns),
+        ]
+        for (shape, _), line in zip(summary.by_shape(rows), summary.summary(rows))
+    ]
+    notes = [
+        f"{summary.networks_text(rows)}; {rows[0]['updates']:,} updates, one setting, "
+        f"no search. Fractions of scored characters of {rows[0]['test_windows']:,} "
+        f"test windows. Word frequencies alone: {rows[0]['unigram_entropy']:.3f} nats.",
+    ]
+    if summary.has_connectivity(rows):
+        notes.append(
+            "before the word: fraction of connectivity before the current word, by the "
+            "norm of the gradient; "
+            f"{summary.interval_text(summary.trainings(rows))}."
+        )
+    title = "naming the word at every character"
+    return Table(title, ["cell", *columns.values()], lines, notes)
 
 
 def _accuracies(rows: list[Row]) -> Table:
@@ -32,51 +59,36 @@ def _accuracies(rows: list[Row]) -> Table:
         [
             summary.shape_name(shape, rows),
             f"{line['parameters']:,}",
-            *(_mean_and_sd(line, key) for key in METRICS),
+            *(_mean_and_interval(line, key, 3) for key in METRICS),
         ]
         for (shape, _), line in zip(summary.by_shape(rows), summary.summary(rows))
     ]
-    seeds = len({row["seed"] for row in rows})
-    notes = [
-        f"Mean ± standard deviation of {seeds} seeds, {rows[0]['updates']:,} updates "
-        "each; one setting, no search.",
-        f"From word frequencies alone: {rows[0]['unigram_entropy']:.3f} nats. "
-        "'of all' counts padding and unknown words as wrong.",
-    ]
-    title = (
-        "naming the word at every character: nats and fractions of scored characters, "
-        f"{rows[0]['test_windows']} test windows"
-    )
-    return Table(title, ["cell", "parameters", *METRICS.values()], lines, notes)
+    notes = ["'of all' counts padding and unknown words as wrong."]
+    title = "loss in nats and accuracies, fractions of scored characters"
+    columns = ["cell", "parameters", *METRICS.values()]
+    return Table(title, columns, lines, notes, detail=True)
 
 
 def _connectivity(rows: list[Row]) -> Table:
-    lines, trainings = [], []
+    lines = []
     for (shape, _), line in zip(summary.by_shape(rows), summary.summary(rows)):
         if "trainings" in line:
-            trainings.append(line["trainings"])
-            name = summary.shape_name(shape, rows)
-            lines.append([name, *(_mean_and_interval(line, k) for k in CONNECTIVITY)])
-    text = summary.interval_text(trainings)
+            digits = {key: 3 if "fraction" in key else 2 for key in CONNECTIVITY}
+            texts = [_mean_and_interval(line, key, digits[key]) for key in CONNECTIVITY]
+            lines.append([summary.shape_name(shape, rows), *texts])
+    text = summary.interval_text(summary.trainings(rows))
     notes = [
         text[0].upper() + text[1:] + ".",
         "before the word: fraction of connectivity before the current word; mean lag: "
         "in characters; each by the norm of the gradient, then by its square.",
     ]
     title = "connectivity: how far back an output looks"
-    return Table(title, ["cell", *CONNECTIVITY.values()], lines, notes)
+    return Table(title, ["cell", *CONNECTIVITY.values()], lines, notes, detail=True)
 
 
-def _mean_and_sd(line: Row, key: str) -> str:
-    deviation = line[f"{key}_sd"]
-    text = _number(line[key], 3)
-    return text if deviation is None else f"{text} ± {deviation:.3f}"
-
-
-def _mean_and_interval(line: Row, key: str) -> str:
-    digits = 3 if "fraction" in key else 2
-    text = _number(line[key], digits)
-    if line[f"{key}_low"] is None:
+def _mean_and_interval(line: Row, key: str, digits: int) -> str:
+    text = _number(line.get(key), digits)
+    if line.get(f"{key}_low") is None:
         return text
     low, high = (_number(line[key + end], digits) for end in ("_low", "_high"))
     return f"{text} ({low} to {high})"

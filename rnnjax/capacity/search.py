@@ -133,7 +133,7 @@ def search(
     one training says little, the finals compare candidates by their mean over the same
     seeds. The bracket is skipped if the space has no `samples`. For 100 samples it
     compares 80, 100 and 125; if 125 are best, 156 as well, and so on until both
-    neighbors are worse or `max_moves` is reached.
+    neighbors are worse or `max_moves` is reached; with 0 there is no bracket.
 
     Searches with different indices are independent: their Sobol sequences have
     different scrambles, and 2^25 times the index is added to each seed.
@@ -155,7 +155,7 @@ def search(
     if plan.finalists > 1:
         candidates = _finals(candidates[: plan.finalists], plan, evaluate)
     best, move = candidates[0], 0
-    if "samples" in space:
+    if "samples" in space and plan.max_moves:
         move = _bracket(best, plan, evaluate, max_samples)
         best = _moved(best, move)
     result = [best.trial(DRAWS, seed, plan.updates, move) for seed in plan.result_seeds]
@@ -211,6 +211,19 @@ def _bracket(
         sums |= dict(zip(new, _sums(evaluate, trials, len(seeds))))
         best = max(sums, key=lambda move: sums[move])
     return best
+
+
+def candidate(
+    space: Mapping[str, Range],
+    optimizers: Sequence[str],
+    plan: Plan,
+    number: int,
+    move: int = 0,
+    index: int = 0,
+) -> Candidate:
+    """A candidate of the search with an index, with its samples moved; see `search`."""
+    chosen = _sobol(space, optimizers, plan.trials, index)[number]
+    return _moved(chosen, move) if move else chosen
 
 
 def _moved(candidate: Candidate, move: int) -> Candidate:

@@ -103,7 +103,7 @@ class PointSearch:
         yield from (plan.rung(r) for r in range(plan.rungs))
         if plan.finalists > 1:
             yield plan.finalists * plan.selection_seeds, plan.updates
-        if "samples" in self.point.space:
+        if "samples" in self.point.space and plan.max_moves:
             yield BRACKET_SIZES * plan.selection_seeds, plan.updates
         yield len(plan.result_seeds), plan.updates
 
@@ -131,7 +131,7 @@ def describe(config: Config) -> list[str]:
     rungs = [plan.rung(r) for r in range(plan.rungs)]
     rounds = [f"{trials} x {updates:,} updates" for trials, updates in rungs]
     later = [f"the best on {len(plan.result_seeds)} fresh draws"]
-    if config.task.searches_samples:
+    if config.task.searches_samples and plan.max_moves:
         later.insert(0, f"at most {plan.max_moves} moves of the number of samples")
     if plan.finalists > 1:
         later.insert(0, f"{plan.finalists} finalists x {plan.selection_seeds} seeds")

@@ -13,6 +13,21 @@ from rnnjax.capacity.schema import OWN
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 
+# What a search chooses, by the keys of rows.
+CHOSEN = (
+    "optimizer",
+    "learning_rate",
+    "decay",
+    "momentum",
+    "weight_decay",
+    "clip",
+    "kernel_gain",
+    "recurrent_gain",
+    "readout_gain",
+    "keep_bias",
+    "samples",
+)
+
 
 class Series(NamedTuple):
     """What the points of one line of a picture have in common."""
@@ -59,6 +74,13 @@ def points(rows: Sequence[Row]) -> list[tuple[Series, int, list[Row]]]:
         list(group) for _, group in itertools.groupby(sorted(rows, key=key), key)
     )
     return [(series_of(group[0]), group[0]["budget"], group) for group in grouped]
+
+
+def size(row: Row) -> str:
+    """As "8 units" where a task is about units, else as "60 parameters"."""
+    if row.get("loss_bound") is not None:
+        return f"{row['hidden_size']} units"
+    return f"{row['budget']} parameters"
 
 
 class Result(NamedTuple):
@@ -114,6 +136,8 @@ def intervals(rows: Sequence[Row]) -> str:
     """What the 95 % intervals of a run cover, in words."""
     counts = [len(results(trials)) for _, _, trials in points(rows)]
     if max(counts) < 2:
+        if draws_count(rows) == 1:
+            return "none, of one draw of one search"
         return "95 %, over the fresh draws of one search; they do not cover the search"
     words = f"95 %, over {max(counts)} searches, whose fresh draws are averaged"
     return words if min(counts) > 1 else f"{words}; over draws where there is one"
@@ -205,7 +229,20 @@ def _line(key: Series, budget: int, trials: list[Row]) -> Row:
         line |= {"first_trials": part.n, **_flat("failed", part)}
     found = results(trials)
     line |= {"searches": len(found), "draws": sum(len(draws) for draws, _ in found)}
-    return line | {"interval_covers": covers(trials)}
+    return line | {"interval_covers": covers(trials)} | _winner(found)
+
+
+def _winner(found: list[Result]) -> Row:
+    """What the search chose; of several, the one with the best mean of fresh draws."""
+    if not found:
+        return {"winner_search": None} | {f"winner_{key}": None for key in CHOSEN}
+
+    def mean(result: Result) -> float:
+        return _mean_score([row["score"] for row in result.draws])
+
+    row = max(found, key=mean).draws[0]
+    chosen = {f"winner_{key}": row.get(key) for key in CHOSEN}
+    return {"winner_search": row["search"], **chosen}
 
 
 def _bits(trials: list[Row]) -> Row:
@@ -234,7 +271,7 @@ def bits_per_parameter(row: Row) -> float | None:
 
 def _mean(name: str, trials: list[Row], value: Callable[[Row], float | None]) -> Row:
     """The mean of `values` with its standard deviation and interval."""
-    mean = statistics.mean(values(trials, value))
+    mean = statistics.mean(values(trials, value), statistics.NONNEGATIVE)
     return _flat(name, mean) | {f"{name}_sd": mean.sd}
 
 

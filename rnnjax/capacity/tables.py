@@ -1,6 +1,7 @@
 """The table that a run of capacity prints, from rows alone. Needs no JAX."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from rnnjax.capacity import growth, summary
 from rnnjax.results.schema import Row
@@ -21,29 +22,86 @@ BITS: Mapping[str, Column] = {
 }
 
 
+COMPACT_BITS: Mapping[str, Column] = {
+    **{name: BITS[name] for name in ("budget", "units", "samples")},
+    "bits per parameter": lambda line: _with_interval(
+        line, "bits_per_parameter", ".2f"
+    ),
+    "bracketed": BITS["bracketed"],
+}
+# Keys with a heading of their own in the table of winners.
+SHORT = {
+    "learning_rate": "rate",
+    "weight_decay": "w.decay",
+    "momentum": "mom.",
+    "kernel_gain": "k.gain",
+    "recurrent_gain": "r.gain",
+    "readout_gain": "o.gain",
+    "keep_bias": "bias",
+}
+
+
 def tables(rows: list[Row]) -> list[Table]:
-    """A line for each cell, depth and budget, and notes on what was searched."""
-    columns: Mapping[str, Column] = BITS
-    title = "bits per parameter: mean of fresh draws, max of all trials"
-    if not summary.counts_bits(rows):
-        columns = _loss_columns(rows)
-        chance = f"(chance {rows[0]['chance']:.3f})"
-        title = f"{rows[0]['loss_name']}: mean of fresh draws {chance}"
+    """The result at each point and the winning setting of each search; then details."""
+    bits = summary.counts_bits(rows)
     every = summary.series(rows)
     names = [summary.title(series, every) for series, _, _ in summary.points(rows)]
-    lines = [
-        [name, *(column(line) for column in columns.values())]
-        for name, line in zip(names, summary.summary(rows))
+    found = summary.summary(rows)
+
+    def table(title: str, columns: Mapping[str, Column], **more: Any) -> Table:
+        lines = [
+            [name, *(column(line) for column in columns.values())]
+            for name, line in zip(names, found)
+        ]
+        return Table(title, ["cell", *columns], lines, **more)
+
+    if bits:
+        what, other, columns, detail = "bits per parameter", "max", COMPACT_BITS, BITS
+    else:
+        what, other = rows[0]["loss_name"], f"chance {rows[0]['chance']:.3f}"
+        columns, detail = _compact_loss(rows), _loss_columns(rows)
+    mean = f"{what}: mean of {summary.draws_count(rows)} fresh draws (its interval)"
+    return [
+        table(mean if bits else f"{mean}; {other}", columns, notes=_notes(rows)),
+        _winners(rows),
+        table(
+            f"{what}: mean of fresh draws, " + ("max of all trials" if bits else other),
+            detail,
+            detail=True,
+        ),
     ]
+
+
+def _notes(rows: list[Row]) -> list[str]:
     diverged = sum(row["status"] == "diverged" for row in rows)
-    notes = [
+    return [
         f"{len(rows)} trainings, {diverged} of them diverged. The best of each search "
         f"was trained on {summary.draws_count(rows)} fresh draws.",
         f"Intervals: {summary.intervals(rows)}.",
         *_growth(rows),
         *_failed(rows),
     ]
-    return [Table(title, ["cell", *columns], lines, notes)]
+
+
+def _winners(rows: list[Row]) -> Table:
+    """What each search chose, of what was searched over: a line a search."""
+    every, several = summary.series(rows), len({row["search"] for row in rows}) > 1
+    lines = []
+    keys = [key for key in summary.CHOSEN if len({row.get(key) for row in rows}) > 1]
+    for series, _, trials in summary.points(rows):
+        for draws, _ in summary.results(trials):
+            name = f"{summary.title(series, every)}, {summary.size(draws[0])}"
+            name += f", search {draws[0]['search']}" if several else ""
+            lines.append([name, *(_chosen(draws[0].get(key)) for key in keys)])
+    columns = ["cell", *(SHORT.get(key, key) for key in keys)]
+    note = "winners.txt has the commands that train them again."
+    return Table("what each search chose", columns, lines, [note])
+
+
+def _chosen(value: str | float | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.2g}"
+    return "-" if value is None else str(value)
 
 
 def _growth(rows: list[Row]) -> list[str]:
@@ -95,12 +153,26 @@ def _loss_columns(rows: list[Row]) -> dict[str, Column]:
     }
 
 
+def _compact_loss(rows: list[Row]) -> dict[str, Column]:
+    every = _loss_columns(rows)
+    columns = {name: every[name] for name in every if name not in ("95 %", "trials")}
+    del columns["best loss"]
+    return columns | {"loss": lambda line: _with_interval(line, "loss", ".4f")}
+
+
 def _score_column(name: str) -> Column:
     return lambda line: _text(line[name], ".3f")
 
 
 def _text(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
+
+
+def _with_interval(line: Row, name: str, form: str) -> str:
+    """As "1.38 (0.96 to 1.80)"; the mean alone if there is no interval."""
+    interval = _interval(line, name, form)
+    text = _text(line[name], form)
+    return text if interval == "-" else f"{text} ({interval})"
 
 
 def _interval(line: Row, name: str, form: str) -> str:

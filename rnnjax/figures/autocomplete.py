@@ -60,25 +60,27 @@ def curve(
     """`curve.png`: validation loss over updates, and over seconds of training.
 
     Seeds that diverged are left out. For a shape that is comparable with a published
-    run, the curve of that run is added, dashed.
+    run, the curve of that run is added, dotted.
     """
     with canvas.figure(folder, "curve", 1, 2, (4.2, 3.5), sharey=True) as (fig, axes):
         by_updates, by_seconds = axes[0]
-        for shape, lanes in by_shape(rows):
+        shapes = by_shape(rows)
+        for k, (shape, lanes) in enumerate(shapes):
             whole = [row for row in lanes if None not in row["valid_losses"]]
             if not whole:
                 continue
             updates = np.asarray(whole[0]["valid_updates"])
             losses = [row["valid_losses"] for row in whole]
-            color = _band(by_updates, updates, losses, label=shape_name(shape, rows))
+            style = canvas.style(k, len(shapes))
+            _band(by_updates, updates, losses, label=shape_name(shape, rows), **style)
             if shape in seconds:
-                _band(by_seconds, updates * seconds[shape], losses, color=color)
+                _band(by_seconds, updates * seconds[shape], losses, **style)
             if shape.cell in PUBLISHED and COMPARABLE.items() <= whole[0].items():
                 by_updates.plot(
                     *zip(*PUBLISHED[shape.cell]),
-                    ls="--",
+                    ls=(0, (1, 3)),
                     lw=1,
-                    color=color,
+                    color=style["color"],
                     label=f"{shape.cell}, published",
                 )
         for axis in axes[0]:
@@ -95,17 +97,19 @@ def curve(
             ha="right",
             fontsize=7,
         )
-        by_updates.legend(frameon=False, fontsize=8)
-        seeds = len({row["seed"] for row in rows})
-        note = f"mean and range of {seeds} seeds; one setting each, no search"
-        fig.suptitle(note, fontsize=8)
+        canvas.legend(fig, by_updates)
+        text = (
+            f"{_networks(rows)} Validation loss in nats a scored character; one "
+            "setting each, no search. Gray: word frequencies alone."
+        )
+        canvas.caption(fig, "Learning to name the word that is typed", text)
 
 
 def letters(rows: Sequence[Row], folder: epath.PathLike) -> None:
     """`letters.png`: test accuracy by letters of the word that were read."""
     with canvas.figure(folder, "letters", 1, 1, (4.6, 3.4)) as (fig, axes):
-        axis = axes[0][0]
-        for shape, lanes in by_shape(rows):
+        axis, shapes = axes[0][0], by_shape(rows)
+        for k, (shape, lanes) in enumerate(shapes):
             trained = [row for row in lanes if row["status"] == "trained"]
             accuracy = np.asarray(
                 [row["test_top1_by_letters"] for row in trained], float
@@ -113,19 +117,35 @@ def letters(rows: Sequence[Row], folder: epath.PathLike) -> None:
             known = np.flatnonzero(np.isfinite(accuracy).all(axis=0))
             if trained and len(known):
                 label = shape_name(shape, rows)
-                _band(axis, known, accuracy[:, known], label=label)
+                style = canvas.style(k, len(shapes))
+                _band(axis, known, accuracy[:, known], label=label, **style)
         last = len(rows[0]["test_top1_by_letters"]) - 1
         axis.set(
             xlabel=f"letters typed ({last}: or more)", ylabel="accuracy", ylim=(0, 1)
         )
-        axis.legend(frameon=False, fontsize=8)
-        fig.suptitle("test windows; mean and range over seeds", fontsize=8)
+        canvas.legend(fig, axis)
+        text = (
+            f"{_networks(rows)} Fraction of scored characters of "
+            f"{rows[0]['test_windows']:,} test windows."
+        )
+        canvas.caption(fig, "Accuracy by the letters that were typed", text)
 
 
-def _band(axis: Any, x: np.ndarray, values: Any, **style: Any) -> Any:
-    """Draws the mean of values [seeds, len(x)] and their range; returns the color."""
+def _networks(rows: Sequence[Row]) -> str:
+    """What lines and bands are, and of how many networks."""
+    counts = {len(lanes) for _, lanes in by_shape(rows)}
+    if counts == {1}:
+        return "Lines: one network each (one seed)."
+    number = " to ".join(str(n) for n in sorted({min(counts), max(counts)}))
+    return (
+        f"Lines: means of {number} networks, one a seed. Bands: from the least to the "
+        "greatest of them, no interval."
+    )
+
+
+def _band(axis: Any, x: np.ndarray, values: Any, color: Any, **style: Any) -> None:
+    """Draws the mean of values [seeds, len(x)] and their range."""
     values = np.asarray(values, float)
-    (line,) = axis.plot(x, values.mean(axis=0), "o-", ms=3, lw=1.2, **style)
+    axis.plot(x, values.mean(axis=0), ms=3.5, lw=1.2, color=color, **style)
     low, high = values.min(axis=0), values.max(axis=0)
-    axis.fill_between(x, low, high, color=line.get_color(), alpha=0.2, lw=0)
-    return line.get_color()
+    axis.fill_between(x, low, high, color=color, alpha=0.2, lw=0)

@@ -4,13 +4,14 @@ import contextlib
 import io
 import os
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from etils import epath
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
@@ -24,6 +25,11 @@ STYLE: Any = {  # of matplotlib.rcParams
     "svg.hashsalt": "rnnjax",  # fixed identifiers: equal pictures are equal files
     "svg.fonttype": "none",
 }
+CAPTION = 0.5  # inches
+MARKERS = ("o", "s", "D", "P", "X", "h", "*", "p")
+LINES = ("-", "--", "-.", ":")
+LIGHTEST = 0.82  # of the color map; lighter lines are lost on white
+LOG_SPAN, MAX_TICKS = 10, 8
 METADATA: dict[str, dict[str, None]] = {  # leaves out the date and the version
     "png": {"Software": None},
     "svg": {"Date": None},
@@ -45,7 +51,7 @@ def figure(
       folder: where the files are written.
       name: their name, without the extension.
       rows, columns: the grid of axes.
-      size: width and height of each in inches.
+      size: width and height of each in inches; `caption` has a place beside them.
       **subplots: further arguments of `pyplot.subplots`.
 
     Yields:
@@ -60,7 +66,7 @@ def figure(
         fig, axes = pyplot.subplots(
             rows,
             columns,
-            figsize=(size[0] * columns, size[1] * rows),
+            figsize=(size[0] * columns, size[1] * rows + CAPTION),
             squeeze=False,
             layout="constrained",
             **subplots,
@@ -75,10 +81,71 @@ def figure(
             pyplot.close(fig)
 
 
-def caption(fig: "Figure", text: str) -> None:
-    """Writes what a picture shows above its panels, in lines of its width."""
-    width = int(15 * fig.get_figwidth())  # characters
-    fig.suptitle(textwrap.fill(text, width), fontsize=8)
+def caption(fig: "Figure", title: str, text: str) -> None:
+    """Writes a title above the panels and what they show below, in lines of a width.
+
+    The text says what lines, bands and markers are, and of how many networks.
+    """
+    inches = fig.get_figwidth()
+    place: Any = {"x": 0.01, "ha": "left", "fontsize": 11}
+    fig.suptitle(textwrap.fill(title, int(11 * inches)), **place)
+    fig.supxlabel(textwrap.fill(text, int(15 * inches)), fontsize=8)
+
+
+def style(k: int, n: int) -> dict[str, Any]:
+    """How the k-th of n lines is drawn: it is told from others without its color, too.
+
+    Triangles are no such markers: they are lower bounds.
+    """
+    marker, line = MARKERS[k % len(MARKERS)], LINES[k % len(LINES)]
+    return {"color": palette(n)[k], "marker": marker, "ls": line}
+
+
+def legend(
+    fig: "Figure", axes: "Axes | np.ndarray", title: str | None = None, columns: int = 1
+) -> None:
+    """A framed legend beside the panels, of the labels that any of them has."""
+    handles: dict[str, Any] = {}
+    for axis in np.asarray(axes).flat:
+        found = zip(*axis.get_legend_handles_labels())
+        # Of an error bar its marker alone: a whole one looks like a result.
+        handles |= {
+            name: handle[0] if isinstance(handle, tuple) else handle
+            for handle, name in found
+        }
+    if all(name.isdigit() for name in handles):
+        handles = dict(sorted(handles.items(), key=lambda item: int(item[0])))
+    if handles:
+        fig.legend(
+            handles.values(),
+            handles.keys(),
+            title=title,
+            loc="outside right center",
+            edgecolor="0.8",
+            fontsize=8,
+            title_fontsize=8,
+            ncols=columns,
+        )
+
+
+def ticks_at(axis: "Axes", values: Sequence[float]) -> None:
+    """Ticks of the x-axis at the values, without those that would overlap.
+
+    The axis is logarithmic if the values span a factor of `LOG_SPAN` or more.
+    """
+    known = sorted(set(values))
+    log = known[0] > 0 and known[-1] >= LOG_SPAN * known[0]
+    if log:
+        axis.set_xscale("log")
+    places = np.log(known) if log else np.asarray(known, float)
+    gap = (places[-1] - places[0]) / MAX_TICKS
+    shown = [0]
+    for k, place in enumerate(places):
+        if place - places[shown[-1]] >= gap and k:
+            shown.append(k)
+    ticks = [known[k] for k in shown]
+    axis.set_xticks(ticks, [f"{tick:,.10g}" for tick in ticks])
+    axis.minorticks_off()
 
 
 def plain_numbers(axis: "Axis") -> None:
@@ -89,8 +156,21 @@ def plain_numbers(axis: "Axis") -> None:
     axis.set_minor_formatter(ticker.LogFormatter())
 
 
+def bar_ticks(bar: Any, norm: Any, zero: float) -> None:
+    """Five plain ticks on a logarithmic color bar, on which `zero` stands for 0."""
+    ticks = [float(f"{x:.3g}") for x in np.geomspace(norm.vmin, norm.vmax, 5)]
+    labels = [short(0 if x <= zero else float(f"{x:.2g}")) for x in ticks]
+    bar.set_ticks(np.clip(ticks, norm.vmin, norm.vmax), labels=labels)
+    bar.minorticks_off()
+
+
+def short(value: float) -> str:
+    """A number of steps in at most five characters."""
+    return f"{value:g}" if value < 10_000 else f"{value / 1000:.0f}k"
+
+
 def palette(n: int) -> np.ndarray:
     """`n` colors in order, `[n, 4]`."""
     from matplotlib import colormaps
 
-    return colormaps["viridis"](np.linspace(0.0, 0.92, n))
+    return colormaps["viridis"](np.linspace(0.0, LIGHTEST, n))

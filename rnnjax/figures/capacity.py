@@ -14,6 +14,7 @@ from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 
 MAX_LEGEND = 12  # lines that a legend has space for
+CHANCE = "the chance level, of answers that ignore the inputs"
 CURVE_POINTS = 20  # of the expected best over numbers of trials
 
 
@@ -31,7 +32,7 @@ def draw(rows: Sequence[Row], folder: epath.PathLike) -> None:
         else:
             loss(rows, folder)
     search_progress(rows, folder)
-    if any(row["failed"] for row in rows):
+    if any(row["failed"] for row in rows if row["stage"] == search.FIRST_RUNG):
         trainability(rows, folder)
 
 
@@ -40,9 +41,9 @@ def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
 
     With fewer than three budgets the line goes through 0.
     """
-    with canvas.figure(folder, "bits", 1, 1, (5.4, 3.6)) as (fig, axes):
+    with canvas.figure(folder, "bits", 1, 1, (8.4, 3.8)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
-        for line in lines:
+        for k, line in enumerate(lines):
             draws = _results(rows, line, lambda row: row["bits"])
             if not draws:
                 continue
@@ -57,23 +58,26 @@ def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
                 slope = summary_lib.slope_through_zero(x, means)
                 words, fitted = f"{slope:.2f} bits per parameter", slope * ends
             label = f"{title(line, lines)}: {words}"
-            color = _errorbars(axis, x, values, label=label, ls="none")
-            axis.plot(ends, fitted, color=color, lw=0.8)
+            style = canvas.style(k, len(lines))
+            _errorbars(axis, x, values, label=label, **(style | {"ls": "none"}))
+            axis.plot(ends, fitted, color=style["color"], ls=style["ls"], lw=0.8)
         axis.set(
             xlabel="parameters", ylabel="bits stored", xlim=(0, None), ylim=(0, None)
         )
-        fig.legend(loc="outside right center", frameon=False, fontsize=8)
-        fig.suptitle(_searched(rows), fontsize=8)
+        canvas.legend(fig, axis)
+        text = f"{_searched(rows)} Lines: least squares through the results."
+        canvas.caption(fig, "Bits that networks store", text)
 
 
 def bits_per_parameter(rows: Sequence[Row], folder: epath.PathLike) -> None:
     """`bits_per_parameter.png`: over parameters, or by series for fewer than 3 budgets.
 
-    A dot for each result, with its interval, and a cross for the best single training.
+    A result has a filled marker and a bar, its interval; the best single training has
+    an open one.
     """
     lines, budgets = series(rows), sorted({row["budget"] for row in rows})
     over_parameters = len(budgets) >= growth.MIN_BUDGETS
-    size = (max(4.2, 0.8 * len(lines) + 1.6), 3.6)
+    size = (max(6.0, 0.8 * len(lines) + 2.4), 3.6)
     with canvas.figure(folder, "bits_per_parameter", 1, 1, size) as (fig, axes):
         axis = axes[0][0]
         groups: dict[str, list[tuple[float, list[float], float]]] = {}
@@ -88,21 +92,21 @@ def bits_per_parameter(rows: Sequence[Row], folder: epath.PathLike) -> None:
                 x, label = lines.index(line) + offset, f"{budget} parameters at most"
             if bits:
                 groups.setdefault(label, []).append((x, bits, best))
-        for label, found in groups.items():
+        for k, (label, found) in enumerate(groups.items()):
             xs, values, bests = zip(*found)
-            joined = "-" if over_parameters else "none"
-            color = _errorbars(axis, xs, values, label=label, ls=joined)
-            axis.plot(xs, bests, "x", ms=4, color=color)
+            style = canvas.style(k, len(groups))
+            style |= {} if over_parameters else {"ls": "none"}
+            _errorbars(axis, xs, values, label=label, **style)
+            axis.plot(xs, bests, ms=5, mfc="none", **(style | {"ls": "none"}))
         axis.set(ylabel="bits per parameter", ylim=(0, None))
         if over_parameters:
-            axis.set(xlabel="parameters", xscale="log")
-            axis.set_xticks(budgets, map(str, budgets))
-            axis.minorticks_off()
+            axis.set(xlabel="parameters")
+            canvas.ticks_at(axis, [x for found in groups.values() for x, *_ in found])
         else:
             _name_series(axis, lines)
-        fig.legend(loc="outside right center", frameon=False, fontsize=8)
-        note = "dots: mean of fresh draws; crosses: best single training"
-        fig.suptitle(f"{note}\n{_intervals(rows)}", fontsize=8)
+        canvas.legend(fig, axis)
+        text = f"{_searched(rows)} Open markers: the best single training of all."
+        canvas.caption(fig, "Bits per parameter", text)
 
 
 def loss(rows: Sequence[Row], folder: epath.PathLike) -> None:
@@ -110,18 +114,21 @@ def loss(rows: Sequence[Row], folder: epath.PathLike) -> None:
     bounds = {row["hidden_size"]: row["loss_bound"] for row in rows}
     bounded = None not in bounds.values()
     key = "hidden_size" if bounded else "parameters"
-    with canvas.figure(folder, "loss", 1, 1, (5.4, 3.6)) as (fig, axes):
+    with canvas.figure(folder, "loss", 1, 1, (6.4, 3.8)) as (fig, axes):
         axis, lines = axes[0][0], series(rows)
         if bounded:
             style = {"color": "0.7", "lw": 4, "zorder": 0}
             label = "bound, linear cells"
-            axis.plot(*zip(*sorted(bounds.items())), label=label, **style)
-        for line in lines:
+            marker = "_" if len(bounds) == 1 else ""
+            points_of = zip(*sorted(bounds.items()))
+            axis.plot(*points_of, label=label, marker=marker, ms=20, mew=4, **style)
+        for k, line in enumerate(lines):
             draws = _results(rows, line, lambda row: row["loss"])
             if draws:
                 x = [row[key] for row, _ in draws]
                 losses = [values for _, values in draws]
-                _errorbars(axis, x, losses, label=title(line, lines))
+                style = canvas.style(k, len(lines))
+                _errorbars(axis, x, losses, label=title(line, lines), **style)
         chance = rows[0]["chance"]
         axis.axhline(chance, color="0.6", lw=0.8, ls=":")
         axis.annotate(
@@ -134,49 +141,58 @@ def loss(rows: Sequence[Row], folder: epath.PathLike) -> None:
         )
         xlabel = "units" if bounded else "parameters"
         axis.set(xlabel=xlabel, ylabel=rows[0]["loss_name"], ylim=(0, None))
-        if not bounded:
-            axis.set_xscale("log")
-        fig.legend(loc="outside right center", frameon=False, fontsize=8)
-        fig.suptitle(f"task {rows[0]['task']}: {_searched(rows)}", fontsize=8)
+        canvas.ticks_at(axis, [row[key] for row in rows])
+        canvas.legend(fig, axis)
+        text = f"{_searched(rows)} Dotted: {CHANCE}."
+        canvas.caption(fig, f"Task {rows[0]['task']}: loss of the best training", text)
 
 
 def search_progress(rows: Sequence[Row], folder: epath.PathLike) -> None:
     """`search.png`: whether the size of the search limits the result.
 
     Left, the best training of each rung over its updates; right, the expected best of
-    fewer trials of the first rung.
+    fewer trials of the first rung. With many lines a series has one style.
     """
-    every = points(rows)
-    with canvas.figure(folder, "search", 1, 2, (4.2, 3.4)) as (fig, axes):
+    every, lines = points(rows), series(rows)
+    few = len(every) <= MAX_LEGEND
+    with canvas.figure(folder, "search", 1, 2, (4.4, 3.4), sharey=True) as (fig, axes):
         by_updates, by_trials = axes[0]
-        for k, (line, budget, trials) in enumerate(every):
+        for k, (line, _, trials) in enumerate(every):
             rungs = [row for row in trials if row["stage"].startswith(search.RUNG)]
             scores = np.asarray([_score(row) for row in rungs])
             updates = np.asarray([row["updates"] for row in rungs])
             scale = summary_lib.score_scale(trials)
-            style = {"color": f"C{k % 10}", "lw": 1}
+            place = (k, len(every)) if few else (lines.index(line), len(lines))
+            style = {"lw": 1, "ms": 3.5, **canvas.style(*place)}
             best = {u: scores[updates == u].max() for u in sorted(set(updates))}
             best = {u: score / scale for u, score in best.items() if np.isfinite(score)}
-            label = f"{title(line, series(rows))}, {budget}"
-            by_updates.plot(
-                list(best), list(best.values()), "o-", ms=3, label=label, **style
-            )
+            label = title(line, lines)
+            label += f", {summary_lib.size(trials[0])}" if few else ""
+            by_updates.plot(list(best), list(best.values()), label=label, **style)
             first = scores[[row["stage"] == search.FIRST_RUNG for row in rungs]]
             if np.isfinite(first).any():
                 spaced = np.geomspace(1, len(first), CURVE_POINTS)
                 counts = np.unique(spaced.astype(int))
                 expected = [summary_lib.expected_best(first, n) / scale for n in counts]
-                by_trials.plot(counts, expected, **style)
+                by_trials.plot(counts, expected, **(style | {"marker": ""}))
         objective = rows[0]["objective"]
         names = {"bits": "bits per parameter", "loss": rows[0]["loss_name"]}
         ylabel = names.get(objective, objective)
-        by_updates.set(xlabel="updates of a training", ylabel=ylabel, xscale="log")
+        by_updates.set(xlabel="updates of a training", ylabel=ylabel)
         by_updates.set_title("best of a rung")
-        by_trials.set(xlabel="trials", xscale="log")
+        by_trials.set(xlabel="trials")
         by_trials.set_title("expected best of the first rung")
-        if len(every) <= MAX_LEGEND:
-            by_updates.legend(frameon=False, fontsize=6)
-        fig.suptitle("single trainings, before the fresh draws", fontsize=8)
+        rungs = [row for row in rows if row["stage"].startswith(search.RUNG)]
+        canvas.ticks_at(by_updates, [row["updates"] for row in rungs])
+        tried = [len(_first_rung(trials)) for _, _, trials in every]
+        canvas.ticks_at(by_trials, [1 << k for k in range(max(tried).bit_length())])
+        canvas.legend(fig, by_updates)
+        text = (
+            "Single trainings on one seed each, before the fresh draws; "
+            f"{_range(tried)} trials a line in the first rung."
+        )
+        text += "" if few else " A line for each size."
+        canvas.caption(fig, "Does the size of the search limit the result?", text)
 
 
 def trainability(rows: Sequence[Row], folder: epath.PathLike) -> None:
@@ -185,7 +201,7 @@ def trainability(rows: Sequence[Row], folder: epath.PathLike) -> None:
     By series; the dark part of a bar diverged, the rest ended no better than chance.
     """
     lines = series(rows)
-    size = (max(3.6, 0.7 * len(lines) + 1.6), 3.2)
+    size = (max(4.6, 0.7 * len(lines) + 1.6), 3.2)
     with canvas.figure(folder, "trainability", 1, 1, size) as (fig, axes):
         axis = axes[0][0]
         first = [row for row in rows if row["stage"] == search.FIRST_RUNG]
@@ -196,18 +212,21 @@ def trainability(rows: Sequence[Row], folder: epath.PathLike) -> None:
             sum(row["status"] == "diverged" for row in group) / len(group)
             for group in groups
         ]
-        x, style = range(len(lines)), {"width": 0.6}
-        axis.bar(x, means, yerr=errors, color="0.8", capsize=2, label="failed", **style)
-        axis.bar(x, diverged, color="0.5", label="of these diverged", **style)
-        axis.set(ylabel="fraction of trainings", ylim=(0, None))
-        fig.legend(loc="outside right center", frameon=False, fontsize=8)
-        _name_series(axis, lines)
-        fewest = min(map(len, groups))
-        note = (
-            "failed: diverged, or no better than chance at the end\n"
-            f"trials of the first rung, {fewest} or more a bar; 95 % interval"
+        x, style = range(len(lines)), {"width": 0.6, "edgecolor": "0.3"}
+        thin = {"lw": 1, "capsize": 2}
+        axis.bar(
+            x, means, yerr=errors, error_kw=thin, color="0.8", label="failed", **style
         )
-        fig.suptitle(note, fontsize=8)
+        axis.bar(x, diverged, color="0.5", hatch="//", label="diverged", **style)
+        axis.set(ylabel="fraction of trainings", ylim=(0, None))
+        canvas.legend(fig, axis)
+        _name_series(axis, lines)
+        text = (
+            "failed: diverged (hatched), or no better than chance at the end; of "
+            f"{_range([len(group) for group in groups])} trials of the first rung a "
+            "bar. Thin lines: 95 % intervals of the fraction that failed."
+        )
+        canvas.caption(fig, "Which trainings fail?", text)
 
 
 def _results(
@@ -228,11 +247,22 @@ def _score(row: Row) -> float:
     return -np.inf if row["score"] is None else row["score"]
 
 
-def _errorbars(axis: Any, x: Any, values: Sequence[Any], **style: Any) -> Any:
-    """Draws means with 95 % intervals; returns the color."""
-    means, errors = _means_and_errors([statistics.mean(group) for group in values])
-    style = {"marker": "o", "ms": 3, "lw": 1, "capsize": 2, **style}
-    return axis.errorbar(x, means, errors, **style)[0].get_color()
+def _first_rung(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["stage"] == search.FIRST_RUNG]
+
+
+def _range(counts: Sequence[int]) -> str:
+    """As "8", or "8 to 24"."""
+    few, many = min(counts), max(counts)
+    return str(many) if few == many else f"{few} to {many}"
+
+
+def _errorbars(axis: Any, x: Any, values: Sequence[Any], **style: Any) -> None:
+    """Draws means with 95 % intervals; none of the values can be negative."""
+    means, errors = _means_and_errors(
+        [statistics.mean(group, statistics.NONNEGATIVE) for group in values]
+    )
+    axis.errorbar(x, means, errors, ms=4, lw=1, capsize=2, **style)
 
 
 def _means_and_errors(
@@ -251,16 +281,14 @@ def _name_series(axis: Any, lines: Sequence[Series]) -> None:
     names = [title(line, lines) for line in lines]
     slanted = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
     axis.set_xticks(range(len(lines)), names, **(slanted if len(lines) > 3 else {}))
+    axis.set_xlim(-0.6, len(lines) - 0.4)
 
 
 def _searched(rows: Sequence[Row]) -> str:
     count = max(len(trials) for _, _, trials in points(rows))
     draws = summary_lib.draws_count(rows)
+    networks = "one fresh draw" if draws == 1 else f"the mean of {draws} fresh draws"
     return (
-        f"best of a search: mean of {draws} fresh draws; "
-        f"at most {count} trainings a point\n{_intervals(rows)}"
+        f"Filled markers: {networks} of the best of a search of at most {count} "
+        f"trainings. Bars: {summary_lib.intervals(rows)}."
     )
-
-
-def _intervals(rows: Sequence[Row]) -> str:
-    return f"bars: {summary_lib.intervals(rows)}".replace("; ", ";\n")

@@ -71,6 +71,7 @@ def heatmap(
             _write_above(row[0], title, 17, fontsize=9, weight="bold")
         for axis, example in zip(axes[0], drawn):
             _write_above(axis, example.cell, 34, fontsize=12, weight="bold")
+        fig.suptitle("What an output depends on", x=0.01, ha="left", fontsize=11)
         bar = fig.colorbar(
             image,
             ax=axes,
@@ -103,28 +104,24 @@ def lags(folder: str | os.PathLike[str], rows: list[dict[str, Any]]) -> None:
             for axis, (key, label) in zip(line, LAG_LABELS.items()):
                 for k, cell in enumerate(cells):
                     points = [row for row in rows if row["cell"] == cell]
-                    style = {"label": cell, "color": f"C{k}"}
+                    style = {"label": cell, **canvas.style(k, len(cells))}
                     _draw_line(axis, points, key + suffix, **style)
                 axis.set(ylabel=f"{label}{norm}", ylim=(0, None))
                 axis.set_xticks(sorted({row["letters"] for row in rows}))
         for axis in axes[-1]:
             axis.set_xlabel("letters of the word that were read")
-        fig.legend(
-            *axes[0][0].get_legend_handles_labels(),
-            loc="outside right center",
-            frameon=False,
-        )
+        canvas.legend(fig, axes)
         counts = [row["windows"] for row in rows]
-        text = summary.interval_text({row["trainings"] for row in rows})
-        fig.suptitle(
-            f"{text}; {min(counts):,} to {max(counts):,} windows a point; "
-            "0 letters: at the space before the word",
-            fontsize=8,
+        intervals = summary.interval_text({row["trainings"] for row in rows})
+        text = (
+            f"Lines and bands: {intervals}; {min(counts):,} to {max(counts):,} windows "
+            "a point. 0 letters: at the space before the word."
         )
+        canvas.caption(fig, "How far back an output looks", text)
 
 
 def _draw_line(
-    axis: "Axes", rows: list[dict[str, Any]], key: str, label: str, color: str
+    axis: "Axes", rows: list[dict[str, Any]], key: str, color: Any, **style: Any
 ) -> None:
     rows = sorted(rows, key=lambda row: row["letters"])
     x = [row["letters"] for row in rows]
@@ -132,7 +129,7 @@ def _draw_line(
         np.asarray([row[key + end] for row in rows], float)
         for end in ("_low", "", "_high")
     )
-    axis.plot(x, middle, "o-", ms=3.5, lw=1.3, color=color, label=label)
+    axis.plot(x, middle, ms=3.5, lw=1.3, color=color, **style)
     axis.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
 
 

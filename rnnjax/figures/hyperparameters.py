@@ -10,6 +10,8 @@ from rnnjax.figures import canvas
 from rnnjax.memory_stability import summary
 from rnnjax.results.schema import Row
 
+LEAST = 0.5  # steps; where a logarithmic scale has the time 0
+
 
 class Value(NamedTuple):
     """A quantity over seeds: its middle and its interval; None where there is none."""
@@ -78,9 +80,11 @@ def lines(rows: list[Row], number: str, folder: Any) -> None:
         for line, one in zip(axes, series):
             some = [row for row in rows if summary.series_of(row) == one]
             for axis, quantity in zip(line, made):
-                for size, color in zip(units, canvas.palette(len(units))):
+                for k, size in enumerate(units):
                     lanes = [row for row in some if row["hidden_size"] == size]
-                    _line(axis, lanes, number, quantity, size, color)
+                    style = canvas.style(k, len(units))
+                    if lanes:
+                        _line(axis, lanes, number, quantity, size, style)
                 axis.set_ylabel(quantity.label)
                 axis.set_title(summary.title(*one))
             line[0].set_yscale("log")
@@ -89,26 +93,27 @@ def lines(rows: list[Row], number: str, folder: Any) -> None:
             line[2].axhline(0, color="0.5", lw=0.8, zorder=0)
         values = sorted({row[number] for row in rows if row.get(number) is not None})
         for axis in axes.flat:
-            if values[0] > 0 and values[-1] >= 10 * values[0]:
-                axis.set_xscale("log")
-            axis.set_xticks(values, [f"{value:g}" for value in values])
-            axis.tick_params(axis="x", which="minor", length=0, labelbottom=False)
+            canvas.ticks_at(axis, values)
         for axis in axes[-1]:
             axis.set_xlabel(_title(number))
-        handles, labels = axes.flat[0].get_legend_handles_labels()
-        place: Any = {"loc": "outside right center", "frameon": False}
-        fig.legend(handles, labels, title="units", **place)
+        canvas.legend(fig, axes, "units")
         text = (
-            f"{_of(rows)} Bands: 95 % intervals. Triangles: lower bounds, where half "
-            "of the seeds or more never agreed. Crosses: where an exponent is 0, the "
-            "edge of stability."
+            f"{_of(rows)} Bands: 95 % intervals (of medians from 5 seeds on). "
+            "Triangles: lower bounds, where half of the seeds or more never agreed. "
+            "Crosses: where an exponent is 0, the edge of stability."
         )
-        canvas.caption(fig, text)
+        canvas.caption(fig, f"Memory over {_title(number)}", text)
 
 
 def _line(
-    axis: Any, rows: list[Row], number: str, quantity: Quantity, units: int, color: Any
+    axis: Any,
+    rows: list[Row],
+    number: str,
+    quantity: Quantity,
+    units: int,
+    style: dict[str, Any],
 ) -> None:
+    color = style["color"]
     x = sorted({row[number] for row in rows if row.get(number) is not None})
     found = [quantity.value([row for row in rows if row[number] == v]) for v in x]
     middle, low, high = (
@@ -119,12 +124,12 @@ def _line(
         horizon = rows[0]["shared_steps"]
         beyond = np.isinf(middle)
         middle, low, high = (np.minimum(v, horizon) + 1 for v in (middle, low, high))
-        axis.plot(np.asarray(x)[beyond], middle[beyond], "^", color=color, ms=5)
+        axis.plot(np.asarray(x)[beyond], middle[beyond], "^", color=color, ms=8)
     else:
         middle, low, high = (
             np.where(np.isfinite(v), v, np.nan) for v in (middle, low, high)
         )
-    axis.plot(x, middle, "o-", color=color, label=units, lw=1.2, ms=3)
+    axis.plot(x, middle, label=units, lw=1.2, ms=3.5, **style)
     axis.fill_between(x, low, high, color=color, alpha=0.15, lw=0)
     if "exponent" in quantity.label:
         crossings = zero_crossings(x, middle.tolist())
@@ -147,97 +152,140 @@ def zero_crossings(x: Sequence[float], y: Sequence[float]) -> list[float]:
 def heatmap(rows: list[Row], across: str, down: str, folder: Any) -> None:
     """`<across>-<down>.png`: each quantity over two numbers.
 
-    A row of panels for each series and number of units. A line marks where the exponent
-    is 0.
+    A row of panels for each series and number of units; a quantity has one color scale.
+    A line marks where the exponent is 0.
     """
     made = quantities(rows)
-    panels = list(itertools.product(summary.series(rows), _units(rows)))
+    panels = {
+        (one, units): some
+        for one, units in itertools.product(summary.series(rows), _units(rows))
+        if (some := _lanes(rows, one, units))
+    }
     values = [
         sorted({row[name] for row in rows if row.get(name) is not None})
         for name in (across, down)
     ]
-    size = (max(3.2, 0.85 * len(values[0]) + 1.5), max(2.4, 0.45 * len(values[1]) + 1))
+    size = (max(3.2, len(values[0]) + 1.2), max(2.4, 0.45 * len(values[1]) + 1))
     with canvas.figure(folder, f"{across}-{down}", len(panels), len(made), size) as (
         fig,
         axes,
     ):
-        for line, (one, units) in zip(axes, panels):
-            some = [
-                row
-                for row in rows
-                if summary.series_of(row) == one and row["hidden_size"] == units
+        for column, quantity in zip(axes.T, made):
+            grids = [
+                _grid(some, across, down, values, quantity) for some in panels.values()
             ]
-            for axis, quantity in zip(line, made):
-                grid = {
-                    (i, j): quantity.value(lanes)
-                    for j, x in enumerate(values[0])
-                    for i, y in enumerate(values[1])
-                    if (lanes := [r for r in some if r[across] == x and r[down] == y])
-                }
-                image = _heat(axis, grid, values, quantity, some[0]["shared_steps"])
-                fig.colorbar(image, ax=axis, fraction=0.05)
+            horizon = rows[0]["shared_steps"]
+            shown = [_shown(grid, values, quantity, horizon) for grid in grids]
+            norm = _norm([numbers for numbers, _ in shown], quantity)
+            for axis, (one, units), (numbers, texts) in zip(column, panels, shown):
+                image = _heat(axis, numbers, texts, values, norm)
+                if "exponent" in quantity.label and min(numbers.shape) > 1:
+                    _zero_line(axis, numbers)
                 words = f"{summary.title(*one)}, {units} units"
                 axis.set_title(f"{words}:\n{quantity.label}", fontsize=9)
                 axis.set(xlabel=_title(across), ylabel=_title(down))
+            bar = fig.colorbar(image, ax=list(column), fraction=0.05)
+            if quantity.is_time:
+                canvas.bar_ticks(bar, norm, LEAST)
         text = (
-            f"{_of(rows)} Below them: 95 % intervals. ≥: a lower bound, where half of "
-            "the seeds or more never agreed. Line: where the exponent is 0, the edge "
-            "of stability."
+            f"{_of(rows)} Below them: 95 % intervals (of medians from 5 seeds on). ≥: "
+            "a lower bound, where half of the seeds or more never agreed. Line: where "
+            "the exponent is 0, the edge of stability. Colors: one scale for each "
+            "quantity."
         )
-        canvas.caption(fig, text)
+        title = f"Memory over {_title(across)} and {_title(down)}"
+        canvas.caption(fig, title, text)
 
 
-def _heat(
-    axis: Any,
+def _lanes(rows: Sequence[Row], one: summary.Series, units: int) -> list[Row]:
+    return [
+        row
+        for row in rows
+        if (summary.series_of(row), row["hidden_size"]) == (one, units)
+    ]
+
+
+def _grid(
+    rows: Sequence[Row],
+    across: str,
+    down: str,
+    values: list[list[float]],
+    quantity: Quantity,
+) -> dict[tuple[int, int], Value]:
+    """The value at each place (i, j), i down and j across."""
+    return {
+        (i, j): quantity.value(lanes)
+        for j, x in enumerate(values[0])
+        for i, y in enumerate(values[1])
+        if (lanes := [r for r in rows if r[across] == x and r[down] == y])
+    }
+
+
+def _shown(
     grid: dict[tuple[int, int], Value],
     values: list[list[float]],
     quantity: Quantity,
     horizon: int,
-) -> Any:
-    from matplotlib import colormaps, colors
-
+) -> tuple[np.ndarray, dict[tuple[int, int], str]]:
+    """The numbers that are colored, NaN where there is none, and the texts on them."""
     shown = np.full([len(values[1]), len(values[0])], np.nan)
     texts = {}
-    for (i, j), value in grid.items():
+    for place, value in grid.items():
         middle = value.middle
         if middle is None:
-            texts[i, j] = "div."
+            texts[place] = "div."
         elif np.isinf(middle) and not quantity.is_time:
-            texts[i, j] = "dead"
+            texts[place] = "dead"
         else:
-            shown[i, j] = min(middle, horizon) if quantity.is_time else middle
+            shown[place] = min(middle, horizon) if quantity.is_time else middle
             bound = "≥" if np.isinf(middle) else ""
-            texts[i, j] = f"{bound}{_short(shown[i, j])}{_interval(value)}"
-    known = shown[np.isfinite(shown)]
+            texts[place] = f"{bound}{_short(shown[place])}{_interval(value)}"
+    return shown, texts
+
+
+def _norm(panels: Sequence[np.ndarray], quantity: Quantity) -> Any:
+    """The color scale of a quantity in all panels."""
+    from matplotlib import colors
+
+    every = np.concatenate([numbers.ravel() for numbers in panels])
+    known = every[np.isfinite(every)]
     low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
-    exponent = "exponent" in quantity.label
-    norm: Any = colors.Normalize(0, 1)
     if quantity.is_time:
-        norm = colors.LogNorm(max(low, 0.5), max(high, 1.01 * max(low, 0.5)))
-    elif exponent:
-        largest = max(abs(low), abs(high), 1e-7)
-        norm = colors.Normalize(-largest, largest)
-    name = "coolwarm" if exponent else "viridis"
-    image = axis.imshow(shown, cmap=name, norm=norm, aspect="auto", origin="lower")
+        low = max(low, LEAST)
+        return colors.LogNorm(low, max(high, 1.01 * low))
+    if "fraction" in quantity.label:
+        return colors.Normalize(0, 1)
+    return colors.Normalize(low, max(high, low + summary.EXPONENT_RESOLUTION))
+
+
+def _heat(
+    axis: Any,
+    shown: np.ndarray,
+    texts: dict[tuple[int, int], str],
+    values: list[list[float]],
+    norm: Any,
+) -> Any:
+    from matplotlib import colormaps
+
+    least = np.maximum(shown, norm.vmin)
+    image = axis.imshow(least, cmap="viridis", norm=norm, aspect="auto", origin="lower")
     for (i, j), text in texts.items():
         seen = np.isfinite(shown[i, j])
-        color = (
-            colormaps[name](
-                norm(max(shown[i, j], 0.5) if quantity.is_time else shown[i, j])
-            )
-            if seen
-            else (1, 1, 1, 1)
-        )
+        color = colormaps["viridis"](norm(least[i, j])) if seen else (1, 1, 1, 1)
         dark = 0.3 * color[0] + 0.6 * color[1] + 0.1 * color[2] < 0.5
         style: Any = {"ha": "center", "va": "center", "fontsize": 6.5}
         axis.text(j, i, text, color="white" if dark else "black", **style)
-    if exponent and low < 0 < high and min(shown.shape) > 1:
-        axis.contour(shown, [0.0], colors="black", linewidths=1)
     axis.set_xticks(range(len(values[0])), [f"{v:g}" for v in values[0]])
     axis.set_yticks(range(len(values[1])), [f"{v:g}" for v in values[1]])
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     return image
+
+
+def _zero_line(axis: Any, exponents: np.ndarray) -> None:
+    known = exponents[np.isfinite(exponents)]
+    if len(known) and known.min() < 0 < known.max():
+        axis.contour(exponents, [0.0], colors="black", linewidths=1)
 
 
 def _short(value: float) -> str:
@@ -266,11 +314,10 @@ def _title(number: str) -> str:
 
 def _of(rows: Sequence[Row]) -> str:
     """What the values are of, for captions."""
-    seeds = len({row["seed"] for row in rows})
     inputs = sorted({row["input_size"] for row in rows})
     several = len(inputs) > 1 or len(summary.varying(rows)) > 2
     pooled = " of the median over what is not shown" if several else ""
     return (
-        f"Inputs {', '.join(map(str, inputs))}. Medians over {seeds} seeds{pooled}; "
-        f"runs of {rows[0]['shared_steps']:,} shared steps."
+        f"Inputs {', '.join(map(str, inputs))}. Medians over {summary.seeds(rows)}"
+        f"{pooled}; runs of {rows[0]['shared_steps']:,} shared steps."
     )

@@ -1,19 +1,21 @@
 """Pictures of memory stability."""
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from rnnjax.figures import canvas, hyperparameters, stability_slopes
-from rnnjax.figures.canvas import caption, palette
+from rnnjax.figures.canvas import caption, short
 from rnnjax.memory_stability import summary
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 
 MAX_COLUMNS = 4  # of panels of `distance.png`
 QUARTILES = (0.25, 0.5, 0.75)
+COUNTS_WIDTH = 40  # characters, of the numbers beside a line of `cells.png`
 LEAST = 0.5  # steps; where a logarithmic scale has the time 0
 
 Cells = dict[tuple[int, int], statistics.Times]  # of a heat map, by row and column
@@ -27,9 +29,10 @@ def draw(rows: list[Row], folder: Any) -> None:
     if summary.varying(rows):
         hyperparameters.draw(rows, folder)
         return
-    if len(summary.shapes(rows)) > len(summary.series(rows)):
+    several = len(summary.shapes(rows)) > len(summary.series(rows))
+    if several and summary.is_grid(rows):
         heatmap(rows, folder)
-    if len(summary.series(rows)) > 1:
+    if len(_groups(rows)) > 1:
         cells(rows, folder)
     distance(rows, folder)
     stability_slopes.draw(rows, folder)
@@ -63,10 +66,8 @@ def heatmap(rows: list[Row], folder: Any) -> None:
                 axes.flat[k].set_title(title)
                 _sizes(axes.flat[k], inputs, units)
             bar = fig.colorbar(image, ax=[axes.flat[k] for k in some], fraction=0.04)
-            ticks = [float(f"{x:.2g}") for x in np.geomspace(norm.vmin, norm.vmax, 5)]
-            bar.set_ticks(ticks, labels=[_short(x) for x in ticks])
-            bar.minorticks_off()
-        caption(fig, _heat_caption(rows))
+            canvas.bar_ticks(bar, norm, LEAST)
+        caption(fig, "Merge times by size", _heat_caption(rows))
 
 
 def _times(
@@ -103,7 +104,7 @@ def _heat(axis: Any, times: Cells, horizon: int, norm: Any) -> Any:
         median, text, small = t.median.median, "div.", ""
         if median is not None:
             values[i, j] = max(min(median, horizon), LEAST)
-            text = ("≥" if np.isinf(median) else "") + _short(min(median, horizon))
+            text = ("≥" if np.isinf(median) else "") + short(min(median, horizon))
             small = summary.met(t).strip() or _limits(t.median)
         if summary.met(t):
             hatch: Any = {"hatch": "///", "edgecolor": "0.6", "lw": 0}
@@ -117,16 +118,11 @@ def _heat(axis: Any, times: Cells, horizon: int, norm: Any) -> Any:
     return axis.imshow(values, cmap="viridis", norm=norm, aspect="auto")
 
 
-def _short(value: float) -> str:
-    """A time in at most five characters."""
-    return f"{value:g}" if value < 10_000 else f"{value / 1000:.0f}k"
-
-
 def _limits(m: statistics.Median) -> str:
     """The interval of a time, rounded outward to whole steps."""
     if m.low is None or m.high is None:
         return ""
-    return f"{_short(np.floor(m.low))}–{_short(np.ceil(m.high))}"
+    return f"{short(np.floor(m.low))}–{short(np.ceil(m.high))}"
 
 
 def _sizes(axis: Any, inputs: list[int], units: list[int]) -> None:
@@ -139,13 +135,12 @@ def _sizes(axis: Any, inputs: list[int], units: list[int]) -> None:
 
 
 def _heat_caption(rows: list[Row]) -> str:
-    seeds = len({row["seed"] for row in rows})
     text = (
         "First shared step at which both outputs agree: median over "
-        f"{seeds} seeds, below it its 95 % interval, of {rows[0]['dtype']} runs with "
-        f"{rows[0]['shared_steps']:,} shared steps. Hatched: some seeds never did "
-        "(how many did); ≥ if half or more never did. Colors: steps, one logarithmic "
-        "scale for each criterion."
+        f"{summary.seeds(rows)}, below it its 95 % interval (from 5 seeds on), of "
+        f"{rows[0]['dtype']} runs with {rows[0]['shared_steps']:,} shared steps. "
+        "Hatched: some seeds never did (how many did); ≥: a lower bound, where half or "
+        "more never did. Colors: steps, one logarithmic scale for each criterion."
     )
     if any(row["status"] == "diverged" for row in rows):
         text += " Lanes that diverged are left out; div.: all did."
@@ -188,14 +183,13 @@ def distance(rows: list[Row], folder: Any) -> None:
             visible[-1].tick_params(labelbottom=True)
         for axis in axes[:, 0]:
             axis.set_ylabel("largest difference")
-        _units_legend(fig, axes)
-        seeds = len({row["seed"] for row in rows})
+        canvas.legend(fig, axes, "units")
         text = (
-            f"Lines: medians over {seeds} seeds, to where they are exactly 0. Bands: "
-            "lower to upper quartile; one that reaches the lower edge has a lower "
-            "quartile of 0."
+            f"Lines: medians over {summary.seeds(rows)}, to where they are exactly 0. "
+            "Bands: lower to upper quartile of the seeds, no interval; one that "
+            "reaches the lower edge has a lower quartile of 0."
         )
-        caption(fig, text)
+        caption(fig, "Largest difference of the outputs of a pair", text)
 
 
 def _distances(
@@ -205,7 +199,7 @@ def _distances(
     units: Sequence[int],
     least: float,
 ) -> None:
-    for hidden_size, color in zip(units, palette(len(units))):
+    for k, hidden_size in enumerate(units):
         curves = [
             row["distance"]
             for row in rows
@@ -215,22 +209,27 @@ def _distances(
             quartiles = np.quantile(np.asarray(curves, float), QUARTILES, axis=0)
             low = np.maximum(quartiles[0], least)
             middle, high = (np.where(q > 0, q, np.nan) for q in quartiles[1:])
-            axis.plot(steps, middle, color=color, lw=1.2, label=hidden_size)
+            style = canvas.style(k, len(units)) | {"marker": ""}
+            axis.plot(steps, middle, lw=1.2, label=hidden_size, **style)
+            color = style["color"]
             axis.fill_between(steps, low, high, color=color, alpha=0.2, lw=0)
     axis.set(xscale="symlog", yscale="log")
+    axis.xaxis.set_major_formatter("{x:g}")
     axis.set_ylim(bottom=least)
     if not axis.lines:
         where = {"transform": axis.transAxes, "ha": "center", "fontsize": 8}
         axis.text(0.5, 0.5, "all lanes diverged", **where)
 
 
-def _units_legend(fig: Any, axes: Any) -> None:
-    handles: dict[str, Any] = {}
-    for axis in axes.flat:
-        handles |= {name: h for h, name in zip(*axis.get_legend_handles_labels())}
-    handles = dict(sorted(handles.items(), key=lambda item: int(item[0])))
-    place: Any = {"loc": "outside right center", "frameon": False}
-    fig.legend(handles.values(), handles.keys(), title="units", **place)
+def _groups(rows: list[Row]) -> dict[str, list[Row]]:
+    """The lines of `cells.png`: series, or single shapes if sizes are not crossed."""
+    groups: dict[str, list[Row]] = {}
+    grid = summary.is_grid(rows)
+    for (cell, weights, inputs, units, layers, *_), lanes in summary.shapes(rows):
+        name = summary.title(cell, layers, weights)
+        label = name if grid else f"{name}, {summary.sizes(inputs, units)}"
+        groups.setdefault(label, []).extend(lanes)
+    return groups
 
 
 def cells(rows: list[Row], folder: Any) -> None:
@@ -238,20 +237,16 @@ def cells(rows: list[Row], folder: Any) -> None:
 
     Medians over seeds with 95 % intervals; a seed counts once, with the median over its
     shapes. Triangles are beyond the axis: times that half of the seeds or more do not
-    have, and exponents of minus infinity. Series are sorted by the strictest tolerance.
+    have, and exponents of minus infinity. Lines are sorted by the strictest tolerance.
     """
-    names = summary.criteria(rows)
-    groups = {
-        one: [row for row in rows if summary.series_of(row) == one]
-        for one in summary.series(rows)
-    }
+    names, groups = summary.criteria(rows), _groups(rows)
     times = {
         (one, name): summary.times(lanes, f"first_{name}")
         for one, lanes in groups.items()
         for name in names
     }
 
-    def strictest(one: summary.Series) -> float:
+    def strictest(one: str) -> float:
         median = times[one, names[-1]].median.median
         return -1.0 if median is None else median
 
@@ -259,53 +254,53 @@ def cells(rows: list[Row], folder: Any) -> None:
     size = (5.2, 0.26 * len(order) + 1.8)
     with canvas.figure(folder, "cells", 1, 2, size, sharey=True) as (fig, axes):
         left, right = axes[0]
-        for k, (name, color) in enumerate(zip(names, palette(len(names)))):
+        for k, name in enumerate(names):
             offset = 0.6 * ((k + 0.5) / len(names) - 0.5)
-            title = summary.criterion_title(name)
-            left.plot([], [], "o", color=color, ms=5, label=title)
+            style = canvas.style(k, len(names)) | {"ls": "none", "ms": 5}
+            left.plot([], [], label=summary.criterion_title(name), **style)
             for y, one in enumerate(order):
                 horizon = groups[one][0]["shared_steps"]
-                _time(left, times[one, name], horizon, y + offset, color)
+                _time(left, times[one, name], horizon, y + offset, style)
         for y, one in enumerate(order):
             text = _counts({name: times[one, name] for name in names})
             where: Any = {"xycoords": left.get_yaxis_transform(), "fontsize": 6}
             left.annotate(text, (1.02, y), va="center", **where)
         _exponents(right, [groups[one] for one in order])
-        left.set_yticks(range(len(order)), [summary.title(*one) for one in order])
+        left.set_yticks(range(len(order)), order)
         left.set(xscale="log", xlabel="first shared step that agrees (+1)")
         canvas.plain_numbers(left.xaxis)
         right.set_xlabel("largest Lyapunov exponent (nats a step)")
-        handles, labels = left.get_legend_handles_labels()
-        place: Any = {"loc": "outside right center", "frameon": False, "fontsize": 8}
-        fig.legend(handles, labels, **place)
-        caption(fig, _cells_caption(rows))
+        canvas.legend(fig, left)
+        caption(fig, "Merge times and exponents", _cells_caption(rows))
 
 
 def _cells_caption(rows: list[Row]) -> str:
     inputs = ", ".join(map(str, sorted({row["input_size"] for row in rows})))
     units = ", ".join(map(str, sorted({row["hidden_size"] for row in rows})))
-    seeds = len({row["seed"] for row in rows})
-    several = len(summary.shapes(rows)) > len(summary.series(rows))
+    several = len(summary.shapes(rows)) > len(_groups(rows))
     text = (
-        f"Inputs {inputs}; units {units}. Medians over {seeds} seeds"
+        f"Inputs {inputs}; units {units}. Medians over {summary.seeds(rows)}"
         f"{' (of the median over shapes)' if several else ''}; lines: their 95 % "
-        "intervals. 4/10: seeds that met a criterion, if not all did; triangle: half "
-        "or more did not, in the whole run."
+        "intervals (from 5 seeds on). 4/10: seeds that met a criterion, if not all "
+        "did. Triangles: lower bounds, where half or more did not in the whole run, or "
+        "exponents of minus infinity."
     )
     if summary.exponent(rows).dead:
         text += " Dead lanes have an exponent of minus infinity."
     return text
 
 
-def _time(axis: Any, t: statistics.Times, horizon: int, y: float, color: Any) -> None:
+def _time(
+    axis: Any, t: statistics.Times, horizon: int, y: float, style: dict[str, Any]
+) -> None:
     m = t.median
     if m.median is None:
         return
-    marker = ">" if np.isinf(m.median) else "o"
-    axis.plot([min(m.median, horizon) + 1], [y], marker, color=color, ms=5)
+    bound = {"marker": ">"} if np.isinf(m.median) else {}
+    axis.plot([min(m.median, horizon) + 1], [y], **(style | bound))
     if m.low is not None and m.high is not None:
         ends = [min(m.low, horizon) + 1, min(m.high, horizon) + 1]
-        axis.plot(ends, [y, y], color=color, lw=1)
+        axis.plot(ends, [y, y], color=style["color"], lw=1)
 
 
 def _counts(times: Mapping[str, statistics.Times]) -> str:
@@ -314,7 +309,8 @@ def _counts(times: Mapping[str, statistics.Times]) -> str:
     if len(set(counts.values())) == 1:
         (count,) = set(counts.values())
         return f"each {count}" if count else ""
-    return ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    text = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    return textwrap.fill(text, COUNTS_WIDTH)
 
 
 def _exponents(axis: Any, groups: Sequence[list[Row]]) -> None:
@@ -341,52 +337,3 @@ def _exponents(axis: Any, groups: Sequence[list[Row]]) -> None:
             right = max(high, edge)
             axis.plot([max(low, edge), right], [y, y], color="0.2", lw=1)
         axis.text(right, y, f"  {text}", va="center", fontsize=7)
-
-
-def precision(runs: Mapping[str, list[Row]], names: list[str], folder: Any) -> None:
-    """`precision.png`: median merge time over units, in several arithmetics.
-
-    `runs` maps an arithmetic to rows of the same networks; `names` are the criteria.
-    Bands are 95 % intervals of the medians over seeds. If half of the seeds or more
-    never met the criterion, a triangle at the last shared step is a lower bound.
-    """
-    every = [row for rows in runs.values() for row in rows]
-    units = sorted({row["hidden_size"] for row in every})
-    seeds, horizon = len({row["seed"] for row in every}), every[0]["shared_steps"]
-    with canvas.figure(folder, "precision", 1, 1, (6.4, 4.0)) as (fig, axes):
-        axis = axes[0][0]
-        colors = zip(names, palette(len(names)))
-        styles = zip(runs, ("-", "--", ":"))
-        for (name, color), (label, style) in itertools.product(colors, styles):
-            title = f"{summary.criterion_title(name)}, {label}"
-            _precision(axis, runs[label], name, title, style, color)
-        ylabel = "shared steps until the outputs agree (+1)"
-        axis.set(xscale="log", yscale="log", xlabel="units", ylabel=ylabel)
-        axis.set_xticks(units, units)
-        axis.minorticks_off()
-        fig.legend(loc="outside right center", frameon=False, fontsize=8)
-        text = (
-            f"Lines: medians over {seeds} seeds. Bands: their 95 % intervals. "
-            "Triangles: lower bounds, where half of the seeds or more never agreed in "
-            f"{horizon:,} shared steps."
-        )
-        caption(fig, text)
-
-
-def _precision(
-    axis: Any, rows: list[Row], name: str, label: str, style: str, color: Any
-) -> None:
-    points = []
-    for shape, lanes in summary.shapes(rows):
-        m = summary.times(lanes, f"first_{name}").median
-        if m.median is not None:
-            low, high = (m.median if x is None else x for x in (m.low, m.high))
-            points.append((shape[3], low, m.median, high))
-    if not points:
-        return
-    units, *times = np.transpose(points)
-    low, middle, high = np.minimum(times, rows[0]["shared_steps"]) + 1
-    axis.plot(units, middle, style, color=color, label=label, lw=1.4)
-    axis.fill_between(units, low, high, color=color, alpha=0.15, lw=0)
-    beyond = np.isinf(times[1])
-    axis.plot(units[beyond], middle[beyond], "^", color=color)

@@ -28,25 +28,23 @@ def draw(rows: list[Row], folder: Any) -> None:
     with canvas.figure(
         folder, "slopes", len(series), len(quantities), size, **grid
     ) as (fig, axes):
-        for line, one in zip(axes, series):
+        for row_of_axes, one in zip(axes, series):
             lanes = [row for row in rows if summary.series_of(row) == one]
-            for axis, quantity in zip(line, quantities):
+            for axis, quantity in zip(row_of_axes, quantities):
                 _lines(axis, lanes, quantity, x)
                 some = [s for s in found if (s.series, s.quantity) == (one, quantity)]
                 axis.set_title(_title(one, quantity, some), fontsize=9)
         for axis in axes[-1]:
             axis.set_xlabel(slopes.NAMES[x])
-        handles, labels = axes.flat[0].get_legend_handles_labels()
-        place: Any = {"loc": "outside right center", "frameon": False}
-        title = slopes.NAMES[slopes.OTHER[x]]
-        fig.legend(handles, labels, title=title, **place)
-        seeds = len({row["seed"] for row in rows})
+        canvas.legend(fig, axes, slopes.NAMES[slopes.OTHER[x]])
         text = (
-            f"Lines: medians over {seeds} seeds. Titles: slopes over log2(size) of "
-            f"networks of {slopes.MIN_UNITS} units or more, over all other sizes; mean "
-            "± half of its 95 % interval over seeds."
+            f"Lines: medians over {summary.seeds(rows)}, where they are known; without "
+            "intervals, which heatmap.png and summary.csv have. Titles: slopes over "
+            f"log2(size) of networks of {slopes.MIN_UNITS} units or more (from the "
+            "dotted line on), over all other sizes: mean ± half of its 95 % interval "
+            "over seeds."
         )
-        canvas.caption(fig, text)
+        canvas.caption(fig, f"Growth of memory with {slopes.NAMES[x]}", text)
 
 
 def _quantities(rows: Sequence[Row]) -> list[str]:
@@ -58,7 +56,7 @@ def _quantities(rows: Sequence[Row]) -> list[str]:
 def _lines(axis: Any, rows: Sequence[Row], quantity: str, x: str) -> None:
     other = slopes.OTHER[x]
     levels = sorted({row[other] for row in rows})
-    for level, color in zip(levels, canvas.palette(len(levels))):
+    for k, level in enumerate(levels):
         lanes = [row for row in rows if row[other] == level]
         sizes = sorted({row[x] for row in lanes})
         middle = []
@@ -70,14 +68,13 @@ def _lines(axis: Any, rows: Sequence[Row], quantity: str, x: str) -> None:
                 median = summary.times(some, quantity).median.median
             finite = median is not None and np.isfinite(median)
             middle.append(median if finite else np.nan)
-        axis.plot(sizes, middle, "o-", color=color, label=level, lw=1, ms=2.5)
+        style = canvas.style(k, len(levels))
+        axis.plot(sizes, middle, label=level, lw=1, ms=3, **style)
     if x == "hidden_size":
         axis.axvline(slopes.MIN_UNITS, color="0.8", ls=":", lw=0.8, zorder=0)
     exponent = quantity == slopes.EXPONENT
     axis.set_ylabel("nats a step" if exponent else "shared steps")
-    axis.set_xscale("log")
-    axis.set_xticks(sizes, sizes)
-    axis.minorticks_off()
+    canvas.ticks_at(axis, sizes)
 
 
 def _title(series: summary.Series, quantity: str, found: Sequence[slopes.Slope]) -> str:

@@ -14,8 +14,8 @@ from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import trained
-from rnnjax.memory_stability.experiment import DEFAULT_CRITERIA, DTYPES
-from rnnjax.memory_stability.schema import CELL_NUMBERS, NUMBERS
+from rnnjax.memory_stability.experiment import DTYPES
+from rnnjax.memory_stability.schema import CELL_NUMBERS, DEFAULT_CRITERIA, NUMBERS
 from rnnjax.results.rows import rounded
 from rnnjax.settings import SettingError, setting, validate
 

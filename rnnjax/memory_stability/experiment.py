@@ -26,14 +26,13 @@ from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import criteria as criteria_lib
 from rnnjax.memory_stability import lyapunov, pair, rows
 from rnnjax.memory_stability import source as source_lib
-from rnnjax.memory_stability.schema import CELL_NUMBERS, FRESH
+from rnnjax.memory_stability.schema import CELL_NUMBERS, DEFAULT_CRITERIA, FRESH
 from rnnjax.memory_stability.source import CHUNK, Phase
 from rnnjax.memory_stability.summary import sample_steps
 from rnnjax.results.schema import Row
 
 DTYPES = ("float32", "float64", "bfloat16")
 PROBED_STEPS = 8  # few: a chaotic network amplifies what is rounded differently
-DEFAULT_CRITERIA = ("identical", "cosine", "1e-2", "1e-4", "1e-6")
 
 
 @dataclasses.dataclass(frozen=True)

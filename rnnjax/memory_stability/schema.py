@@ -7,6 +7,7 @@ CELL_NUMBERS = ("kernel_gain", "recurrent_gain", "keep_bias", "reset_bias")
 NUMBERS = ("input_scale", *CELL_NUMBERS)
 SHAPE = ("cell", "weights", "input_size", "hidden_size", "layers", *NUMBERS)
 ROW_ID = (*SHAPE, "seed")
+DEFAULT_CRITERIA = ("identical", "cosine", "1e-2", "1e-4", "1e-6")
 FRESH, TRAINED = "fresh", "trained"  # values of `weights`
 
 

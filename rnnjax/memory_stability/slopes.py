@@ -141,8 +141,24 @@ def tables(rows: Sequence[Row]) -> list[Table]:
             for (size, at), line in found.items()
         ]
         title = f"{summary.title(*series)}: growth with each doubling"
-        out.append(Table(title, columns, lines))
+        out.append(Table(title, columns, lines, [NOTE], detail=True))
     return out
+
+
+def notes(rows: Sequence[Row], name: str) -> list[str]:
+    """What a doubling adds to the times by one criterion, a note for each series."""
+    by_series: dict[summary.Series, list[str]] = {}
+    sizes: set[tuple[summary.Series, str]] = set()
+    for one in slopes(rows):
+        if one.quantity == f"first_{name}" and (one.series, one.size) not in sizes:
+            sizes.add((one.series, one.size))  # the first is over all other sizes
+            words = f"{text(one)} a doubling of {NAMES[one.size]}"
+            by_series.setdefault(one.series, []).append(words)
+    return [
+        f"{summary.title(*series)}, steps {summary.criterion_title(name)}: "
+        f"{', '.join(words)} (± half of a 95 % interval; from {MIN_UNITS} units on)."
+        for series, words in by_series.items()
+    ]
 
 
 def level(size: str, at: int | None) -> str:

@@ -2,16 +2,18 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnnjax.memory_stability.schema import FRESH, NUMBERS, SHAPE
+from rnnjax.memory_stability.schema import DEFAULT_CRITERIA, FRESH, NUMBERS, SHAPE
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 
 SERIES = ("cell", "layers", "weights")
 STATUSES = ("merged", "apart", "diverged")
+HEADLINE = "1e-4"  # of the default criteria
 SAMPLE_RATIO = 1.08  # between neighboring sample steps
 MAX_SAMPLES = 400
 EXPONENT_RESOLUTION = 1e-7  # nats a step, of what is measured in float32
@@ -33,6 +35,16 @@ def criteria(rows: Sequence[Row]) -> list[str]:
     """The criteria that rows were measured with, in their order."""
     keys = [key for key in rows[0] if key.startswith("first_")]
     return [key.removeprefix("first_") for key in keys]
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """The criterion that is shown first: the first one that was asked for.
+
+    Of the default ones it is a tolerance: times until outputs are identical measure
+    rounding.
+    """
+    names = criteria(rows)
+    return HEADLINE if tuple(names) == DEFAULT_CRITERIA else names[0]
 
 
 def criterion_title(name: str) -> str:
@@ -61,6 +73,25 @@ def varying(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def is_grid(rows: Sequence[Row]) -> bool:
+    """Whether series, input sizes and units are crossed: half of the shapes at least.
+
+    With a budget they are not: each series and input size has its own units.
+    """
+    found = {(series_of(row), row["input_size"], row["hidden_size"]) for row in rows}
+    crossed = math.prod(len(set(values)) for values in zip(*found))
+    return 2 * len(found) >= crossed
+
+
+def seeds(rows: Sequence[Row]) -> str:
+    """How many seeds each shape has, such as "10 seeds", or that it is one network."""
+    counts = {len(lanes) for _, lanes in shapes(rows)}
+    if counts == {1}:
+        return "one network each (one seed)"
+    few = f"{min(counts)} to " if len(counts) > 1 else ""
+    return f"{few}{max(counts)} seeds"
+
+
 def series(rows: Sequence[Row]) -> list[Series]:
     """The values of `SERIES` that occur, sorted: what a line of a picture is."""
     return sorted({series_of(row) for row in rows})
@@ -68,6 +99,14 @@ def series(rows: Sequence[Row]) -> list[Series]:
 
 def series_of(row: Row) -> Series:
     return row["cell"], row["layers"], row["weights"]
+
+
+def sizes(inputs: int, units: int) -> str:
+    """As "1 input, 8 units"."""
+    return ", ".join(
+        f"{n} {noun if n == 1 else f'{noun}s'}"
+        for n, noun in ((inputs, "input"), (units, "unit"))
+    )
 
 
 def title(cell: str, layers: int, weights: str = FRESH) -> str:
@@ -216,6 +255,17 @@ def entry(lanes: Sequence[Row], name: str) -> str:
     interval = limits(t.median)
     between = f" ({interval})" if interval else ""
     return f"{'>=' if beyond else ''}{steps(value)}{met(t)}{between}"
+
+
+def short_entry(lanes: Sequence[Row], name: str) -> str:
+    """The same in few characters: the median alone, a star if not all seeds met it."""
+    t = times(lanes, f"first_{name}")
+    if t.median.median is None:
+        return "div."
+    beyond = np.isinf(t.median.median)
+    value = lanes[0]["shared_steps"] if beyond else t.median.median
+    text = steps(value) if value < 10_000 else f"{value / 1000:.0f}k"
+    return f">={text}" if beyond else text + "*" * bool(met(t))
 
 
 def exponent_entry(lanes: Sequence[Row]) -> str:

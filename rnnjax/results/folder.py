@@ -30,6 +30,7 @@ GENERATED = (
     "timings.jsonl",
     "summary.csv",
     "slopes.csv",
+    "winners.txt",
     "*.png",
     "*.svg",
     ".*.part",

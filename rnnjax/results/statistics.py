@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+REALS, NONNEGATIVE, FRACTIONS = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Mean:
     high: float | None
 
 
-def mean(values: Iterable[float | None]) -> Mean:
+def mean(values: Iterable[float | None], support: tuple[float, float] = REALS) -> Mean:
     """The mean of the values that are not None.
 
+    No value lies outside of the `support`, so the interval ends where that does.
     Student's interval covers 95 % if the values are about normal, as accuracies, losses
     in nats, bits and slopes are over seeds. Times and exponents are not: see `median`.
     """
@@ -37,7 +39,8 @@ def mean(values: Iterable[float | None]) -> Mean:
     sd = float(x.std(ddof=1))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 1)) * sd / len(x) ** 0.5
     center = float(x.mean())
-    return Mean(len(x), center, sd, center - half, center + half)
+    low, high = max(center - half, support[0]), min(center + half, support[1])
+    return Mean(len(x), center, sd, low, high)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A title, columns, lines of text whose first entry names the line, and notes."""
+    """A title, columns, lines of text whose first entry names the line, and notes.
+
+    A table of `detail` is printed with --tables=all alone.
+    """
 
     title: str
     columns: Sequence[str]
     lines: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    detail: bool = False
