@@ -60,6 +60,8 @@ def _flags(config: Config, point: Point, draws: Sequence[Row]) -> dict[str, Any]
     flags |= {size: getattr(config, size), "layers": config.layers}
     flags |= {"recurrent_init": row["recurrent_init"]} if _named(row) else {}
     flags |= {"learn_carry": True} if config.learn_carry else {}
+    about = config.own_cells.get(row["cell"], {})
+    flags |= {name: value for name, value in config.own.items() if name in about}
     flags |= {"optimizer": chosen.optimizer}
     flags |= {name: Range(x, x) for name, x in chosen.hyperparameters.items()}
     flags |= {"trials": 1, "rungs": 1, "finalists": 1, "max_moves": 0}
