@@ -22,6 +22,7 @@ from rnnjax.results.schema import Row
 
 PAGE = pathlib.Path(__file__).parent / "results.md"
 TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n\n)((?:\|.*\n)*)")
+ENDS = ("", "_low", "_high")  # of a mean and its interval
 SLOPE_LEVELS = {"hidden_size": (None, 1, 16, 128), "input_size": (None, 16, 32, 128)}
 
 Lines = Sequence[Sequence[str]]  # of a table; the first is its header
@@ -281,20 +282,20 @@ def autocomplete_phrases() -> list[str]:
     other = autocomplete.summary(read("encyclopedia"))
 
     def ends(key: str) -> str:
-        value, low, high = (100 * line[f"{key}{end}"] for end in ("", "_low", "_high"))
+        value, low, high = (100 * line[f"{key}{end}"] for end in ENDS)
         return f"{value:.0f} % ({low:.0f} to {high:.0f})"
 
     fraction, squared = (
         _difference("gru", "lstm", key)
         for key in ("context_fraction", "context_fraction_squared")
     )
-    accuracy, sd = 100 * line["test_top1"], 100 * line["test_top1_sd"]
+    accuracy, low, high = (100 * line[f"test_top1{end}"] for end in ENDS)
     return [
         f"{ends('context_fraction')} of its connectivity",
         f"{ends('context_fraction_squared')} by the squared norm",
-        f"at {accuracy:.1f} ± {sd:.1f} % of the scored characters",
-        f"with {line['test_loss']:.2f} ± {line['test_loss_sd']:.2f} nats",
-        f"standard deviation of {line['seeds']} seeds",
+        f"at {accuracy:.1f} % of the scored characters ({low:.1f} to {high:.1f})",
+        f"with {line['test_loss']:.2f} nats ({line['test_loss_low']:.2f} to "
+        f"{line['test_loss_high']:.2f}; {line['seeds']} trainings)",
         f"word frequencies alone give {line['unigram_entropy']:.2f}",
         f"frequency alone takes {other[0]['unigram_entropy']:.2f} nats",
         f"{other[0]['classes']:,} classes of words",
