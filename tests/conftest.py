@@ -20,6 +20,30 @@ from etils.epath import gpath  # noqa: E402
 from rnnjax.engine import mesh  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-skips", action="store_true", help="a test that would be skipped fails"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return unskipped((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return unskipped((yield), collector.config)
+
+
+def unskipped(report, config):
+    """The report, failed if it is of a skip and none is allowed."""
+    if report.skipped and config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"--no-skips, but: {report.longrepr[2]}"
+    return report
+
+
 @pytest.fixture
 def command(monkeypatch, tmp_path, capsys, request):
     """Runs a binary on a command line, in an empty folder.
