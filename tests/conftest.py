@@ -1,5 +1,6 @@
 """Two CPU devices, one BLAS thread, an empty compile cache; set before JAX starts."""
 
+import gc
 import os
 import tempfile
 
@@ -18,6 +19,12 @@ import pytest  # noqa: E402
 from etils.epath import gpath  # noqa: E402
 
 from rnnjax.engine import mesh  # noqa: E402
+
+
+def pytest_collection_finish():
+    """Modules are never garbage: looking through them again and again takes time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser):
@@ -79,11 +86,14 @@ def store(monkeypatch, tmp_path):
 def quick_compilation():
     """Machine code without optimizations, for tests of many small programs.
 
-    Compiling takes a third of the time. Where bits or speed matter, it is not used.
+    Compiling takes a third of the time, also in processes that a test starts. Where
+    bits or speed matter, it is not used.
     """
     mesh._program.cache_clear()
     jax.config.update("jax_disable_most_optimizations", True)
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     yield
+    del os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]
     jax.config.update("jax_disable_most_optimizations", False)
     mesh._program.cache_clear()  # other tests compare bits
 

@@ -18,6 +18,8 @@ from rnnjax.engine import lanes
 from rnnjax.results import checkpoints, files
 from rnnjax.results.states import States
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 class Killed(BaseException):
     """Nothing catches it."""

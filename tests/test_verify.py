@@ -9,6 +9,8 @@ from benchmarks import verify
 from benchmarks.common import agreement
 from rnnjax.results import rows
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def stability(command, tmp_path):
