@@ -5,7 +5,6 @@ the value, and what is allowed, with exit status 2, before anything is written.
 """
 
 import dataclasses
-import os
 import signal
 import sys
 import warnings
@@ -19,7 +18,7 @@ from rnnjax import settings
 from rnnjax.results import files
 from rnnjax.results.schema import SchemaError
 
-from . import compile_cache, errors
+from . import compile_cache, errors, output
 from . import flags as flags_lib
 
 
@@ -51,13 +50,18 @@ class Command:
 def start(command: Command, argv: Sequence[str] | None = None) -> NoReturn:
     """Runs a command on a command line, by default this process's, and exits.
 
-    Exit status: 0 done, 1 failed, 2 wrong usage, 75 preempted, 130 interrupted.
+    Exit status: 0 done, 1 failed, 2 wrong usage, 74 done but not printed, 75 preempted,
+    130 interrupted.
     """
     argv = sys.argv if argv is None else argv
+    sys.exit(output.run(command.name, lambda: _status(command, argv)))
+
+
+def _status(command: Command, argv: Sequence[str]) -> int:
     if {"--help", "-help", "-h"} & set(argv[1:]):
-        show(command.help)
-        sys.exit(0)
-    sys.exit(_checked(command, argv) or 0)
+        print(command.help)
+        return 0
+    return _checked(command, argv) or 0
 
 
 def program(name: str) -> str:
@@ -69,14 +73,6 @@ def program(name: str) -> str:
     if __package__.startswith("rnnjax."):
         return f"rnnjax {name}"
     return f"python -m benchmarks.{name}"
-
-
-def show(text: str) -> None:
-    """Prints a text, of which a reader such as head may want no more than a part."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _checked(command: Command, argv: Sequence[str]) -> int | None:
