@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import rnnjax
 
-from .common import command, completion
+from .common import command, completion, output
 
 FOLDER = pathlib.Path(__file__).parent
 COMMANDS = [
@@ -28,19 +28,23 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     name, *words = [*(sys.argv if argv is None else argv), ""][1:]
     if name in COMMANDS:
         command.start(find(name), [name, *words[:-1]])
+    sys.exit(output.run("rnnjax", lambda: _other(name)))
+
+
+def _other(name: str) -> int:
     if name in ("--help", "-h", "help"):
-        command.show(help_text())
+        print(help_text())
     elif name == "--version":
         print(f"rnnjax {rnnjax.__version__}")
     elif name == "completion":
         every = {name: find(name) for name in COMMANDS}
-        command.show(completion.bash(every, " ".join(OTHERS)))
+        print(completion.bash(every, " ".join(OTHERS)))
     else:
         problem = f"no such command {name!r}" if name else "no command"
         allowed = ", ".join([*COMMANDS, *OTHERS])
         print(f"rnnjax: {problem}; allowed: {allowed}", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(0)
+        return 2
+    return 0
 
 
 def find(name: str) -> command.Command:

@@ -9,10 +9,10 @@ values must agree in the mean. The exit status is 1 if something is wrong.
     python -m benchmarks.verify RUN_DIR
 """
 
-import collections
 import dataclasses
 import json
 import random
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -61,10 +61,13 @@ class _Recomputer(runner.Runner):
 def run(given: dict[str, Any]) -> int:
     """Verifies the run folder; returns the exit status."""
     sample = Options(**{k: v for k, v in given.items() if k == "sample"}).sample
-    run = recorded.open_run(given["RUN_DIR"], registry.BENCHMARKS)
+    with warnings.catch_warnings(record=True) as repeated:
+        warnings.simplefilter("always")
+        run = recorded.open_run(given["RUN_DIR"], registry.BENCHMARKS)
     mesh = devices.local_mesh()
-    read = rows.read_rows(run.folder.path)
-    problems = [*_repeated(run, read), *_not_joined(run, read)]
+    read = list(run.known.values())
+    problems = [str(warning.message) for warning in repeated]
+    problems += _not_joined(run, read)
     same = _same_device(run)
     count = min(sample, len(run.known))
     chosen = random.sample(sorted(run.known, key=str), count)
@@ -140,15 +143,10 @@ def _same_group(run: Run, row_id: RowId) -> set[RowId]:
     return {row_id}
 
 
-def _repeated(run: Run, read: list[Row]) -> Iterator[str]:
-    ids = collections.Counter(rows.identity(row, run.benchmark.row_id) for row in read)
-    yield from (f"{row_id} has {n} rows" for row_id, n in ids.items() if n > 1)
-
-
 def _not_joined(run: Run, read: list[Row]) -> Iterator[str]:
     """rows.jsonl must hold what the files of the groups do."""
     path = run.folder.path / "rows.jsonl"
-    if not path.exists():
+    if not path.is_file():
         merge = f"{command.program('merge')} makes it once every lane is there"
         yield f"{path} is missing: {merge}"
     elif path.read_text() != "".join(json.dumps(row) + "\n" for row in read):

@@ -17,10 +17,22 @@ ALIKE = [
     *("lstm_nig", "lstm_nfg", "lstm_nog", "lstm_niaf", "lstm_noaf"),
     *("lstm_np", "lstm_cifg", "lstm_fgr"),
 ]
-CELLS = [
-    pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name
-    for name in registry.CELLS
+# These differ from another cell in an activation, an initializer, or a term.
+SIBLINGS = [
+    *("rnn_relu", "irnn", "np_rnn", "gru_flax", "mgu_flax"),
+    *("lstm_peephole", "min_lstm"),
 ]
+
+
+def cells(slow):
+    """All cells, of which some are for slow tests."""
+    return [
+        pytest.param(name, marks=pytest.mark.slow) if name in slow else name
+        for name in registry.CELLS
+    ]
+
+
+CELLS, KINDS = cells(ALIKE), cells([*ALIKE, *SIBLINGS])
 
 
 def perturbed(cell, key=0):

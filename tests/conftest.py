@@ -1,5 +1,6 @@
 """Two CPU devices, one BLAS thread, an empty compile cache; set before JAX starts."""
 
+import gc
 import os
 import tempfile
 
@@ -18,6 +19,36 @@ import pytest  # noqa: E402
 from etils.epath import gpath  # noqa: E402
 
 from rnnjax.engine import mesh  # noqa: E402
+
+
+def pytest_collection_finish():
+    """Modules are never garbage: looking through them again and again takes time."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-skips", action="store_true", help="a test that would be skipped fails"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return unskipped((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return unskipped((yield), collector.config)
+
+
+def unskipped(report, config):
+    """The report, failed if it is of a skip and none is allowed."""
+    if report.skipped and config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"--no-skips, but: {report.longrepr[2]}"
+    return report
 
 
 @pytest.fixture
@@ -57,11 +88,14 @@ def store(monkeypatch, tmp_path):
 def quick_compilation():
     """Machine code without optimizations, for tests of many small programs.
 
-    Compiling takes a third of the time. Where bits or speed matter, it is not used.
+    Compiling takes a third of the time, also in processes that a test starts. Where
+    bits or speed matter, it is not used.
     """
     mesh._program.cache_clear()
     jax.config.update("jax_disable_most_optimizations", True)
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     yield
+    del os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]
     jax.config.update("jax_disable_most_optimizations", False)
     mesh._program.cache_clear()  # other tests compare bits
 

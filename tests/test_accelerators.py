@@ -5,6 +5,8 @@ two compilers do not share an environment:
 
     pip install "jax[cuda13]" and python -m pytest -m slow tests/test_accelerators.py
     pip install "jax[tpu]"    and the same
+
+The tests of the other target are skipped.
 """
 
 import functools
@@ -26,17 +28,19 @@ from rnnjax.tasks.parameters import Parameters
 pytestmark = pytest.mark.slow
 
 INPUT_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-COMPILERS = {"h200": "jax_cuda13_plugin", "v5e": "libtpu"}
-TARGETS = [
-    pytest.param(
-        name,
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec(module) is None, reason=f"needs {module}"
-        ),
+
+
+def needs(module, extra):
+    return pytest.mark.skipif(
+        importlib.util.find_spec(module) is None,
+        reason=f'needs pip install "jax[{extra}]"',
     )
-    for name, module in COMPILERS.items()
-]
-H200, V5E = TARGETS
+
+
+NEEDS_TPU_COMPILER = needs("libtpu", "tpu")
+H200 = pytest.param("h200", marks=needs("jax_cuda13_plugin", "cuda13"))
+V5E = pytest.param("v5e", marks=NEEDS_TPU_COMPILER)
+TARGETS = [H200, V5E]
 
 
 def compiled(target, group, name):
@@ -127,7 +131,7 @@ def test_no_step_of_the_published_autocomplete_writes_a_weight_matrix(target):
 TASKS = ("parameters", "units", "random_function", "parentheses", "arithmetic")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs libtpu")
+@NEEDS_TPU_COMPILER
 @pytest.mark.parametrize("task", TASKS)
 def test_the_largest_search_of_a_published_preset_fits_a_slice(task):
     """256 chips, of which each has its part of up to 1,024 lanes."""

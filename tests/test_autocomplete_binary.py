@@ -18,6 +18,8 @@ from rnnjax.results import networks as networks_on_disk
 from rnnjax.results import rows as rows_lib
 from rnnjax.text import corpus
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TEXT = "to be or not that is the question whether tis nobler in mind slings of fortune"
 WORDS = TEXT.split()
 

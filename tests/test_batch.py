@@ -13,6 +13,8 @@ import yaml
 
 from benchmarks import memory_stability
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 BATCH = tiny.ROOT / "batch"
 STUBS = {
     "python": 'echo "$*" >> "$CALLS"\nexit "$(head -n 1 "$STATUS")"',

@@ -23,6 +23,8 @@ from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.units import Units
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 BITS = Parameters(inputs=6, input_values="bits")
 
 

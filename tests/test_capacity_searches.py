@@ -13,6 +13,8 @@ from benchmarks.common import terminal
 from rnnjax.capacity import summary
 from rnnjax.results import rows as rows_lib
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TINY = [
     "--cell=rnn_tanh",
     "--budgets=30",

@@ -9,6 +9,8 @@ import pytest
 from rnnjax.autocomplete import exported
 from rnnjax.figures import canvas, connectivity
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TEXT = " the history of the roman empire begins with the city of rome"
 
 

@@ -153,6 +153,7 @@ def test_a_wrong_command_line_would_be_found():
         test_every_command_line_parses(line)
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_the_python_example_of_readme_runs(command, capsys):
     folder = "results/memory_stability/gru"
     sizes = ["--hidden_sizes=2", "--input_sizes=1", "--seeds=2", "--steps=1300"]

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 ROOT = pathlib.Path(__file__).parent.parent
 TEXT = (ROOT / "docs/extending.md").read_text()
 BLOCKS = re.findall(r"```python\n# (\S+?)(?:, (.+?))?\n(.*?)```", TEXT, re.DOTALL)

@@ -4,6 +4,7 @@ clocks that are set back.
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from benchmarks.common import main
 from rnnjax.engine import lanes
 from rnnjax.results import checkpoints, files
 from rnnjax.results.states import States
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 class Killed(BaseException):
@@ -121,6 +124,19 @@ def test_a_disk_that_is_full_at_any_write_is_one_line(command, tmp_path, writes)
         writes.fail(None, None)
         assert stability(command, f"full{index}")[0] == 0
         assert (tmp_path / f"full{index}/rows.jsonl").read_bytes() == whole
+
+
+def test_a_folder_deleted_during_the_run_is_one_line(command, tmp_path, monkeypatch):
+    run_group = lanes.run_group
+
+    def deleting(*arguments):
+        shutil.rmtree(tmp_path / "run")
+        return run_group(*arguments)
+
+    monkeypatch.setattr(lanes, "run_group", deleting)
+    line = "memory_stability: run was moved or deleted during the run.\n"
+    assert stability(command, "run") == (1, "", line)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_full_disk_as_orbax_reports_it_is_no_crash(tmp_path, monkeypatch):

@@ -286,8 +286,9 @@ def test_a_criterion_has_one_color_scale_in_all_panels(tmp_path, monkeypatch):
 
 def test_a_band_of_distances_lasts_as_long_as_its_upper_quartile(tmp_path, monkeypatch):
     bands = []
-    axes = pytest.importorskip("matplotlib.axes").Axes
-    monkeypatch.setattr(axes, "fill_between", lambda self, *a, **_: bands.append(a))
+    monkeypatch.setattr(
+        "matplotlib.axes.Axes.fill_between", lambda self, *a, **_: bands.append(a)
+    )
     long = [1.0, 0.1, 0.01, *[1e-6] * (len(STEPS) - 3)]
     rows = [row(0), row(1), row(2, distance=long), row(3, distance=long)]
     figures.distance(rows, tmp_path)

@@ -12,6 +12,8 @@ from rnnjax.tasks.arithmetic import Arithmetic
 from rnnjax.tasks.parentheses import Parentheses
 from rnnjax.tasks.random_function import RandomFunction
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TASKS = (RandomFunction(), RandomFunction(at_once=True), Parentheses(), Arithmetic())
 EVERY_STEP = (Parentheses(), Arithmetic(), Arithmetic(digits=9))
 CHARACTERS = "0123456789+-= "

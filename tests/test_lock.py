@@ -11,6 +11,8 @@ from etils import epath
 from benchmarks.common import errors, lock
 from rnnjax.engine.runner import WHOLE, ProcessSlice
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 HOLDER = """
 import sys, time
 from etils import epath

@@ -116,6 +116,10 @@ WRONG = {
         "--budget=20: too small for one unit of lstm with 4 inputs; allowed: 24 or "
         "more parameters",
     ),
+    "a budget of a smoke run": (
+        ["--cell=gru", "--smoke", "--budget=1"],
+        "--budget=1: too small for one unit of gru with ",
+    ),
     "a budget and sizes": (
         ["--budget=200", "--hidden_sizes=4"],
         "--hidden_sizes=4: given with --budget=200; allowed: one of the two",

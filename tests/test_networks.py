@@ -6,7 +6,7 @@ import numpy as np
 import oracles
 import published
 import pytest
-from cell_inputs import CELLS, cast
+from cell_inputs import KINDS, cast
 from conftest import flat
 
 from rnnjax import networks
@@ -24,7 +24,7 @@ def make(name, layers, hidden_size=H, **options):
     return networks.build(registry.CELLS[name], hidden_size, layers, **options)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_stack_feeds_each_layer_the_outputs_of_the_one_below(name, x64):
     cell = make(name, 3)
     variables = cast(cell_lib.initialize(cell, jax.random.key(0), I), np.float64)

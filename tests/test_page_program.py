@@ -24,6 +24,7 @@ from rnnjax.figures import page
 
 TYPED = "The cat, sat!"
 READ = " the cat sat "
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def node(tmp_path):
     """
     program = shutil.which("node")
     if not program:
-        pytest.skip("node, which runs the page's JavaScript, is not installed")
+        pytest.skip("needs node: apt-get install nodejs")
 
     def run(model, code):
         page.write(tmp_path, "page", "a page", [], model)
@@ -163,21 +164,17 @@ def test_all_numbers_of_sixteen_bits_are_decoded(node):
 
 def browse(folder, address="", code=""):
     """The page at `address` in headless Chromium, after running more JavaScript."""
-    program = next(
-        filter(
-            None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-        ),
-        None,
-    )
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not program:
-        pytest.skip("Chromium, which shows the page, is not installed")
+        pytest.skip("needs Chromium: apt-get install chromium-headless-shell")
     text = (folder / "page.html").read_text(encoding="utf-8")
     (folder / "run.html").write_text(
         text.replace("</body>", f"<script>{code}</script></body>"), encoding="utf-8"
     )
     flags = (
         "headless no-sandbox disable-gpu disable-background-networking "
-        "disable-component-update disable-sync no-first-run dump-dom"
+        "disable-component-update disable-dev-shm-usage disable-sync no-first-run "
+        "dump-dom"
     )
     command = [
         program,
@@ -246,7 +243,6 @@ def written(guesses):
     ]
 
 
-@pytest.mark.slow
 def test_a_browser_shows_connectivity_and_guesses(tmp_path):
     net, variables, model = network("nested_lstm", scale=1.0)
     examples = [example("gru"), example("lstm", seed=1)]

@@ -13,6 +13,8 @@ import tiny
 from benchmarks import memory_stability, verify
 from benchmarks.common import terminal
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.mark.parametrize(
     "benchmark",

@@ -14,6 +14,8 @@ import tiny
 from benchmarks import memory_stability, merge
 from benchmarks.common import processes
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def start(arguments, environment):
     return subprocess.Popen(
@@ -92,9 +94,9 @@ def test_processes_that_jax_tells_apart(command, tmp_path, count):
     """One of them is killed and the others end by themselves; the job, started again
     as one of Slurm, completes the run.
     """
-    run = tiny.RUNS["memory_stability"].replace("--steps=2600", "--steps=20000")
-    assert command(memory_stability, *run.split(), "--out_dir=whole")[0] == 0
-    arguments = [*run.split(), f"--out_dir={tmp_path}/shared"]
+    run = tiny.RUNS["memory_stability"].split()
+    assert command(memory_stability, *run, "--out_dir=whole")[0] == 0
+    arguments = [*run, f"--out_dir={tmp_path}/shared"]
     coordinator = f"--coordinator=localhost:{free_port()}"
     flags = [*arguments, coordinator, f"--num_processes={count}"]
     started = [start([*flags, f"--process_id={k}"], {}) for k in range(count)]

@@ -65,6 +65,31 @@ def test_rows_come_back_sorted_and_flat(tmp_path):
     assert not list((tmp_path / "a").glob("**/*.part"))
 
 
+def test_rows_of_a_copied_file_count_once_and_different_ones_are_refused(tmp_path):
+    folder = run(tmp_path / "a")
+    read = folder.add("g", [row(0), row(1)], {})
+    groups = tmp_path / "a/rows"
+    copied = (groups / "g.jsonl").read_text()
+    (groups / "h.jsonl").write_text(copied)
+    with pytest.warns(UserWarning, match="h.jsonl repeats 2 lanes of g.jsonl: each"):
+        assert folder.finish([]) == read
+    assert (tmp_path / "a/rows.jsonl").read_text() == copied
+    (groups / "h.jsonl").write_text(json.dumps(row(1, first_cosine=8)))
+    lane = "cell=lstm input_size=1 hidden_size=2 layers=1 seed=1"
+    message = f"h.jsonl and g.jsonl have different rows of {lane}"
+    with pytest.raises(files.FolderError, match=message):
+        rows.read_rows(tmp_path / "a")
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "rows.jsonl").mkdir()
+    with pytest.raises(OSError) as caught:
+        files.write(epath.Path(tmp_path / "rows.jsonl"), "text")
+    assert caught.value.filename == f"{tmp_path}/rows.jsonl"
+    assert "is a directory" in caught.value.strerror
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
 def test_the_rows_of_a_run_that_goes_on_are_those_that_a_reader_gets(tmp_path):
     """A search chooses by them, so they are rounded before it sees them."""
     folder = run(tmp_path / "a")

@@ -14,6 +14,8 @@ from rnnjax.cells import cell as cell_lib
 from rnnjax.cells import registry
 from rnnjax.engine import unroll
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.mark.parametrize("name", ["min_gru", "min_lstm", "lru"])
 def test_parallel_equals_sequential(name, x64):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
-from cell_inputs import CELLS
+from cell_inputs import KINDS
 from conftest import flat
 from flax import linen as nn
 
@@ -39,7 +39,7 @@ def without(row, *keys):
     return {key: value for key, value in row.items() if key not in keys}
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru"])
+@pytest.mark.parametrize("name", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])
 def test_equals_numpy(name, x64):
     """Weights and inputs of a lane taken from the run, everything else recomputed step
     by step in float64.
@@ -283,7 +283,7 @@ def test_memory_does_not_grow_with_steps():
     assert sizes[1] < 1.2 * sizes[0]
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", KINDS)
 def test_every_cell_can_be_measured(name):
     """Which includes that equal states stay bitwise equal."""
     cell = registry.CELLS[name](hidden_size=5)

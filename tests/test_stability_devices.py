@@ -28,11 +28,9 @@ def rows(devices, **seeds):
     return stability.measure(cell, 4, steps=2500, mesh=mesh, **seeds)
 
 expected = rows(1, seeds=9)
-for devices in (3, 8):
-    assert rows(devices, seeds=9) == expected, devices
-for devices in (1, 8):
-    assert rows(devices, seeds=1, first_seed=7) == expected[7:8], "a seed alone"
-assert rows(1, seeds=3, first_seed=2) == expected[2:5], "some seeds"
+assert rows(8, seeds=9) == expected, "devices"
+assert rows(1, seeds=1, first_seed=7) == expected[7:8], "a seed alone"
+assert rows(3, seeds=3, first_seed=2) == expected[2:5], "some seeds, one a device"
 """
 
 

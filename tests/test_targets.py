@@ -1,6 +1,11 @@
-"""Programs for a TPU that need not be there: their counters, and how they are read.
+r"""Programs for a TPU that need not be there: their counters, and how they are read.
 
-Without the compiler these tests have nothing to compile with: pip install libtpu.
+They need the compiler, beside which JAX looks for TPUs in every other test. So they
+run apart:
+
+    pip install --no-deps --target tpu -r requirements-tpu.txt
+    JAX_PLATFORMS=cpu PYTHONPATH=tpu python -m pytest -m "tpu and not slow" \
+        tests/test_targets.py
 """
 
 import functools
@@ -17,7 +22,7 @@ from benchmarks.timing_tools import counters, jobs, targets
 from rnnjax.engine import ahead, hlo, mesh, unroll
 from rnnjax.engine import weight_gradient as weights
 
-pytest.importorskip("libtpu", reason='needs the compiler: pip install "jax[tpu]"')
+pytestmark = pytest.mark.tpu
 
 BASELINE = json.loads(targets.BASELINE.read_text())
 

@@ -282,6 +282,8 @@ def test_bad_files_are_refused_in_one_line(tmp_path):
     (tmp_path / "cut.gz").write_bytes(gzip.compress(prose)[:-5])
     (tmp_path / "short.txt").write_bytes(prose[:1000])
     (tmp_path / "empty.txt").write_bytes(b"")
+    random = np.random.default_rng(0).bytes(300_000)
+    (tmp_path / "binary").write_bytes(random)
     with zipfile.ZipFile(tmp_path / "whole.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("text", prose)
     (tmp_path / "cut.zip").write_bytes((tmp_path / "whole.zip").read_bytes()[:-40])
@@ -294,6 +296,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path):
         ("nothing.zip", "damaged"),
         ("short.txt", "it has 905 usable characters, and 2,000 are needed"),
         ("empty.txt", "it has 0 usable characters"),
+        ("binary", "it is no text: it has bytes that are 0"),
     ):
         with pytest.raises(ValueError, match=message) as caught:
             corpus.read(str(tmp_path / name))

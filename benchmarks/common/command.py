@@ -5,7 +5,6 @@ the value, and what is allowed, with exit status 2, before anything is written.
 """
 
 import dataclasses
-import os
 import signal
 import sys
 import warnings
@@ -19,7 +18,7 @@ from rnnjax import settings
 from rnnjax.results import files
 from rnnjax.results.schema import SchemaError
 
-from . import compile_cache, errors
+from . import compile_cache, errors, output
 from . import flags as flags_lib
 
 
@@ -60,10 +59,11 @@ class Command:
 def start(command: Command, argv: Sequence[str] | None = None) -> NoReturn:
     """Runs a command on a command line, by default this process's, and exits.
 
-    Exit status: 0 done, 1 failed, 2 wrong usage, 75 preempted, 130 interrupted.
+    Exit status: 0 done, 1 failed, 2 wrong usage, 74 done but not printed, 75 preempted,
+    130 interrupted.
     """
     argv = sys.argv if argv is None else argv
-    sys.exit(_checked(command, argv) or 0)
+    sys.exit(output.run(command.name, lambda: _checked(command, argv) or 0))
 
 
 def program(name: str) -> str:
@@ -77,14 +77,6 @@ def program(name: str) -> str:
     return f"python -m benchmarks.{name}"
 
 
-def show(text: str) -> None:
-    """Prints a text, of which a reader such as head may want no more than a part."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _checked(command: Command, argv: Sequence[str]) -> int | None:
     """The exit status, with every foreseen error turned into one line."""
     logging.set_verbosity(logging.WARNING)
@@ -93,7 +85,7 @@ def _checked(command: Command, argv: Sequence[str]) -> int | None:
     before = _handle_signals(lambda: command.resumes(given))
     try:
         if {"--help", "-help", "-h"} & set(argv[1:]):
-            show(command.help(argv))
+            print(command.help(argv))
             return 0
         given = _parse(command, argv)
         compile_cache.keep()

@@ -4,6 +4,7 @@ from typing import Any
 
 from rnnjax import settings
 
+NOT_PRINTED = 74  # exit status: done, but standard output cannot be written
 PREEMPTED = 75  # exit status: what was finished is kept, run the same command again
 INTERRUPTED = 130  # the same, after Ctrl-C
 

@@ -47,6 +47,9 @@ class FolderRunner(Runner):
         before = self.cost
         made = self._trusted(groups(missing))
         for result in lanes.run(made, self.mesh, report, self.store, self.stop):
+            if not self.folder.exists:
+                line = f"{self.folder.path} was moved or deleted during the run."
+                raise errors.Stopped(1, f"{self.benchmark.name}: {line}")
             self.benchmark.save(self.config, self.folder.path, result)
             name = result.group.name
             self.add(self.folder.add(name, result.rows, result.timing))

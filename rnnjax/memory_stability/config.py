@@ -282,6 +282,8 @@ def configure(given: Mapping[str, Any]) -> Config:
                 allowed = "no such flag with --network"
                 raise SettingError(name, given[name], problem, allowed)
         smoke = {k: v for k, v in smoke.items() if k not in DECIDED_BY_NETWORKS}
+    if "budget" in given:
+        smoke = {k: v for k, v in smoke.items() if k != "hidden_sizes"}
     return Config(**(smoke | given))
 
 

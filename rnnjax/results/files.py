@@ -29,7 +29,8 @@ def write(path: epath.Path, text: str) -> None:
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        problem = error.strerror or str(error)  # etils gives some errors a text alone
+        raise OSError(error.errno, problem, os.fspath(path)) from None
 
 
 def is_remote(path: os.PathLike | str) -> bool:

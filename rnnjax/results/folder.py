@@ -152,6 +152,11 @@ class Folder:
             self.config["invocations"].append(dict(where))
         rows.write_config(self.path, self.config)
 
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is there, since `create`."""
+        return (self.path / "config.json").exists()
+
     def known(self) -> dict[tuple[Any, ...], Row]:
         """The rows of the folder by identity. Raises `FolderError` for damaged rows."""
         if self._overwrite or not (self.path / "config.json").exists():

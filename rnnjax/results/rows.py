@@ -8,6 +8,7 @@ not exist is `null`, beside a status that says why.
 """
 
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from rnnjax.results.schema import Row
 
 SCHEMA = 3  # version of the layout of run folders and of the keys of rows
 OLDER_SCHEMAS = {1: "0.1", 2: "0.2"}  # and the version of rnnjax that reads them
+Found = dict[tuple[Any, ...], tuple[Row, epath.Path]]  # rows and files, by identity
 NOT_A_RUN = "it is no run folder, or its config.json is damaged"
 
 
@@ -60,24 +62,44 @@ def write_config(folder: epath.PathLike, config: dict[str, Any]) -> None:
 def read_rows(folder: epath.PathLike) -> list[Row]:
     """The rows of all finished groups of a run folder, sorted by their identity.
 
-    Raises FileNotFoundError for a folder that is none, `FolderError` for damaged rows.
+    Rows that a copied file repeats count once, with a warning. Raises FileNotFoundError
+    for a folder that is none, `FolderError` for damaged rows, and for two different
+    rows of one lane.
     """
     folder = epath.Path(folder)
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} is no run folder: it has no config.json")
     row_id = read_config(folder)["row_id"]
-    keyed: list[tuple[tuple[Any, ...], Row]] = []
+    found: Found = {}
     for path in sorted(folder.glob("rows/*.jsonl")):
         try:
             text = path.read_text()
             if files.sha256(text) != _recorded_digest(folder, path.stem, text):
                 raise ValueError
             rows = [json.loads(line) for line in text.splitlines()]
-            keyed += [(identity(row, row_id), row) for row in rows]
+            keyed = {identity(row, row_id): (row, path) for row in rows}
         except (ValueError, KeyError, TypeError, OSError):
             allowed = "to delete that file: its lanes are computed again"
             raise files.FolderError(f"{path} is damaged", allowed) from None
-    return [row for _, row in sorted(keyed, key=lambda pair: pair[0])]
+        _count_once(found, keyed, row_id)
+        found = keyed | found
+    return [found[key][0] for key in sorted(found)]
+
+
+def _count_once(found: Found, new: Found, row_id: Sequence[str]) -> None:
+    """Warns of rows that another file has as well; raises if it has others."""
+    repeated = [key for key in new if key in found]
+    for key in repeated:
+        (row, path), (before, other) = new[key], found[key]
+        if row != before:
+            lane = " ".join(f"{k}={v}" for k, v in zip(row_id, key) if v is not None)
+            problem = f"{path} and {other.name} have different rows of {lane}"
+            raise files.FolderError(problem, "to delete the file that is wrong")
+    if repeated:
+        (_, path), (_, other) = new[repeated[0]], found[repeated[0]]
+        lanes = f"{len(repeated)} lane{'s' * (len(repeated) > 1)}"
+        line = f"{path} repeats {lanes} of {other.name}: each counts once"
+        warnings.warn(line, stacklevel=1)
 
 
 def _recorded_digest(folder: epath.Path, group: str, text: str) -> str:

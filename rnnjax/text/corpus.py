@@ -71,8 +71,8 @@ def read(source: str, data_dir: str | None = None) -> np.ndarray:
 
     Raises:
       OSError: the file cannot be read or downloaded.
-      ValueError: the file is damaged, or has fewer than `MIN_CHARACTERS` usable
-        characters.
+      ValueError: the file is damaged, no text, or has fewer than `MIN_CHARACTERS`
+        usable characters.
     """
     if source != "text8":
         return _load(source, None)
@@ -98,6 +98,8 @@ def _load(source: str, folder: str | None) -> np.ndarray:
         text = _reduce(_embedded())
     else:
         data = _unpack(epath.Path(source).read_bytes(), source)
+        if b"\0" in data:
+            raise ValueError("it is no text: it has bytes that are 0")
         text = _reduce(data.decode("utf-8", "replace"))
     if len(text) < MIN_CHARACTERS:
         raise ValueError(
