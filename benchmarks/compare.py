@@ -3,7 +3,8 @@
 Compares what `benchmarks.timing` wrote with --benchmark_out. A folder stands for all
 JSON files in it. Deterministic counters must stay within a tolerance. A time is worse
 if it is both much longer and significantly longer, by the test of Mann and Whitney.
-Exit status: 0 no worse, 1 worse or changed, 2 nothing that can be compared.
+Exit status: 0 no worse, 1 worse or changed, 2 nothing that can be compared, 74 no
+worse, but the comparison cannot be printed.
 
     python -m benchmarks.compare OLD.json NEW.json
 """

@@ -55,12 +55,14 @@ def test_rows_come_back_sorted_and_flat(tmp_path):
     folder.add("g2", [row(2)], {"run_seconds": 1})
     last = row(0, floor=None, distance=[0.123456789])
     folder.add("g0", [row(1), last], {"run_seconds": 1})
-    read = folder.finish([{"cell": "lstm", "x": None, "y": 0.25}])
+    line = {"cell": "lstm", "x": None, "y": 0.25, "n": 3, "whole": -3.0, "large": 1e9}
+    read = folder.finish([line])
     assert [r["seed"] for r in read] == [0, 1, 2]
     lines = (tmp_path / "a" / "rows.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == read
     assert read[0]["distance"] == [0.1235]
-    assert (tmp_path / "a" / "summary.csv").read_text() == "cell,x,y\nlstm,,0.25\n"
+    summary = "cell,x,y,n,whole,large\nlstm,,0.25,3,-3.0,1e+09\n"
+    assert (tmp_path / "a" / "summary.csv").read_text() == summary
     assert len((tmp_path / "a" / "timings.jsonl").read_text().splitlines()) == 2
     assert not list((tmp_path / "a").glob("**/*.part"))
 

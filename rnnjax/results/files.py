@@ -17,15 +17,16 @@ class FolderError(ValueError):
         self.problem, self.allowed = problem, allowed
 
 
-def write(path: epath.Path, text: str) -> None:
+def write(path: epath.Path, content: str | bytes) -> None:
     """Writes a whole file: a reader sees all of it or nothing."""
+    data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     if is_remote(path):
-        path.write_text(text)
+        path.write_bytes(data)
         return
     part = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.part")
     try:
-        part.write_text(text)
+        part.write_bytes(data)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -6,7 +6,8 @@ rows/<group>.jsonl       the rows of one finished group; written whole, never ch
 timings/<group>.json     its compile and run seconds, apart from the rows so that
                          these repeat exactly, and the SHA-256 of the rows
 processes/<i-of-n>.json  where process i ran, if n of them share the run
-rows.jsonl               all rows, sorted
+rows.jsonl               all rows, sorted; see joined.py
+rows.parquet             the same with types, if pyarrow is installed
 timings.jsonl            all timings
 summary.csv              a line for each shape
 """
@@ -19,7 +20,7 @@ from typing import Any
 from etils import epath
 
 from rnnjax import settings as settings_lib
-from rnnjax.results import files, rows, schema
+from rnnjax.results import files, joined, rows, schema
 from rnnjax.results.schema import Row
 
 GENERATED = (
@@ -27,6 +28,7 @@ GENERATED = (
     "timings/*.json",
     "processes/*.json",
     "rows.jsonl",
+    "rows.parquet",
     "timings.jsonl",
     "summary.csv",
     "slopes.csv",
@@ -186,11 +188,11 @@ class Folder:
     def finish(self, summary: Sequence[Row]) -> list[Row]:
         """Joins the files of the groups, writes the summary, and returns all rows."""
         read = rows.read_rows(self.path)
-        text = "".join(json.dumps(row) + "\n" for row in read)
-        files.write(self.path / "rows.jsonl", text)
+        files.write(self.path / "rows.jsonl", joined.jsonl(read))
+        joined.write_parquet(self.path / "rows.parquet", read, self.run.keys)
         timings = sorted(self.path.glob("timings/*.json"))
-        joined = "".join(path.read_text() for path in timings)
-        files.write(self.path / "timings.jsonl", joined)
+        lines = "".join(path.read_text() for path in timings)
+        files.write(self.path / "timings.jsonl", lines)
         files.write(self.path / "summary.csv", rows.csv(summary))
         return read
 

@@ -147,7 +147,11 @@ def _array(values: list[Any]) -> np.ndarray:
 
 
 def csv(rows: Sequence[Row]) -> str:
-    """Rows as comma-separated text with a header; null is an empty field."""
+    """Rows as comma-separated text with a header; null is an empty field.
+
+    Whole numbers of a column of floats end in ".0", so that no reader takes them for
+    integers.
+    """
     keys = list(dict.fromkeys(key for row in rows for key in row))
     lines = [keys, *([_field(row.get(key)) for key in keys] for row in rows)]
     return "".join(",".join(line) + "\n" for line in lines)
@@ -156,7 +160,10 @@ def csv(rows: Sequence[Row]) -> str:
 def _field(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:.6g}"
+    return f"{text}.0" if text.lstrip("-").isdecimal() else text
 
 
 def rounded(value: Any) -> Any:

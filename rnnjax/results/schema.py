@@ -60,23 +60,28 @@ def check(row: Row, schema: Schema) -> None:
     A key `name_<criterion>` of the schema stands for one key a criterion, such as
     `first_1e-4` for `first_<criterion>`.
     """
-    patterns = {name: key for name, key in schema.items() if "<" in name}
     for name, value in row.items():
-        key = schema.get(name) or _pattern(name, patterns)
-        if key is None:
-            raise SchemaError(f"row key {name!r} is not in the schema")
+        key = find(name, schema)
         if not _fits(value, key):
             kind = f"{key.type} or null" if key.nullable else key.type
             raise SchemaError(f"row key {name!r} is {value!r}, which is not {kind}")
     for name, key in schema.items():
-        if not key.optional and name not in patterns and name not in row:
+        if not key.optional and "<" not in name and name not in row:
             raise SchemaError(f"row key {name!r} is missing")
 
 
-def _pattern(name: str, patterns: Schema) -> Key | None:
-    """The declaration whose part before `<` begins the name."""
-    starts = {pattern.split("<")[0]: key for pattern, key in patterns.items()}
-    return next((starts[start] for start in starts if name.startswith(start)), None)
+def find(name: str, schema: Schema) -> Key:
+    """The declaration of a key, by its name or by what stands before a `<`.
+
+    Raises `SchemaError` if there is none.
+    """
+    if name in schema:
+        return schema[name]
+    for pattern, key in schema.items():
+        start, found, _ = pattern.partition("<")
+        if found and name.startswith(start):
+            return key
+    raise SchemaError(f"row key {name!r} is not in the schema")
 
 
 def _fits(value: Any, key: Key) -> bool:
