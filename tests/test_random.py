@@ -80,7 +80,7 @@ def end(name, argv):
 
 def check_end(name, argv):
     status, err = end(name, argv)
-    if status:
+    if status and (name, status) != ("verify", 1):  # which says what is wrong
         assert status in (1, 2) and err.startswith(f"{name}: "), (status, err)
         assert err.count("\n") == 1, err
     return status
