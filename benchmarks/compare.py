@@ -26,6 +26,7 @@ from .common import command, errors, terminal
 from .timing_tools import counters
 
 WORDS = ("OLD.json", "NEW.json")
+DRIFT = 1.1  # the mean ratio from which a rise of all times may be the machine's
 ALLOWED = "what benchmarks.timing wrote with --benchmark_out"
 EXACT = ("compilations", "unknown_counts", "large_writes")  # without a tolerance
 COUNTED = (*counters.DETERMINISTIC, *counters.AHEAD)
@@ -257,6 +258,12 @@ def run(given: dict[str, Any]) -> int:
     )
     notes = [f"only in {old_path}: {name}" for name in old if name not in new]
     notes += [f"only in {new_path}: {name}" for name in new if name not in old]
+    ratios = [line.ratio for line in lines]
+    if len(lines) > 1 and min(ratios) > 1 and mean > DRIFT:
+        notes.append(
+            f"All times are longer, {min(ratios):.2f} to {max(ratios):.2f} times: a "
+            "busier machine looks like this. Time the two sides alternately."
+        )
     if options.markdown:
         _print_markdown(summary, lines, notes)
     else:

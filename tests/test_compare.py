@@ -94,6 +94,16 @@ def test_a_slowdown_is_reported(binary, write):
     assert "faster" in out
 
 
+def test_a_rise_of_all_times_may_be_the_machine(binary, write):
+    write("old.json", {"a": STEADY, "b": times(3)})
+    write("new.json", {"a": times(1.5), "b": times(4.2)})
+    status, out, _ = binary("old.json", "new.json")
+    assert status == 1
+    assert "All times are longer, 1.40 to 1.50 times: a busier machine" in out
+    write("new.json", {"a": times(1.5), "b": times(2.9)})
+    assert "All times" not in binary("old.json", "new.json")[1]
+
+
 def test_a_long_time_that_may_be_chance_passes(binary, write):
     write("old.json", {"a": [10.0, 10.0, 10.0, 40.0, 41.0]})
     write("new.json", {"a": [9.0, 9.0, 30.0, 31.0, 32.0]})
