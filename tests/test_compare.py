@@ -96,10 +96,10 @@ def test_a_slowdown_is_reported(binary, write):
 
 def test_a_rise_of_all_times_may_be_the_machine(binary, write):
     write("old.json", {"a": STEADY, "b": times(3)})
-    write("new.json", {"a": times(1.5), "b": times(4.2)})
+    write("new.json", {"a": times(1.7), "b": times(4.8)})
     status, out, _ = binary("old.json", "new.json")
     assert status == 1
-    assert "All times are longer, 1.40 to 1.50 times: a busier machine" in out
+    assert "All times are longer, 1.60 to 1.70 times: a busier machine" in out
     write("new.json", {"a": times(1.5), "b": times(2.9)})
     assert "All times" not in binary("old.json", "new.json")[1]
 
