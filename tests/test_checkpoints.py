@@ -1,6 +1,8 @@
 """Trained networks and states on disk: back as they were, or refused."""
 
 import json
+import sys
+import types
 import warnings
 
 import jax
@@ -10,7 +12,7 @@ from etils import epath
 
 from rnnjax import networks
 from rnnjax.memory_stability import trained
-from rnnjax.results import files
+from rnnjax.results import checkpoints, files
 from rnnjax.results import networks as saved_networks
 from rnnjax.results.states import States
 from rnnjax.settings import SettingError
@@ -130,3 +132,16 @@ def test_the_newest_two_states_of_a_group_are_kept(tmp_path):
     np.testing.assert_array_equal(second, [0, 1])
     states.drop("g")
     assert states.load("g") is None
+
+
+def test_only_errors_of_arrays_that_arrive_too_late_are_left_out(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    checkpoints._ignore_late_arrays.__wrapped__()
+    late, other = (
+        types.SimpleNamespace(exc_value=RuntimeError(text))
+        for text in ("Event loop is closed", "another")
+    )
+    for error in (late, other):
+        sys.unraisablehook(error)
+    assert told == [other]

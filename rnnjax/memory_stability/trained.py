@@ -105,7 +105,8 @@ def _read(folder: epath.Path) -> TrainedNetwork:
     try:
         registry.find(about["cell"])
     except ValueError as error:
-        raise files.FolderError(f"{about['cell']}: {error}", ALLOWED) from None
+        problem = f"{folder} is no trained network that can be built ({error})"
+        raise files.FolderError(problem, ALLOWED) from None
     return TrainedNetwork(folder, about)
 
 

@@ -7,8 +7,10 @@ file comes last: without it there is no checkpoint.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -54,6 +56,7 @@ def read(folder: epath.Path, shapes: Any, expected: Mapping[str, str]) -> Any:
     """
     weights = folder / "weights"
     allowed = "a folder as it was written"
+    _ignore_late_arrays()
     try:
         with ocp.StandardCheckpointer() as checkpointer, _local(weights) as local:
             if local != weights:
@@ -68,6 +71,22 @@ def read(folder: epath.Path, shapes: Any, expected: Mapping[str, str]) -> Any:
         problem = f"{folder} has weights that are not those that were saved"
         raise files.FolderError(problem, allowed)
     return tree
+
+
+@functools.cache
+def _ignore_late_arrays() -> None:
+    """Leaves out what Python would print of arrays that arrive too late.
+
+    Orbax gives up at the first array that it cannot read. Those still being read then
+    meet an event loop that is closed, in threads whose errors nobody can catch.
+    """
+    usual = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            usual(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def digests(tree: Any) -> dict[str, str]:
