@@ -10,6 +10,8 @@ from rnnjax.memory_stability import config as config_lib
 from rnnjax.memory_stability import parts, summary
 from rnnjax.results import rows as rows_lib
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TINY = ["--input_sizes=1,2", "--hidden_sizes=3", "--seeds=2", "--steps=1600"]
 
 

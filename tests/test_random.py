@@ -47,6 +47,9 @@ EXECUTE = main.execute
 ELSEWHERE = ("text8", "/", "~", "coordinator")
 
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def computing_nothing():
     """In place of computing what is missing, a run stops."""
@@ -147,7 +150,7 @@ def test_a_random_command_line_ends_in_a_run_or_in_one_line(folder, line):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, quick_compilation):
     """A small run folder of each benchmark, its command and its rows."""
     root, made = tmp_path_factory.mktemp("runs"), {}
     with contextlib.chdir(root), pytest.MonkeyPatch.context() as patch:

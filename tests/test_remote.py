@@ -8,6 +8,8 @@ from benchmarks import memory_stability, merge, verify
 from benchmarks.common import main
 from rnnjax.results import rows
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def test_a_run_on_an_object_store(command, tmp_path, store):
     """The same files as in a local folder, also of slices; each is written once, but
