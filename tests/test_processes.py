@@ -94,7 +94,7 @@ def test_processes_that_jax_tells_apart(command, tmp_path, count):
     """One of them is killed and the others end by themselves; the job, started again
     as one of Slurm, completes the run.
     """
-    run = tiny.RUNS["memory_stability"].split()
+    run = tiny.SMALLEST["memory_stability"].split()
     assert command(memory_stability, *run, "--out_dir=whole")[0] == 0
     arguments = [*run, f"--out_dir={tmp_path}/shared"]
     coordinator = f"--coordinator=localhost:{free_port()}"
