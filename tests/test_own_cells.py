@@ -15,7 +15,8 @@ from flax import linen as nn
 
 import rnnjax
 from benchmarks import memory_stability, verify
-from rnnjax.cells import adapted, cell, own, registry
+from benchmarks.common import devices
+from rnnjax.cells import adapted, cell, contract, own, registry
 from rnnjax.settings import SettingError
 
 FLAGS = re.MULTILINE | re.DOTALL
@@ -164,6 +165,15 @@ def test_a_run_goes_on_and_is_verified_while_the_cell_is_the_same(
 def test_the_example_from_python_runs(documented, capsys):
     exec(documented, {})
     assert re.match(r"\[4 4 8 8\] \[\d+ \d+ \d+ \d+\]", capsys.readouterr().out)
+
+
+def test_a_cell_is_tried_on_the_devices_of_the_run(command, forgotten, monkeypatch):
+    """Once JAX has started, it cannot be given more of them."""
+    order = []
+    monkeypatch.setattr(devices, "local_mesh", lambda: order.append("mesh"))
+    monkeypatch.setattr(contract, "check", lambda make: order.append("cell"))
+    command(memory_stability, "--cell=own_cells:CoRNN", "--help")
+    assert order == ["mesh", "cell"]
 
 
 def test_the_attributes_of_a_class_are_flags(command):

@@ -39,9 +39,14 @@ from .execute import execute
 def own_options(benchmark: Benchmark, argv: Sequence[str]) -> dict[str, type]:
     """The options of the user's cells that a command line names.
 
-    Raises `settings.SettingError` for a name that is no cell.
+    These are tried, so JAX is made ready for the run first. Raises
+    `settings.SettingError` for a name that is no cell.
     """
     names = list(_own_cells(argv))
+    if names and any(word.startswith("--target") for word in argv):
+        target.prepare()
+    elif names:
+        devices.local_mesh()
     taken = {
         field.name
         for options in (benchmark.options, RunOptions)

@@ -41,11 +41,15 @@ class Made(NamedTuple):
     compiled: ahead.Compiled
 
 
+def prepare() -> None:
+    """Chooses the CPU: nothing is run, and a plugin without its device may fail."""
+    if not jax.config.jax_platforms:
+        jax.config.update("jax_platforms", "cpu")
+
+
 def find(name: str) -> ahead.Target:
     """The target of the flag. Raises `errors.UsageError`."""
-    if not jax.config.jax_platforms:
-        # Nothing is run, and a plugin without its device may fail to start.
-        jax.config.update("jax_platforms", "cpu")
+    prepare()
     try:
         return ahead.target(name)
     except ahead.NoTarget as error:
