@@ -16,6 +16,7 @@ EXPERIMENTS = (
     "memory_stability",
     "capacity",
     "autocomplete",
+    "short_term_memory",
 )
 # From the ground up: a room may import those before it, and experiments not each other.
 ROOMS = (

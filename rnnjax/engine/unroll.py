@@ -49,6 +49,40 @@ def from_start(step: Step, start: Carry, z: Inputs) -> tuple[Carry, jax.Array]:
     return carry, jnp.concatenate([y_first[None], y])
 
 
+def trajectory(
+    step: Step, carry: Carry, z: Inputs
+) -> tuple[Carry, tuple[Carry, jax.Array]]:
+    """All steps of z `[T, ...]`: the last carry, and all carries and outputs.
+
+    The same loop serves one lane and many.
+    """
+
+    def advance(carry: Carry, z_t: Inputs) -> tuple[Carry, tuple[Carry, jax.Array]]:
+        carry, y = step(carry, z_t)
+        return carry, (carry, y)
+
+    return lax.scan(advance, carry, z)
+
+
+def response(
+    step: Step, carry: Carry, tangent: Carry, z: Inputs, dz: Inputs
+) -> tuple[Carry, Carry, tuple[Carry, jax.Array]]:
+    """All steps of a trajectory and a disturbance of it, which inputs disturb as well.
+
+    The disturbance of the state follows v_t = (dh_t / dh_(t-1)) v_(t-1) +
+    (dh_t / dz_t) dz_t. Returns the carry, its disturbance, and those of all carries and
+    outputs.
+    """
+
+    def advance(state: Any, inputs: Any) -> Any:
+        (carry, tangent), (z_t, dz_t) = state, inputs
+        (carry, _), (tangent, dy) = jax.jvp(step, (carry, z_t), (tangent, dz_t))
+        return (carry, tangent), (tangent, dy)
+
+    (carry, tangent), kept = lax.scan(advance, (carry, tangent), (z, dz))
+    return carry, tangent, kept
+
+
 def repeat(
     step: Step, carry: Carry, z_t: Inputs, steps: int
 ) -> tuple[Carry, jax.Array]:

@@ -26,6 +26,16 @@ def parameter_count(network: nn.Module, input_size: int | None = None) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(shapes(network, input_size)))
 
 
+@functools.lru_cache(maxsize=1024)
+def state_size(network: nn.Module) -> int:
+    """The numbers in the state of a network or a cell, of all its layers."""
+    variables = shapes(network, 1)
+    carry = jax.eval_shape(
+        lambda v: network.apply(v, method="initial_carry"), variables
+    )
+    return sum(leaf.size for leaf in jax.tree.leaves(carry))
+
+
 def largest_hidden_size(
     make: Callable[[int], nn.Module], budget: int, input_size: int | None = None
 ) -> int:

@@ -1,0 +1,287 @@
+"""A run of short-term memory as data: what is measured, and over what."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import jax
+
+from rnnjax.cells import registry
+from rnnjax.results.rows import rounded
+from rnnjax.settings import SettingError, setting, validate
+from rnnjax.short_term_memory import processing
+from rnnjax.short_term_memory.experiment import DISTRIBUTIONS
+from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, SPARSE
+
+MAX_UNITS = 2**14
+DELAYS_A_UNIT = 5  # of the linear measure
+WASHOUT = 1000  # steps, or as many as there are delays
+
+# What each measure takes by default. A flag is of the measures that have it here.
+DRIVEN: dict[str, Any] = {
+    "input_scale": (1.0,),
+    "inputs": "uniform",
+    "steps": 20_000,
+    "test_steps": 10_000,
+    "washout": None,
+    "delays": None,
+    "ridge": 0.0,
+}
+RANDOM: dict[str, Any] = {
+    "recurrent_gain": None,
+    "keep_bias": None,
+    "dtype": "float32",
+}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    LINEAR: {
+        **DRIVEN,
+        **RANDOM,
+        "cell": ("gru", "lstm", "rnn_tanh"),
+        "hidden_sizes": (64,),
+        "seeds": 10,
+        "input_scale": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+        "network": None,
+    },
+    PROCESSING: {
+        **DRIVEN,
+        **RANDOM,
+        "cell": ("gru", "rnn_tanh"),
+        "hidden_sizes": (8,),
+        "seeds": 10,
+        "input_scale": (0.1, 0.3, 1.0, 3.0),
+        "delays": 20,
+        "degree": 5,
+    },
+    SPARSE: {
+        **RANDOM,
+        "cell": ("gru", "lstm", "rnn_linear"),
+        "hidden_sizes": (32,),
+        "seeds": 10,
+        "washout": WASHOUT,
+        "sparsities": (1, 2, 4, 8),
+        "longest": 512,
+        "trials": 20,
+    },
+}
+SMOKE: dict[str, dict[str, Any]] = {
+    LINEAR: {
+        "hidden_sizes": (8,),
+        "seeds": 2,
+        "input_scale": (0.1, 1.0),
+        "steps": 1500,
+        "test_steps": 500,
+    },
+    PROCESSING: {
+        "hidden_sizes": (4,),
+        "seeds": 2,
+        "input_scale": (0.1, 1.0),
+        "steps": 1500,
+        "test_steps": 500,
+        "delays": 6,
+        "degree": 3,
+    },
+    SPARSE: {
+        "hidden_sizes": (8,),
+        "seeds": 2,
+        "sparsities": (1, 2),
+        "longest": 32,
+        "trials": 5,
+    },
+}
+# What trained networks decide, so that it cannot be given with --network.
+DECIDED_BY_NETWORKS = (
+    "hidden_sizes",
+    "layers",
+    "seeds",
+    "first_seed",
+    "recurrent_gain",
+    "keep_bias",
+)
+
+
+def _given(help: str, **limits: Any) -> Any:
+    """A setting whose default depends on the measure."""
+    return setting(None, help, **limits)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A run: one value each of most fields, and axes: cell, sizes, numbers, seeds.
+
+    Every field but `own`, the options of a user's cells, is the flag of the same name.
+    What is None has the default of the measure; `configure` puts it in. Raises
+    `SettingError` for a bad value.
+    """
+
+    measure: str = setting(
+        LINEAR,
+        "linear: which past inputs a read-out gets; processing: which functions of "
+        "them; sparse: how long a sequence with few inputs is recovered.",
+        choices=DEFAULTS,
+    )
+    cell: tuple[str, ...] | None = registry.cell_setting(None)
+    hidden_sizes: tuple[int, ...] | None = _given("Numbers of units.", high=MAX_UNITS)
+    layers: tuple[int, ...] = setting((1,), "Numbers of layers.", high=64)
+    seeds: int | None = _given("Number of seeds.", high=10**5)
+    first_seed: int = setting(0, "The first seed; the others follow it.", low=0)
+    input_scale: tuple[float, ...] | None = _given(
+        "What inputs are multiplied with, a comma list.", low=1e-30
+    )
+    recurrent_gain: tuple[float, ...] | None = _given(
+        f"{registry.OPTIONS['recurrent_gain']} A comma list."
+    )
+    keep_bias: tuple[float, ...] | None = _given(
+        f"{registry.OPTIONS['keep_bias']} A comma list."
+    )
+    inputs: str | None = _given(
+        "Distribution of the inputs: uniform from -1 to 1, or normal with variance 1.",
+        choices=DISTRIBUTIONS,
+    )
+    steps: int | None = _given("Steps that read-outs are fitted to.")
+    test_steps: int | None = _given("Later steps that read-outs are tested on.", low=2)
+    washout: int | None = _given("Steps before the first that counts.")
+    delays: int | None = _given("Largest delay that is tried.")
+    ridge: float | None = _given(
+        "Weight of the squared norm of read-outs, beside the sum of squared errors.",
+        low=0,
+    )
+    degree: int | None = _given("Largest degree of functions of inputs.", high=20)
+    sparsities: tuple[int, ...] | None = _given(
+        "How many inputs of a sequence are not 0, a comma list."
+    )
+    longest: int | None = _given("Longest sequence that is tried.", high=10**5)
+    trials: int | None = _given("Random sequences at each length.", high=10**5)
+    dtype: str | None = _given(
+        "Arithmetic of states and weights.", choices=("float32", "float64")
+    )
+    network: str | None = _given(
+        "Run folder of benchmarks.capacity: measure its trained networks."
+    )
+    own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        for name in ("recurrent_gain", "keep_bias"):
+            registry.check_option(name, getattr(self, name), self.cells)
+        if self.delays and self.washout and self.delays > self.washout:
+            problem = f"beyond the washout of {self.washout} steps"
+            allowed = f"1 to {self.washout}, or a longer --washout"
+            raise SettingError("delays", self.delays, problem, allowed)
+        if self.measure == PROCESSING and self.degree and self.delays:
+            _check_functions(self.degree, self.delays)
+        if self.longest and self.longest < max(self.sparsities or (1,)):
+            most = max(self.sparsities or (1,))
+            problem = f"shorter than the sparsity {most}"
+            raise SettingError("longest", self.longest, problem, f"{most} or more")
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return self.cell or ()
+
+    @property
+    def own_cells(self) -> dict[str, dict[str, Any]]:
+        return registry.describe_own(self.cells, self.own)
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        return tuple(range(self.first_seed, self.first_seed + (self.seeds or 0)))
+
+    @property
+    def name(self) -> str:
+        return f"{self.measure}/{'+'.join(map(registry.file_name, self.cells))}"
+
+    def numbers(self, cell: str) -> dict[str, tuple[float | None, ...]]:
+        """The values of each of `schema.NUMBERS`; (None,) of one that does not count.
+
+        A number that is not given has the cell's own value. All have the digits that
+        rows have, which rows are found by.
+        """
+        module, known = registry.find(cell)(hidden_size=1), registry.options(cell)
+        values: dict[str, tuple[float | None, ...]] = {
+            "input_scale": self.input_scale or (None,)
+        }
+        for name in ("recurrent_gain", "keep_bias"):
+            if name in known:
+                values[name] = getattr(self, name) or (getattr(module, name),)
+            else:
+                values[name] = (None,)
+        return {
+            name: tuple(
+                dict.fromkeys(x if x is None else rounded(float(x)) for x in some)
+            )
+            for name, some in values.items()
+        }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        axes = ("cell", "hidden_sizes", "seeds", "input_scale", *RANDOM)
+        names = [name for name in DEFAULTS[self.measure] if name not in axes]
+        return {name: getattr(self, name) for name in ("measure", "dtype", *names)}
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        numbers: dict[str, set[float]] = {}
+        for cell in self.cells:
+            for name, values in self.numbers(cell).items():
+                some = (x for x in values if x is not None)
+                numbers.setdefault(name, set()).update(some)
+        return {
+            "cells": self.cells,
+            "hidden_sizes": self.hidden_sizes or (),
+            "layers": self.layers,
+            "seeds": self.seed_list,
+            **{name: tuple(sorted(values)) for name, values in numbers.items()},
+        }
+
+    def context(self) -> AbstractContextManager[None]:
+        """The context that lanes are computed in, with float64 if it is needed."""
+        if self.dtype == "float64":
+            return jax.enable_x64(True)
+        return contextlib.nullcontext()
+
+
+def configure(given: Mapping[str, Any]) -> Config:
+    """The config of the flags that were given, by name; `smoke` makes it tiny.
+
+    Raises `SettingError`.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    smoke = given.pop("smoke", False)
+    measure = Config(measure=given.get("measure", LINEAR)).measure
+    defaults = DEFAULTS[measure]
+    for name, value in given.items():
+        owners = [other for other, values in DEFAULTS.items() if name in values]
+        if owners and measure not in owners:
+            allowed = f"with --measure={' or '.join(owners)}"
+            raise SettingError(name, value, f"no flag of --measure={measure}", allowed)
+    small = SMOKE[measure] if smoke else {}
+    return Config(**{**defaults, **small, **given})
+
+
+def help_of_defaults() -> dict[str, str]:
+    """For --help: the default of each flag in each measure."""
+    names = dict.fromkeys(name for some in DEFAULTS.values() for name in some)
+    out = {}
+    for name in names:
+        by_value: dict[str, list[str]] = {}
+        for measure, values in DEFAULTS.items():
+            if values.get(name) is not None:
+                value = values[name]
+                words = ",".join(map(str, value)) if isinstance(value, tuple) else value
+                by_value.setdefault(str(words), []).append(measure)
+        if by_value:
+            out[name] = "; ".join(f"{', '.join(m)}: {v}" for v, m in by_value.items())
+    return out | {
+        "washout": f"{WASHOUT}, or as many as there are delays",
+        "delays": f"{LINEAR}: {DELAYS_A_UNIT} times the units; {PROCESSING}: 20",
+    }
+
+
+def _check_functions(degree: int, delays: int) -> None:
+    count = processing.count(degree, delays)
+    if count > processing.MAX_FUNCTIONS:
+        problem = f"{count:,} functions of up to {delays} delays"
+        allowed = f"at most {processing.MAX_FUNCTIONS:,}: lower --degree or --delays"
+        raise SettingError("degree", degree, problem, allowed)

@@ -1,0 +1,141 @@
+"""The best linear read-out of targets from states, and how much of them it gets.
+
+States X `[T, S]` and targets Y `[T, M]` are those of the steps that the read-out is
+fitted to; X' and Y' are later, held-out steps. With centered states X = U diag(s) V^T,
+of which only the r directions above the resolution of the arithmetic count, the best
+read-out W = V diag(s / (s^2 + ridge)) U^T Y gets of a target y
+
+    in sample   1 - |y - X w|^2 / |y - mean y|^2        between 0 and 1
+    held out    1 - |y' - X' w|^2 / |y' - mean y'|^2    at most 1
+
+of its variance. In sample, a target that has nothing to do with the states gets r / T
+on average: summed over many targets this looks like memory. Held out, it gets about
+-r / T. So a target counts if what it gets in sample is above a threshold, and what
+counts is what it gets held out, which the threshold has not selected.
+
+Everything is NumPy, float64, on the host. s and V are those of the triangle R of
+X = QR: those of X^T X would lose half of their digits, and small singular values carry
+old inputs.
+"""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+PROBABILITY = 1e-4  # that a target without a relation to the states counts, by chi^2
+SHUFFLES = 100  # of targets, whose largest variance in sample is the other threshold
+DIRECTIONS = 4  # spacings of the arithmetic below which a direction is rounding
+
+
+class Kept(NamedTuple):
+    """What a run leaves: inputs u `[steps, I]`, states x and outputs y of all steps.
+
+    x `[steps, S]` has all numbers of the state, in all layers, y `[steps, H]` those
+    that the next layer would read.
+    """
+
+    u: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Explained(NamedTuple):
+    """The fractions of the variances of targets that a read-out gets, `[M]` each."""
+
+    in_sample: np.ndarray
+    held_out: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: list["Explained"]) -> "Explained":
+        return cls(*map(np.concatenate, zip(*parts)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Readout:
+    """Read-outs of any targets from the same states.
+
+    Attributes:
+      fitted: X `[T, S]`, centered.
+      tested: X' `[T', S]`, minus the mean of X.
+      to_coordinates: V diag(1 / s) `[S, r]`.
+      shrink: s^2 / (s^2 + ridge) `[r]`.
+    """
+
+    fitted: np.ndarray
+    tested: np.ndarray
+    to_coordinates: np.ndarray
+    shrink: np.ndarray
+
+    @property
+    def columns(self) -> int:
+        return self.fitted.shape[1]
+
+    @property
+    def rank(self) -> int:
+        return len(self.shrink)
+
+    @functools.cached_property
+    def threshold(self) -> float:
+        """What a target without a relation gets in sample, but for `PROBABILITY`.
+
+        T times it is distributed as chi^2 with r degrees of freedom.
+        """
+        return float(stats.chi2.isf(PROBABILITY, self.rank)) / len(self.fitted)
+
+    def explained(self, fitted: np.ndarray, tested: np.ndarray) -> Explained:
+        """What is got of targets `[T, M]`, and of the same targets later `[T', M]`."""
+        coordinates = self._coordinates(self.fitted, fitted)
+        in_sample = self._gained(coordinates) / _squares(fitted)
+        mean, later = fitted.mean(axis=0), tested.mean(axis=0)
+        # |y' - mean y - P d|^2 for predictions P d, with P = X' V diag(1 / s).
+        weights = self.shrink[:, None] * coordinates
+        sums = np.sum(self.tested @ self.to_coordinates, axis=0)
+        cross = self._coordinates(self.tested, tested) - np.outer(sums, mean)
+        power = np.sum(weights * (self._tested_gram @ weights), axis=0)
+        spread = _squares(tested)
+        offset = len(tested) * (later - mean) ** 2
+        rest = spread + offset - 2 * np.sum(weights * cross, axis=0) + power
+        return Explained(in_sample, 1 - rest / spread)
+
+    def shuffled_threshold(self, target: np.ndarray, seed: int) -> float:
+        """The most that `SHUFFLES` random orders of a target `[T]` get in sample."""
+        orders = np.tile(target, (SHUFFLES, 1))
+        orders = np.random.default_rng(seed).permuted(orders, axis=1)
+        gained = self._gained(self._coordinates(self.fitted, orders.T))
+        return float(np.max(gained) / _squares(target))
+
+    def _coordinates(self, states: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """U^T Y `[r, M]`, in which the mean of a target has no part."""
+        return self.to_coordinates.T @ (states.T @ targets)
+
+    def _gained(self, coordinates: np.ndarray) -> np.ndarray:
+        """|y|^2 - |y - U (shrink c)|^2 of targets with the coordinates c."""
+        return (2 * self.shrink - self.shrink**2) @ coordinates**2
+
+    @functools.cached_property
+    def _tested_gram(self) -> np.ndarray:
+        left = self.tested @ self.to_coordinates
+        return left.T @ left
+
+
+def fit(states: np.ndarray, later: np.ndarray, ridge: float = 0.0) -> Readout:
+    """The read-outs from states X `[T, S]`, tested on later ones X' `[T', S]`.
+
+    The resolution of the arithmetic is that of the type of the states.
+    """
+    epsilon = np.finfo(states.dtype).eps
+    x, tested = states.astype(np.float64), later.astype(np.float64)
+    mean = x.mean(axis=0)
+    x, tested = x - mean, tested - mean
+    _, s, right = np.linalg.svd(np.linalg.qr(x, mode="r"))
+    kept = s > DIRECTIONS * epsilon * s.max(initial=0) * len(s) ** 0.5
+    s, right = s[kept], right[kept]
+    return Readout(x, tested, right.T / s, s**2 / (s**2 + ridge))
+
+
+def _squares(targets: np.ndarray) -> np.ndarray:
+    """|y - mean y|^2 of each target `[T, M]`."""
+    return len(targets) * np.var(targets, axis=0)

@@ -1,0 +1,153 @@
+"""The tables of short-term memory. Needs no JAX."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from rnnjax.results.schema import Row
+from rnnjax.results.statistics import Mean, Median
+from rnnjax.results.tables import Table
+from rnnjax.short_term_memory import summary
+from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, SPARSE
+
+MEANS = "± is half a 95 % interval of a mean over seeds."
+
+
+def tables(rows: list[Row]) -> list[Table]:
+    """The main table of the measure; for linear memory, a second with the details."""
+    return TABLES[summary.measure(rows)](rows)
+
+
+def _linear(rows: Sequence[Row]) -> list[Table]:
+    def line(lanes: Sequence[Row]) -> list[str]:
+        state, output = (summary.mean(lanes, f"capacity_{k}") for k in summary.READOUTS)
+        shuffled = summary.mean(lanes, "shuffled_state")
+        return [
+            str(lanes[0]["state_size"]),
+            _entry(state),
+            _entry(output),
+            _entry(shuffled),
+            _entry(summary.mean(lanes, "rank_state"), 0),
+        ]
+
+    def details(lanes: Sequence[Row]) -> list[str]:
+        every = [
+            summary.mean(lanes, f"{key}_{readout}")
+            for readout in summary.READOUTS
+            for key in ("all_delays", "in_sample")
+        ]
+        return list(map(_entry, every))
+
+    notes = [
+        *_counts(rows),
+        f"{MEANS} Capacity: sum over delays of the R^2 of the best linear read-out, "
+        "held out, of the delays above a threshold: of chi^2, or (shuffled) of "
+        "shuffled inputs. It is at most the number of columns. Rank: directions of "
+        "the state that rounding does not hide.",
+    ]
+    main = _table(
+        "linear memory capacity",
+        rows,
+        ["columns", "state", "output", "shuffled", "rank"],
+        line,
+        notes,
+    )
+    columns = ["state, all", "in sample", "output, all", "in sample"]
+    title = "linear memory without a threshold: held out, and in sample (biased)"
+    more = _table(title, rows, columns, details, [MEANS], detail=True)
+    return [main, more]
+
+
+def _processing(rows: Sequence[Row]) -> list[Table]:
+    most = max(len(row["degrees"]) for row in rows if "degrees" in row)
+
+    def line(lanes: Sequence[Row]) -> list[str]:
+        by_degree = summary.curve(lanes, "degrees")
+        degrees = [f"{m.mean:.2f}" for m in by_degree]
+        return [
+            str(lanes[0]["state_size"]),
+            _entry(summary.mean(lanes, "processing")),
+            *(degrees + [""] * (most - len(degrees))),
+        ]
+
+    notes = [
+        *_counts(rows),
+        f"{MEANS} Capacity: sum of the R^2, held out, of all functions of past inputs "
+        "that are above the threshold. It is at most the number of columns, and equal "
+        "to it for a network that forgets, with all functions and endless data.",
+    ]
+    columns = ["columns", "total", *(f"degree {n}" for n in range(1, most + 1))]
+    return [_table("information processing capacity", rows, columns, line, notes)]
+
+
+def _sparse(rows: Sequence[Row]) -> list[Table]:
+    known = summary.sparsities(rows)
+
+    def line(lanes: Sequence[Row]) -> list[str]:
+        longest = lanes[0].get("longest", 0)
+        found = [summary.lengths(lanes, sparsity) for sparsity in known]
+        return [str(lanes[0]["state_size"]), *(_length(m, longest) for m in found)]
+
+    notes = [
+        *_counts(rows),
+        "Longest sequence, in steps, whose inputs the state determines by the least "
+        "sum of sizes in 9 of 10 trials: medians over seeds, in brackets 95 % "
+        "intervals. >= is a lower bound: nothing longer was tried.",
+    ]
+    columns = ["columns", *(f"{n} of them not 0" for n in known)]
+    title = "recovered lengths of sparse inputs"
+    return [_table(title, rows, columns, line, notes)]
+
+
+TABLES: dict[str, Callable[[Sequence[Row]], list[Table]]] = {
+    LINEAR: _linear,
+    PROCESSING: _processing,
+    SPARSE: _sparse,
+}
+
+
+def _table(
+    title: str,
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    line: Callable[[Sequence[Row]], list[str]],
+    notes: Sequence[str],
+    detail: bool = False,
+) -> Table:
+    """Shapes down, with those of their numbers that vary."""
+    numbers, every = summary.varying(rows), summary.series(rows)
+    lines = []
+    for _, lanes in summary.shapes(rows):
+        one = summary.title(summary.series_of(lanes[0]), every)
+        values = [lanes[0][name] for name in numbers]
+        words = ["" if value is None else f"{value:g}" for value in values]
+        lines.append([one, *words, *line(lanes)])
+    units = {one[3] for one in every}
+    of = f", {units.pop()} units" if len(units) == 1 else ""
+    names = [name.replace("_", " ") for name in numbers]
+    return Table(title + of, ["cell", *names, *columns], lines, notes, detail)
+
+
+def _counts(rows: Sequence[Row]) -> list[str]:
+    diverged = sum(row["status"] == "diverged" for row in rows)
+    beside = f", {diverged} of them diverged" if diverged else ""
+    return [f"{len(rows)} lanes{beside}"]
+
+
+def _entry(m: Mean, digits: int = 1) -> str:
+    if m.mean is None:
+        return "diverged"
+    if m.low is None or m.high is None:
+        return f"{m.mean:.{digits}f}"
+    half = max(m.mean - m.low, m.high - m.mean)
+    return f"{m.mean:.{digits}f} ± {half:.{digits}f}"
+
+
+def _length(m: Median, longest: int) -> str:
+    if m.median is None:
+        return "diverged"
+    if math.isinf(m.median):
+        return f">= {longest}"
+    if m.low is None or m.high is None:
+        return f"{m.median:g}"
+    high = f">= {longest}" if math.isinf(m.high) else f"{math.ceil(m.high)}"
+    return f"{m.median:g} [{math.floor(m.low)}, {high}]"
