@@ -63,7 +63,7 @@ def _of(
     by_input = [_explained(read, channel, washout, delays) for channel in channels]
     shuffled = read.shuffled_threshold(channels[0, washout:last], seed)
     in_sample = np.asarray([each.in_sample for each in by_input])
-    held_out = np.asarray([each.held_out for each in by_input])
+    held_out = np.asarray([each.held_out[0] for each in by_input])
 
     def above(threshold: float) -> float:
         return float(np.sum(held_out, where=in_sample > threshold))

@@ -11,9 +11,13 @@ old ones, and its columns are independent. Degree 1 is linear memory. Source: Da
 Verstraeten, Schrauwen and Massar, "Information processing capacity of dynamical
 systems", 2012.
 
-A degree is searched delay by delay until `PATIENCE` delays in a row have nothing above
-the threshold, and degrees until two in a row have nothing: a network without biases is
-odd, so that every second degree has none.
+A function counts if what is got of it in sample is above the threshold, and if
+something is got in both halves of the held-out steps: products of high degree of normal
+inputs have long tails, for which the threshold of chi^2 alone is too low.
+
+A degree is searched delay by delay until `PATIENCE` delays in a row have nothing, and
+degrees until two in a row have nothing: a network without biases is odd, so that every
+second degree has none.
 """
 
 import itertools
@@ -133,10 +137,10 @@ def _degree(
     total, found, tried, last = 0.0, 0, 0, None
     for delay in range(max_delay + 1):
         got = _explained(read, values, washout, functions(degree, delay))
-        above = got.in_sample > read.threshold
-        total += float(np.sum(got.held_out, where=above))
-        found, tried = found + int(above.sum()), tried + len(above)
-        last = delay if above.any() else last
+        counts = (got.in_sample > read.threshold) & (got.held_out > 0).all(axis=0)
+        total += float(np.sum(got.held_out.mean(axis=0), where=counts))
+        found, tried = found + int(counts.sum()), tried + len(counts)
+        last = delay if counts.any() else last
         if delay - (-1 if last is None else last) >= PATIENCE:
             break
     return Degree(total, found, tried, last)
@@ -145,16 +149,18 @@ def _degree(
 def _explained(
     read: Readout, values: np.ndarray, washout: int, some: Iterator[Function]
 ) -> Explained:
+    """What is got of functions, held out in two halves."""
     fitted, tested = len(read.fitted), len(read.tested)
-    parts = []
-    for batch in itertools.batched(some, max(1, NUMBERS // fitted)):
-        parts.append(
+    return Explained.joined(
+        [
             read.explained(
                 _targets(values, washout, fitted, batch),
                 _targets(values, washout + fitted, tested, batch),
+                pieces=2,
             )
-        )
-    return Explained.joined(parts)
+            for batch in itertools.batched(some, max(1, NUMBERS // fitted))
+        ]
+    )
 
 
 def _targets(

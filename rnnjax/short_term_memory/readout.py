@@ -43,14 +43,17 @@ class Kept(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """The fractions of the variances of targets that a read-out gets, `[M]` each."""
+    """The fractions of the variances of targets that a read-out gets.
+
+    `in_sample` `[M]`, and `held_out` `[pieces, M]` of each piece of the held-out steps.
+    """
 
     in_sample: np.ndarray
     held_out: np.ndarray
 
     @classmethod
     def joined(cls, parts: list["Explained"]) -> "Explained":
-        return cls(*map(np.concatenate, zip(*parts)))
+        return cls(*(np.concatenate(some, axis=-1) for some in zip(*parts)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,40 +88,37 @@ class Readout:
         """
         return float(stats.chi2.isf(PROBABILITY, self.rank)) / len(self.fitted)
 
-    def explained(self, fitted: np.ndarray, tested: np.ndarray) -> Explained:
-        """What is got of targets `[T, M]`, and of the same targets later `[T', M]`."""
-        coordinates = self._coordinates(self.fitted, fitted)
-        in_sample = self._gained(coordinates) / _squares(fitted)
-        mean, later = fitted.mean(axis=0), tested.mean(axis=0)
-        # |y' - mean y - P d|^2 for predictions P d, with P = X' V diag(1 / s).
-        weights = self.shrink[:, None] * coordinates
-        sums = np.sum(self.tested @ self.to_coordinates, axis=0)
-        cross = self._coordinates(self.tested, tested) - np.outer(sums, mean)
-        power = np.sum(weights * (self._tested_gram @ weights), axis=0)
-        spread = _squares(tested)
-        offset = len(tested) * (later - mean) ** 2
-        rest = spread + offset - 2 * np.sum(weights * cross, axis=0) + power
-        return Explained(in_sample, 1 - rest / spread)
+    def explained(
+        self, fitted: np.ndarray, tested: np.ndarray, pieces: int = 1
+    ) -> Explained:
+        """What is got of targets `[T, M]`, and of the same targets later `[T', M]`.
+
+        The later steps are tested in so many pieces of equal length, each by itself.
+        """
+        coordinates = self._coordinates(fitted)
+        weights = self.to_coordinates @ (self.shrink[:, None] * coordinates)
+        mean, held_out = fitted.mean(axis=0), []
+        for states, later in zip(
+            np.array_split(self.tested, pieces), np.array_split(tested, pieces)
+        ):
+            rest = np.sum((later - (states @ weights + mean)) ** 2, axis=0)
+            held_out.append(1 - rest / _squares(later))
+        return Explained(self._in_sample(coordinates, fitted), np.asarray(held_out))
 
     def shuffled_threshold(self, target: np.ndarray, seed: int) -> float:
         """The most that `SHUFFLES` random orders of a target `[T]` get in sample."""
         orders = np.tile(target, (SHUFFLES, 1))
         orders = np.random.default_rng(seed).permuted(orders, axis=1)
-        gained = self._gained(self._coordinates(self.fitted, orders.T))
-        return float(np.max(gained) / _squares(target))
+        return float(np.max(self._in_sample(self._coordinates(orders.T), orders.T)))
 
-    def _coordinates(self, states: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """U^T Y `[r, M]`, in which the mean of a target has no part."""
-        return self.to_coordinates.T @ (states.T @ targets)
+    def _coordinates(self, targets: np.ndarray) -> np.ndarray:
+        """c = U^T Y `[r, M]`, in which the mean of a target has no part."""
+        return self.to_coordinates.T @ (self.fitted.T @ targets)
 
-    def _gained(self, coordinates: np.ndarray) -> np.ndarray:
-        """|y|^2 - |y - U (shrink c)|^2 of targets with the coordinates c."""
-        return (2 * self.shrink - self.shrink**2) @ coordinates**2
-
-    @functools.cached_property
-    def _tested_gram(self) -> np.ndarray:
-        left = self.tested @ self.to_coordinates
-        return left.T @ left
+    def _in_sample(self, coordinates: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """(|y|^2 - |y - U (shrink c)|^2) / |y|^2."""
+        gained = (2 * self.shrink - self.shrink**2) @ coordinates**2
+        return gained / _squares(targets)
 
 
 def fit(states: np.ndarray, later: np.ndarray, ridge: float = 0.0) -> Readout:
