@@ -1,10 +1,10 @@
-"""Command lines of the three binaries that take seconds: tests of what they leave."""
+"""Command lines of the binaries that take seconds: tests of what they leave."""
 
 import pathlib
 
 import numpy as np
 
-from benchmarks import autocomplete, capacity, memory_stability
+from benchmarks import autocomplete, capacity, memory_stability, short_term_memory
 from rnnjax.text import corpus
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -12,6 +12,7 @@ BINARIES = {
     "memory_stability": memory_stability,
     "capacity": capacity,
     "autocomplete": autocomplete,
+    "short_term_memory": short_term_memory,
 }
 RUNS = {
     "memory_stability": "--cell=gru --input_sizes=1,2 --hidden_sizes=2,3 --seeds=1 "
@@ -20,6 +21,8 @@ RUNS = {
     "--batch=8 --updates=600 --trials=2 --rungs=1",
     "autocomplete": "--cell=gru --hidden_sizes=4 --updates=50 --batch=4 --seeds=2 "
     "--max_eval_windows=4 --noconnectivity --text=text.txt",
+    "short_term_memory": "--cell=rnn_tanh --hidden_sizes=2,3 --seeds=2 "
+    "--input_scale=1 --steps=900 --test_steps=300 --washout=100 --delays=9",
 }
 SMALLEST = {  # the same with a group or two of two chunks each
     "memory_stability": "--cell=gru --input_sizes=1 --hidden_sizes=2 --seeds=2 "
@@ -28,6 +31,8 @@ SMALLEST = {  # the same with a group or two of two chunks each
     "--batch=8 --updates=300 --trials=1 --rungs=1",
     "autocomplete": "--cell=gru --hidden_sizes=4 --updates=20 --batch=4 --seeds=2 "
     "--max_eval_windows=4 --noconnectivity --text=text.txt",
+    "short_term_memory": "--cell=rnn_tanh --hidden_sizes=2 --seeds=2 "
+    "--input_scale=1 --steps=900 --test_steps=300 --washout=100 --delays=9",
 }
 SENTENCE = "to be or not that is the question whether tis nobler in mind"
 
