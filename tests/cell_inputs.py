@@ -21,6 +21,12 @@ ALIKE = [
 SIBLINGS = [
     *("rnn_relu", "irnn", "np_rnn", "gru_flax", "mgu_flax"),
     *("lstm_peephole", "min_lstm"),
+    *("antisymmetric_rnn",),
+]
+# What these compute is made of parts that other cells have.
+COMPOSED = [
+    *("indrnn", "janet", "cornn", "brc", "nbrc", "star", "ran"),
+    *("lem", "rnn_linear", "cycle"),
 ]
 
 
@@ -32,7 +38,8 @@ def cells(slow):
     ]
 
 
-CELLS, KINDS = cells(ALIKE), cells([*ALIKE, *SIBLINGS])
+CELLS = cells([*ALIKE, *COMPOSED])
+KINDS = cells([*ALIKE, *COMPOSED, *SIBLINGS])
 
 
 def perturbed(cell, key=0):

@@ -221,6 +221,98 @@ def slstm(p, carry, x):
     return [h, numerator * np.exp(-m), denominator * np.exp(-m), m], h
 
 
+def indrnn(p, carry, x):
+    (h,) = carry
+    u = p["recurrent/value"]
+    h = np.maximum(p["input/kernel"].T @ x + u * h + p["input/bias"], 0)
+    return [h], h
+
+
+def janet(p, carry, x):
+    (c,) = carry
+    s, candidate = affine(p, c, x, 2)
+    c = sigmoid(s) * c + (1 - sigmoid(s - 1)) * np.tanh(candidate)
+    return [c], c
+
+
+def antisymmetric_rnn(p, carry, x):
+    (h,) = carry
+    w = p["recurrent/kernel/0"].T
+    m = w - w.T - 0.01 * np.eye(len(h))
+    h = h + 0.1 * np.tanh(m @ h + p["input/kernel"].T @ x + p["input/bias"])
+    return [h], h
+
+
+def cornn(p, carry, x):
+    y, z = carry
+    dt, gamma, epsilon = 0.042, 2.7, 4.7
+    w, w_z = (p[f"recurrent/kernel/{k}"].T for k in range(2))
+    drive = np.tanh(w @ y + w_z @ z + p["input/kernel"].T @ x + p["input/bias"])
+    z = z + dt * drive - dt * gamma * y - dt * epsilon * z
+    y = y + dt * z
+    return [y, z], y
+
+
+def lem(p, carry, x):
+    y, z = carry
+    v_bar, v, v_z, v_y = blocks(p["input/kernel"], 4)
+    b_bar, b, b_z, b_y = blocks(p["input/bias"], 4)
+    w_bar, w, w_z = blocks(p["recurrent/kernel/0"], 3)
+    dt_bar = sigmoid(w_bar.T @ y + v_bar.T @ x + b_bar)
+    dt = sigmoid(w.T @ y + v.T @ x + b)
+    z = (1 - dt) * z + dt * np.tanh(w_z.T @ y + v_z.T @ x + b_z)
+    w_y = p["recurrent/kernel/1"]
+    y = (1 - dt_bar) * y + dt_bar * np.tanh(w_y.T @ z + v_y.T @ x + b_y)
+    return [y, z], y
+
+
+def bistable(gates_of):
+    def step(p, carry, x):
+        (h,) = carry
+        u_a, u_c = blocks(p["input/kernel"], 2)
+        b_a, b_c = blocks(p["input/bias"], 2)
+        h_a, h_c = gates_of(p, h)
+        a = 1 + np.tanh(u_a.T @ x + h_a + b_a)
+        c = sigmoid(u_c.T @ x + h_c + b_c)
+        h = c * h + (1 - c) * np.tanh(p["candidate/kernel"].T @ x + a * h)
+        return [h], h
+
+    return step
+
+
+brc = bistable(lambda p, h: [w * h for w in blocks(p["recurrent/value"], 2)])
+nbrc = bistable(lambda p, h: [w.T @ h for w in blocks(p["recurrent/kernel/0"], 2)])
+
+
+def star(p, carry, x):
+    (h,) = carry
+    w_k, w_z = blocks(p["input/kernel"], 2)
+    b_k, b_z = blocks(p["input/bias"], 2)
+    k = sigmoid(w_k.T @ x + p["recurrent/kernel/0"].T @ h + b_k)
+    h = np.tanh((1 - k) * h + k * np.tanh(w_z.T @ x + b_z))
+    return [h], h
+
+
+def ran(p, carry, x):
+    (c,) = carry
+    i, f = affine(p, np.tanh(c), x, 2)
+    c = sigmoid(i) * (p["content/kernel"].T @ x) + sigmoid(f) * c
+    return [c], np.tanh(c)
+
+
+def delay_line(p, carry, x):
+    (h,) = carry
+    h = np.append(p["input/kernel"].T @ x + p["input/bias"], h[:-1])
+    return [h], h
+
+
+def cycle(p, carry, x):
+    (h,) = carry
+    turn = np.roll(np.eye(len(h)), 1, axis=0)
+    h = p["recurrent/value"] * (turn @ h) + p["input/kernel"].T @ x + p["input/bias"]
+    return [h], h
+
+
 rectified = simple(lambda x: np.maximum(x, 0))
 
 
@@ -270,6 +362,18 @@ CELLS = {
         lru, lambda i, n: 3 * n + 2 * i * n + i * n + 2 * n * n, state_arrays=2
     ),
     "slstm": Oracle(slstm, weights(4), state_arrays=4),
+    "indrnn": Oracle(indrnn, lambda i, n: n * (i + 2)),
+    "janet": Oracle(janet, weights(2)),
+    "antisymmetric_rnn": Oracle(antisymmetric_rnn, weights(1)),
+    "cornn": Oracle(cornn, lambda i, n: n * (i + 2 * n + 1), state_arrays=2),
+    "lem": Oracle(lem, weights(4), state_arrays=2),
+    "brc": Oracle(brc, lambda i, n: 3 * i * n + 4 * n),
+    "nbrc": Oracle(nbrc, lambda i, n: 3 * i * n + 2 * n * (n + 1)),
+    "star": Oracle(star, lambda i, n: 2 * n * (i + 1) + n * n),
+    "ran": Oracle(ran, lambda i, n: 3 * i * n + 2 * n * (n + 1)),
+    "rnn_linear": Oracle(simple(same), weights(1)),
+    "delay_line": Oracle(delay_line, lambda i, n: i + 1),
+    "cycle": Oracle(cycle, lambda i, n: n * (i + 1) + 1),
 }
 
 

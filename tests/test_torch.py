@@ -1,6 +1,7 @@
-"""LSTM and GRU (reset after the product) against PyTorch's.
+"""LSTM and GRU (reset after the product) against PyTorch's, others against its users'.
 
-`make_torch_vectors.py` wrote the vectors that ours are compared with.
+`make_torch_vectors.py` and `make_torchrecurrent_vectors.py` wrote the vectors that ours
+are compared with.
 """
 
 import json
@@ -13,7 +14,10 @@ from rnnjax import networks
 from rnnjax.cells import registry
 from rnnjax.engine import unroll
 
-VECTORS = json.loads(pathlib.Path(__file__).with_name("torch_vectors.json").read_text())
+VECTORS, LONG_MEMORY = (
+    json.loads(pathlib.Path(__file__).with_name(f"{name}_vectors.json").read_text())
+    for name in ("torch", "torchrecurrent")
+)
 # PyTorch stacks its gates as rows in this order; ours are columns.
 ORDER = {"lstm": (0, 1, 2, 3), "gru_flax": (1, 0, 2)}
 
@@ -67,3 +71,51 @@ def test_agrees_with_pytorch(name, x64):
     for k, state in enumerate(carry):
         for leaf, expected in zip(state, case["state"], strict=True):
             np.testing.assert_allclose(leaf, expected[k], rtol=0, atol=1e-12)
+
+
+# Which blocks of torchrecurrent's input weights are those of our `input`, in our order.
+BLOCKS = {"lem": (0, 1, 2, 3), "star": (1, 0), "ran": (1, 2)} | {
+    **dict.fromkeys(("indrnn", "antisymmetric_rnn", "cornn"), (0,)),
+    **dict.fromkeys(("janet", "brc", "nbrc"), (0, 1)),
+}
+# The submodule of the block that has no bias, and where that block is.
+WITHOUT_BIAS = {
+    "brc": ("candidate", 2),
+    "nbrc": ("candidate", 2),
+    "ran": ("content", 0),
+}
+
+
+def of_torchrecurrent(name, given):
+    """The parameters of one of our cells."""
+    units, order = LONG_MEMORY["units"], BLOCKS[name]
+    p = {key: np.asarray(value) for key, value in given.items()}
+    kernels, biases = (
+        np.split(p[key], len(p[key]) // units) for key in ("weight_ih", "bias_ih")
+    )
+    missing = len(kernels) - len(biases)  # before the others
+    ours = {
+        "input": {
+            "kernel": np.concatenate([kernels[k] for k in order]).T,
+            "bias": np.concatenate([biases[k - missing] for k in order]),
+        }
+    }
+    if name in WITHOUT_BIAS:
+        submodule, block = WITHOUT_BIAS[name]
+        ours[submodule] = {"kernel": kernels[block].T}
+    recurrent = [p[key] for key in ("vector_u", "weight_hh", "weight_ch") if key in p]
+    if recurrent[0].ndim == 1:
+        return ours | {"recurrent": {"value": recurrent[0]}}
+    return ours | {"recurrent": {"kernel": tuple(matrix.T for matrix in recurrent)}}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_agrees_with_torchrecurrent(name, x64):
+    case = LONG_MEMORY[name]
+    cell = registry.CELLS[name](hidden_size=LONG_MEMORY["units"])
+    variables = {"params": of_torchrecurrent(name, case["parameters"])}
+    carry = tuple(np.zeros(leaf.shape) for leaf in cell.initial_carry())
+    for x, y in zip(np.asarray(case["x"]), case["y"], strict=True):
+        carry, ours = cell.apply(variables, carry, x)
+        np.testing.assert_allclose(ours, y, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(carry[-1], case["state"], rtol=0, atol=1e-12)

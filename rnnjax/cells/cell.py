@@ -168,15 +168,24 @@ class Cell(nn.RNNCellBase):
     def num_feature_axes(self) -> int:
         return 1
 
-    def input_gates(self, *biases: Scalar) -> Projection:
-        """W x + b for one gate per entry of `biases`, the initial biases."""
+    def input_gates(self, *biases: Scalar, use_bias: bool = True) -> Projection:
+        """W x + b for one gate per entry of `biases`, the initial biases.
+
+        W x without `use_bias`.
+        """
         return Projection(
-            self.hidden_size, biases, self.kernel_init, gain=self.kernel_gain
+            self.hidden_size, biases, self.kernel_init, use_bias, self.kernel_gain
         )
 
     def recurrent_gates(self, *parts: int) -> Kernel:
         """U for the gates of the state, one matrix per entry of `parts`: `Kernel`."""
         return Kernel(self.hidden_size, parts, self.recurrent_init, self.recurrent_gain)
+
+    def recurrent_vector(self, size: int) -> Vector:
+        """Recurrent weights `[size]` that all start at `recurrent_gain`."""
+        return Vector(
+            size, lambda key, size: self.recurrent_gain * jnp.ones(size, jnp.float32)
+        )
 
 
 def initialize(cell: nn.Module, key: jax.Array, input_size: int) -> Variables:

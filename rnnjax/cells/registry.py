@@ -14,16 +14,35 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from rnnjax.cells import gru, linear, lstm, mgu, own, rnn, slstm, ugrnn
-from rnnjax.cells.activations import ACTIVATIONS
+from rnnjax.cells import (
+    antisymmetric,
+    brc,
+    cornn,
+    gru,
+    indrnn,
+    janet,
+    lem,
+    linear,
+    lstm,
+    mgu,
+    own,
+    ran,
+    rnn,
+    shift,
+    slstm,
+    star,
+    ugrnn,
+)
+from rnnjax.cells.activations import ACTIVATIONS, identity
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.settings import MAX_INT, SettingError, setting
 
 _rectified = functools.partial(rnn.RNN, activation=jax.nn.relu)
-# These cells have no recurrent weights, so recurrent_init and recurrent_gain are not
-# among their options.
-_linear: dict[str, Any] = {"recurrent_init": None, "recurrent_gain": 1.0}
+# These cells have no recurrent matrix, so recurrent_init is not among their options;
+# those without recurrent weights have no recurrent_gain either.
+_no_matrix: dict[str, Any] = {"recurrent_init": None}
+_no_weights: dict[str, Any] = {**_no_matrix, "recurrent_gain": 1.0}
 
 # Each entry makes a cell: entry(hidden_size=..., **options).
 CELLS: dict[str, Callable[..., Cell]] = {
@@ -54,10 +73,22 @@ CELLS: dict[str, Callable[..., Cell]] = {
     "lstm_cifg": functools.partial(lstm.PeepholeLSTM, gates="io", coupled=True),
     "lstm_np": functools.partial(lstm.PeepholeLSTM, peepholes=False),
     "lstm_fgr": functools.partial(lstm.PeepholeLSTM, gate_recurrence=True),
-    "min_gru": functools.partial(linear.MinGRU, **_linear),
-    "min_lstm": functools.partial(linear.MinLSTM, **_linear),
-    "lru": functools.partial(linear.LRU, **_linear),
+    "min_gru": functools.partial(linear.MinGRU, **_no_weights),
+    "min_lstm": functools.partial(linear.MinLSTM, **_no_weights),
+    "lru": functools.partial(linear.LRU, **_no_weights),
     "slstm": slstm.SLSTM,
+    "indrnn": functools.partial(indrnn.IndRNN, **_no_matrix),
+    "janet": janet.JANET,
+    "antisymmetric_rnn": antisymmetric.AntisymmetricRNN,
+    "cornn": cornn.CoRNN,
+    "lem": lem.LEM,
+    "brc": functools.partial(brc.BRC, **_no_matrix),
+    "nbrc": brc.NBRC,
+    "star": star.STAR,
+    "ran": ran.RAN,
+    "rnn_linear": functools.partial(rnn.RNN, activation=identity),
+    "delay_line": functools.partial(shift.DelayLine, **_no_weights),
+    "cycle": functools.partial(shift.Cycle, **_no_matrix),
 }
 
 # What each option of a cell means.
@@ -78,7 +109,21 @@ OPTIONS: dict[str, str] = {
     "input_activation": "Apply the nonlinearity to what enters the memory.",
     "output_activation": "Apply the nonlinearity to what is read from the memory.",
     "gate_recurrence": "The gates read the previous gates.",
+    "beta": "By how much less JANET closes the way in than it forgets.",
+    "dt": "Time step of a cell that discretizes a differential equation.",
+    "diffusion": "Rate at which the state of an AntisymmetricRNN decays.",
+    "gamma": "Stiffness of a coRNN's oscillators.",
+    "epsilon": "Damping of a coRNN's oscillators.",
 }
+# The options that are flags of a benchmark for all cells that have them. Any other
+# attribute of a user's cell is a flag of that cell.
+SHARED_OPTIONS = frozenset(
+    {
+        *("kernel_init", "kernel_gain", "recurrent_init", "recurrent_gain"),
+        *("learn_carry", "keep_bias", "reset_bias"),
+        *("activation", "gate_activation", "depth"),
+    }
+)
 # The options whose values are functions, and the table of their names.
 NAMED_OPTIONS: dict[str, Mapping[str, Callable]] = {
     "kernel_init": INITIALIZERS,
@@ -115,12 +160,12 @@ def cell_setting(default: Any) -> Any:
 def _numbers(name: str) -> dict[str, Any]:
     """The attributes of a user's cell that are numbers, words, or true or false.
 
-    Those that other cells have, too, are not among them.
+    Those that are flags for other cells, too, are not among them.
     """
     return {
         option: default
         for option, default in own.find(name).options.items()
-        if option not in OPTIONS and type(default) in (bool, int, float, str)
+        if option not in SHARED_OPTIONS and type(default) in (bool, int, float, str)
     }
 
 

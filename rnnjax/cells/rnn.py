@@ -14,11 +14,11 @@ class RNN(Cell):
 
     W [I, H], U [H, H], b [H] starting at 0; the state is (h [H],).
 
-    Registered as `rnn_tanh`, which is Elman's network and Keras's `SimpleRNN`, and as
-    `rnn_relu` with f = max(0, .). Two more differ from `rnn_relu` in how they start:
-    `irnn` (Le, Jaitly and Hinton 2015, arXiv:1504.00941) at U = 1 and W ~ N(0, 1e-6);
-    `np_rnn` (Talathi and Vartak 2015, arXiv:1511.03771) at a positive-definite U whose
-    largest eigenvalue is 1.
+    Registered as `rnn_tanh`, which is Elman's network and Keras's `SimpleRNN`, as
+    `rnn_relu` with f = max(0, .), and as `rnn_linear` with f the identity. Two more
+    differ from `rnn_relu` in how they start: `irnn` (Le, Jaitly and Hinton 2015,
+    arXiv:1504.00941) at U = 1 and W ~ N(0, 1e-6); `np_rnn` (Talathi and Vartak 2015,
+    arXiv:1511.03771) at a positive-definite U whose largest eigenvalue is 1.
     """
 
     activation: Activation = jnp.tanh
