@@ -13,7 +13,7 @@ import pytest
 import tiny
 from etils import epath
 
-from benchmarks import autocomplete, capacity, memory_stability, merge, verify
+from benchmarks import memory_stability, merge, verify
 from benchmarks.common import main
 from rnnjax.engine import lanes
 from rnnjax.results import checkpoints, files
@@ -74,7 +74,7 @@ def writes(monkeypatch):
     take time.
     """
     monkeypatch.setattr(lanes, "SAVE_SECONDS", -1.0)
-    for module in (memory_stability, capacity, autocomplete):
+    for module in tiny.BINARIES.values():
         monkeypatch.setattr(module.figures, "draw", lambda *_: None)
     return Writes(monkeypatch)
 
@@ -85,7 +85,7 @@ def writes(monkeypatch):
         "capacity",
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("memory_stability", "autocomplete")
+            for name in ("memory_stability", "autocomplete", "short_term_memory")
         ),
     ],
 )

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
     "benchmark",
     [
         "memory_stability",
+        "short_term_memory",
         pytest.param("capacity", marks=pytest.mark.slow),
         pytest.param("autocomplete", marks=pytest.mark.slow),
     ],

@@ -34,6 +34,7 @@ def start(arguments, environment):
         "memory_stability",
         "capacity",
         pytest.param("autocomplete", marks=pytest.mark.slow),
+        pytest.param("short_term_memory", marks=pytest.mark.slow),
     ],
 )
 def test_slices_make_the_rows_of_one_process(command, tmp_path, benchmark):
@@ -72,6 +73,7 @@ MISSING = {
     "memory_stability": "2 of 2 architectures",
     "capacity": "1 of 2 searches",
     "autocomplete": "1 of 1 shape",
+    "short_term_memory": "1 of 2 shapes",
 }
 
 

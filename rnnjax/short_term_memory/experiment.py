@@ -9,8 +9,6 @@ With `impulse` a network reads nothing during the washout, and what is kept then
 derivative of the states by the size of one input, which comes after it: column k says
 what an input leaves after k steps. It is exact for a linear network, and the response
 to a small input for others.
-
-What was kept is not saved: a group that is stopped starts again.
 """
 
 import dataclasses
@@ -47,11 +45,13 @@ DISTRIBUTIONS: dict[str, Callable[[jax.Array, tuple[int, ...]], jax.Array]] = {
 }
 
 
-Chunk = tuple[jax.Array, Carry, jax.Array]  # inputs, states and outputs of its steps
-
-
 class State(NamedTuple):
-    """The state of lanes; `kept` has the steps of each chunk so far."""
+    """The state of lanes.
+
+    `kept` has the inputs `[..., T, I]`, states (a tree of arrays `[..., T, H]`) and
+    outputs `[..., T, H]`: of all steps, in NumPy arrays on the host, or of one chunk
+    within a program.
+    """
 
     done: jax.Array
     seed: jax.Array
@@ -59,7 +59,7 @@ class State(NamedTuple):
     variables: Variables
     carry: Carry
     tangent: Carry
-    kept: tuple[Chunk, ...]
+    kept: tuple[Any, Any, Any] | None
 
 
 Measure = Callable[[Kept, int], Mapping[str, Any]]  # of all steps, and the seed
@@ -114,7 +114,18 @@ class Driven:
             given = jax.tree.map(lambda *leaves: np.stack(leaves), *by_lane)
         options = {name: np.float32(value) for name, value in self.options.items()}
         start = mesh.map_lanes(_init, **self._static)
-        return start(mesh.place((seeds, valid, given)), (options,))
+        state = start(mesh.place((seeds, valid, given)), (options,))
+
+        def zeros(size: int, dtype: Any) -> np.ndarray:
+            return np.zeros((len(seeds), self.steps, size), dtype)
+
+        if mesh.runs:
+            u = zeros(self.input_size, np.float32)
+            x = jax.tree.map(lambda leaf: zeros(leaf.shape[1], leaf.dtype), state.carry)
+            state = state._replace(
+                kept=(u, x, zeros(self.cell.hidden_size, self.dtype))
+            )
+        return state
 
     def advance(self, mesh: Mesh, state: State, chunk: int) -> State:
         """The state after 1,000 more steps, of which all is kept."""
@@ -127,15 +138,19 @@ class Driven:
         else:
             advance = mesh.map_lanes(_respond, **self._static)
             shared = (np.int32(self.impulse - chunk * CHUNK), last)
-        state, kept = advance((state._replace(kept=()),), shared), state.kept
-        return state._replace(kept=(*kept, *state.kept))
+        state, kept = advance((state._replace(kept=None),), shared), state.kept
+        if mesh.runs:
+            steps = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+            for whole, part in zip(jax.tree.leaves(kept), jax.tree.leaves(state.kept)):
+                left = whole[:, steps]
+                left[:] = np.asarray(part)[:, : left.shape[1]]
+        return state._replace(kept=kept)
 
     def probe(self, mesh: Mesh, state: State) -> State:
         """The state after the first steps; see `engine.trust`."""
-        kept = self.advance(mesh, state, 0).kept
-        return state._replace(
-            kept=jax.tree.map(lambda leaf: leaf[:, :PROBED_STEPS], kept)
-        )
+        after = self.advance(mesh, state, 0)
+        first = jax.tree.map(lambda leaf: leaf[:, :PROBED_STEPS], after.kept)
+        return state._replace(kept=first)
 
     def done(self, state: State) -> jax.Array:
         return state.done
@@ -161,14 +176,8 @@ class Driven:
 
     def of_lane(self, state: State, lane: int) -> Kept:
         """All that was kept of a lane; x is one array `[steps, S]`."""
-        chunks = jax.tree.map(lambda leaf: leaf[lane], state.kept)
-        u, x, y = (
-            np.concatenate(
-                [np.concatenate(jax.tree.leaves(part), axis=1) for part in parts]
-            )
-            for parts in zip(*chunks)
-        )
-        return Kept(u[: self.steps], x[: self.steps], y[: self.steps])
+        u, x, y = jax.tree.map(lambda leaf: leaf[lane], state.kept)
+        return Kept(u, np.concatenate(jax.tree.leaves(x), axis=1), y)
 
 
 def _init(
@@ -192,7 +201,7 @@ def _init(
     carry = cell.apply(variables, method="initial_carry")
     carry = jax.tree.map(lambda leaf: leaf.astype(dtype), carry)
     tangent = jax.tree.map(jnp.zeros_like, carry)
-    return State(~valid, seed, inputs_key, variables, carry, tangent, ())
+    return State(~valid, seed, inputs_key, variables, carry, tangent, None)
 
 
 @PRECISION
@@ -214,7 +223,7 @@ def _advance(
     step = functools.partial(_step, cell, state.variables)
     carry, (x, y) = unroll.trajectory(step, state.carry, z)
     done = state.done | last
-    return state._replace(done=done, carry=carry, kept=((u, x, y),))
+    return state._replace(done=done, carry=carry, kept=(u, x, y))
 
 
 @PRECISION
@@ -241,7 +250,7 @@ def _respond(
     step = functools.partial(_step, cell, state.variables)
     carry, tangent, (x, y) = unroll.response(step, state.carry, state.tangent, z, dz)
     done = state.done | last
-    return state._replace(done=done, carry=carry, tangent=tangent, kept=((u, x, y),))
+    return state._replace(done=done, carry=carry, tangent=tangent, kept=(u, x, y))
 
 
 def _step(
