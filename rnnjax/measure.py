@@ -35,6 +35,9 @@ from rnnjax.memory_stability import parts as stability_parts
 from rnnjax.memory_stability import schema as stability_schema
 from rnnjax.memory_stability.experiment import DEFAULT_CRITERIA
 from rnnjax.results.schema import Row
+from rnnjax.short_term_memory import config as short_term_config
+from rnnjax.short_term_memory import parts as short_term_parts
+from rnnjax.short_term_memory import schema as short_term_schema
 
 AnyCell = str | type[nn.RNNCellBase] | tuple[Init, Step]
 Numbers = int | Sequence[int]
@@ -158,6 +161,43 @@ def autocomplete(
     known = _given(cell, given, options, autocomplete_config.Options)
     config = autocomplete_config.configure(known)
     parts, row_id = autocomplete_parts.parts, autocomplete_schema.ROW_ID
+    return _rows(config, parts, row_id, config.context(), mesh)
+
+
+def short_term_memory(
+    cell: AnyCell | Sequence[str],
+    *,
+    measure: str = "linear",
+    hidden_sizes: Numbers | None = None,
+    layers: Numbers = 1,
+    input_scale: float | Sequence[float] | None = None,
+    seeds: int | None = None,
+    steps: int | None = None,
+    delays: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    mesh: Mesh | None = None,
+) -> list[Row]:
+    """What of recent inputs can be read out of the state, and how much is recalled.
+
+    None stands for the default of the measure. Returns a row for each network, with the
+    keys of `short_term_memory.schema`: by "linear", `capacity_state` in steps and its
+    R^2 by delay, `r2_state`.
+
+    Raises:
+      ValueError: the cell does not keep the contract, or an argument is out of range.
+    """
+    given = {
+        "measure": measure,
+        "hidden_sizes": hidden_sizes,
+        "layers": layers,
+        "input_scale": input_scale,
+        "seeds": seeds,
+        "steps": steps,
+        "delays": delays,
+    }
+    known = _given(cell, given, options, short_term_config.Config)
+    config = short_term_config.configure(known)
+    parts, row_id = short_term_parts.parts, short_term_schema.ROW_ID
     return _rows(config, parts, row_id, config.context(), mesh)
 
 

@@ -45,10 +45,11 @@ def _of(
     made = _experiment(config, shape, module)  # checks that there are steps enough
     numbers = made.steps * (networks.state_size(module) + units + made.input_size)
     pieces = math.ceil(len(config.seed_list) * numbers / GROUP_NUMBERS)
+    several = [name for name, some in config.numbers(cell).items() if len(some) > 1]
+    words = [f"{name.replace('_', ' ')} {values[name]:g}" for name in several]
     for seeds in split_seeds(
         config.seed_list, 1, max(pieces, processes // len(shapes))
     ):
-        words = [f"{name.replace('_', ' ')} {x:g}" for name, x in values.items() if x]
         stacked = f" of {layers} layers" if layers > 1 else ""
         yield GridPart(
             name=", ".join([f"{cell}{stacked}, {units} units", *words]),
