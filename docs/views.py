@@ -14,6 +14,11 @@ from rnnjax.figures import views
 
 CELLS = ("rnn_tanh", "gru")
 GAINS = (0.5, 0.7, 0.9, 1.0, 1.1, 1.3, 1.5, 2.0, 3.0)
+REMARK = (
+    "As long as exponents are negative, all three grow together. Beyond, a difference "
+    "never fades, and the linear read-out gets less and less: what lasts is not what "
+    "can be read."
+)
 DOCS = pathlib.Path(__file__).parent
 
 
@@ -48,7 +53,7 @@ def main() -> None:
                 ]
             ]
             print(f"{cell}, {gain}; {'; '.join(texts)}")
-    views.draw(capacities, times, DOCS)
+    views.draw(capacities, times, REMARK, DOCS)
     (DOCS / "views.svg").unlink()
 
 

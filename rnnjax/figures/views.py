@@ -44,8 +44,11 @@ def views(capacities: list[Row], times: list[Row]) -> list[View]:
     ]
 
 
-def draw(capacities: list[Row], times: list[Row], folder: Any) -> None:
-    """`views.png`: each view over the recurrent gain, a line for each cell."""
+def draw(capacities: list[Row], times: list[Row], remark: str, folder: Any) -> None:
+    """`views.png`: each view over the recurrent gain, a line for each cell.
+
+    The remark, on what is seen, ends the caption.
+    """
     cells = sorted({row["cell"] for row in capacities})
     horizon = times[0]["shared_steps"]
     with canvas.figure(folder, "views", 1, 3, (3.6, 3.4)) as (fig, axes):
@@ -83,6 +86,6 @@ def draw(capacities: list[Row], times: list[Row], folder: Any) -> None:
             "seeds: the same networks in the second and third panel, others of the "
             "same distribution in the first. Means (first) and medians, with 95 % "
             f"intervals. Triangles: lower bounds, no agreement in {horizon:,} shared "
-            "steps."
+            f"steps. {remark}"
         )
         canvas.caption(fig, "Three views of memory over the recurrent gain", text)
