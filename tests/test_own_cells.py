@@ -194,7 +194,7 @@ def test_the_attributes_of_a_class_are_flags(command):
 
 def test_options_that_cells_share_are_the_flags_of_the_benchmarks():
     flags = {*config.CELL_OPTIONS, *starts.CELL_OPTIONS, "learn_carry"}
-    assert registry.SHARED_OPTIONS == flags
+    assert flags == registry.SHARED_OPTIONS
 
 
 def test_capacity_and_autocomplete_measure_any_cell_from_python():
