@@ -39,7 +39,7 @@ def cells(slow):
 
 
 CELLS = cells([*ALIKE, *COMPOSED])
-KINDS = cells([*ALIKE, *COMPOSED, *SIBLINGS])
+KINDS = cells([*ALIKE, *COMPOSED, *SIBLINGS, "delay_line"])
 
 
 def perturbed(cell, key=0):

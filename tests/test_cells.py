@@ -187,6 +187,7 @@ def test_works_as_a_flax_cell(cell):
 
 # The memory that a keep bias keeps, if it is not the last array of the state.
 MEMORY = {
+    "lem": lambda carry: jnp.stack(carry),  # both states have a gate
     "lstm_fgr": lambda carry: carry[1],
     "slstm": lambda carry: carry[1] / carry[2],
 }

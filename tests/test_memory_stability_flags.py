@@ -116,6 +116,11 @@ WRONG = {
         "--budget=20: too small for one unit of lstm with 4 inputs; allowed: 24 or "
         "more parameters",
     ),
+    "a budget of a cell that has as many parameters at any size": (
+        ["--cell=delay_line", "--input_sizes=4", "--budget=20"],
+        "--budget=20: delay_line with 4 inputs has 5 parameters, however many units it "
+        "has; allowed: --hidden_sizes instead",
+    ),
     "a budget of a smoke run": (
         ["--cell=gru", "--smoke", "--budget=1"],
         "--budget=1: too small for one unit of gru with ",

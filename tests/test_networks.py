@@ -100,6 +100,11 @@ def test_a_budget_below_one_unit_is_refused():
         networks.largest_hidden_size(lambda units: make("lstm", 1, units), 10, 4)
 
 
+def test_a_budget_that_any_number_of_units_fits_is_refused():
+    with pytest.raises(ValueError, match="it has 5 parameters, however many units it"):
+        networks.largest_hidden_size(lambda units: make("delay_line", 1, units), 10, 4)
+
+
 def test_deep_networks_can_be_measured():
     for row in stability.measure(
         make("lstm", 2), 2, steps=1700, unique_steps=300, seeds=2

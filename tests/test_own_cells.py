@@ -16,7 +16,9 @@ from flax import linen as nn
 import rnnjax
 from benchmarks import memory_stability, verify
 from benchmarks.common import devices
+from rnnjax.autocomplete import starts
 from rnnjax.cells import adapted, cell, contract, own, registry
+from rnnjax.memory_stability import config
 from rnnjax.settings import SettingError
 
 FLAGS = re.MULTILINE | re.DOTALL
@@ -184,9 +186,15 @@ def test_the_attributes_of_a_class_are_flags(command):
     for flags, problem in {
         "--cell=own_cells:CoRNN --dt=fast": "--dt=fast: not such a number; allowed: ",
         "--cell=gru --dt=1": "Unknown command line flag 'dt'",
+        "--cell=rnnjax.cells.cornn:CoRNN --dt=fast": "--dt=fast: not such a number",
     }.items():
         status, _, err = command(memory_stability, *flags.split())
         assert status == 2 and problem in err
+
+
+def test_options_that_cells_share_are_the_flags_of_the_benchmarks():
+    flags = {*config.CELL_OPTIONS, *starts.CELL_OPTIONS, "learn_carry"}
+    assert flags == registry.SHARED_OPTIONS
 
 
 def test_capacity_and_autocomplete_measure_any_cell_from_python():

@@ -13,6 +13,7 @@ from flax import linen as nn
 from rnnjax.cells import cell as cell_lib
 from rnnjax.cells import registry
 from rnnjax.engine import unroll
+from rnnjax.memory_stability import experiment as stability
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -121,6 +122,71 @@ def test_np_rnn_starts_positive_definite_with_radius_one():
     eigenvalues = np.linalg.eigvalsh(kernel)
     assert eigenvalues[-1] == pytest.approx(1, abs=1e-5)
     assert eigenvalues[0] > 0
+
+
+def unrolled(cell, variables, xs):
+    """The last state and the outputs, from the initial state."""
+    z = cell.apply(variables, xs, method="project")
+    return unroll.unroll(bound(cell, variables), cell.initial_carry(), z)
+
+
+def test_a_delay_line_holds_what_it_read_last_the_newest_first():
+    cell = registry.CELLS["delay_line"](hidden_size=H)
+    variables = perturbed(cell)
+    _, outputs = unrolled(cell, variables, inputs())
+    p = flat(variables, np.float32)
+    read = np.asarray(inputs()) @ p["input/kernel"][:, 0] + p["input/bias"]
+    np.testing.assert_allclose(outputs[-1], read[: -H - 1 : -1], rtol=1e-5)
+
+
+def test_sequences_are_identical_once_a_delay_line_has_read_as_many_steps_as_units():
+    cell = registry.CELLS["delay_line"](hidden_size=H)
+    rows = stability.measure(cell, 2, steps=1300, unique_steps=300, seeds=2)
+    for row in rows:
+        assert row["status"] == "merged"
+        assert row["first_identical"] == row["first_1e-6"] == H - 1
+
+
+@pytest.mark.parametrize("gain", [None, 0.5])
+def test_a_cycle_shrinks_every_difference_by_its_gain(gain):
+    cell = registry.CELLS["cycle"](hidden_size=H)
+    cell = cell if gain is None else cell.with_options(recurrent_gain=gain)
+    variables = cell_lib.initialize(cell, jax.random.key(0), I)
+    start, steps = random_carry(cell), len(inputs())
+    (near,), _ = unrolled(cell, variables, inputs())
+    z = cell.apply(variables, inputs(), method="project")
+    (far,), _ = unroll.unroll(bound(cell, variables), start, z)
+    turned = np.roll(start[0], steps)
+    np.testing.assert_allclose(far - near, (gain or 0.9) ** steps * turned, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["delay_line", "cycle"])
+def test_a_shift_is_no_gather(name):
+    cell = registry.CELLS[name](hidden_size=H)
+    variables = perturbed(cell)
+    z = cell.apply(variables, inputs(), method="project")
+    traced = str(jax.make_jaxpr(bound(cell, variables))(cell.initial_carry(), z[0]))
+    assert "concatenate" in traced
+    assert not any(word in traced for word in ("gather", "scatter", "dynamic"))
+
+
+def test_nothing_decays_in_an_antisymmetric_network_without_diffusion():
+    """By one step dt of a derivative with eigenvalues that are imaginary."""
+    cell = registry.CELLS["antisymmetric_rnn"](hidden_size=H, diffusion=0.0)
+    variables, z = perturbed(cell), jnp.zeros(H)
+    step = bound(cell, variables)
+    derivative = jax.jacobian(lambda h: step((h,), z)[1])(jnp.zeros(H))
+    eigenvalues = np.linalg.eigvals(derivative)
+    np.testing.assert_allclose(eigenvalues.real, 1, atol=1e-5)
+    assert np.abs(eigenvalues.imag).max() > cell.dt
+
+
+def test_recurrent_weights_of_single_units_start_as_the_gain_says():
+    for name, low in (("indrnn", 0.0), ("brc", 2.0)):
+        cell = registry.CELLS[name](hidden_size=100, recurrent_gain=2.0)
+        p = flat(cell_lib.initialize(cell, jax.random.key(0), I))
+        weights = p["recurrent/value"]
+        assert low <= weights.min() <= low + 0.2 and 1.8 < weights.max() <= 2
 
 
 LINEN = {

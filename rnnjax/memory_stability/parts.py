@@ -264,7 +264,10 @@ def _shapes(config: Config) -> Iterator[tuple[str, int, int, int]]:
 
 
 def _units(config: Config, cell: str, layers: int, input_size: int) -> int:
-    """The most units within the budget. Raises `SettingError` if one is too many."""
+    """The most units within the budget.
+
+    Raises `SettingError` if one is too many, or none is.
+    """
     assert config.budget is not None
 
     def make(hidden_size: int) -> nn.Module:
@@ -277,6 +280,9 @@ def _units(config: Config, cell: str, layers: int, input_size: int) -> int:
         what = f"{title(cell, layers)} with {input_size} inputs"
         problem = f"too small for one unit of {what}"
         allowed = f"{needed} or more parameters"
+        if needed <= config.budget:
+            problem = f"{what} has {needed} parameters, however many units it has"
+            allowed = "--hidden_sizes instead"
         raise SettingError("budget", config.budget, problem, allowed) from None
 
 

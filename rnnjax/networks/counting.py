@@ -42,7 +42,8 @@ def largest_hidden_size(
     """The most units n such that `make(n)` has at most `budget` parameters.
 
     Raises:
-      ValueError: one unit has more parameters than `budget`.
+      ValueError: one unit has more parameters than `budget`, or any number of units has
+        the same.
     """
 
     def count(hidden_size: int) -> int:
@@ -53,8 +54,11 @@ def largest_hidden_size(
             f"a budget of {budget} parameters is too small for one unit, "
             f"which takes {count(1)}"
         )
+    counts = count(1), count(2), count(3)
+    if len(set(counts)) == 1:
+        raise ValueError(f"it has {counts[0]} parameters, however many units it has")
     # Counts are quadratic in the units, or nearly: a few traces instead of dozens.
-    largest = _root(count(1), count(2), count(3), budget)
+    largest = _root(*counts, budget)
     too_large, step = largest + 1, 1
     while count(largest) > budget:
         too_large, largest, step = largest, max(1, largest - step), 2 * step
