@@ -12,7 +12,7 @@ from rnnjax.results.statistics import Mean
 from rnnjax.short_term_memory import summary
 from rnnjax.short_term_memory.schema import LINEAR, NUMBERS, PROCESSING, SPARSE
 
-LEAST = 0.01  # R^2 down to which delays are shown
+LEAST = 0.01  # R² down to which delays are shown
 MEANS = "95 % intervals of means"
 
 
@@ -59,14 +59,14 @@ def capacity(rows: list[Row], number: str, folder: Any) -> None:
         text = (
             f"Means over {_seeds(rows)}; bands: {MEANS}. Dotted: the bound, the number "
             "of columns that are read, in the color of the cell. Held out; of delays "
-            f"up to {_delays(rows)} whose R^2 is above the chi^2 threshold."
+            f"up to {_delays(rows)} whose R² is above the chi^2 threshold."
         )
         title = f"How much of the past a linear read-out gets, over {_title(number)}"
         canvas.caption(fig, title, text)
 
 
 def delays(rows: list[Row], number: str, folder: Any) -> None:
-    """`delays.png`: R^2 over the delay, a panel for each network."""
+    """`delays.png`: R² over the delay, a panel for each network."""
     every = summary.series(rows)
     values = sorted({row[number] for row in rows if row[number] is not None})
     with canvas.figure(folder, "delays", 1, len(every), (3.4, 3.2), sharey=True) as (
@@ -89,7 +89,7 @@ def delays(rows: list[Row], number: str, folder: Any) -> None:
                 _band(axis, range(len(means)), means, label, style)
             axis.set(xlim=(0, last), ylim=(-0.02, 1.05), xlabel="delay (steps)")
             axis.set_title(summary.title(one, every if len(every) > 1 else ()))
-        axes[0][0].set_ylabel("R^2 held out, from the state")
+        axes[0][0].set_ylabel("R² held out, from the state")
         if len(values) > 1:
             canvas.legend(fig, axes, _title(number))
         text = (
@@ -130,7 +130,7 @@ def _processing(rows: list[Row], folder: Any) -> None:
         axes[0][0].set_ylabel("processing capacity")
         canvas.legend(fig, axes, "degree")
         text = (
-            f"Bars: means over {_seeds(rows)}, of R^2 held out, summed over functions "
+            f"Bars: means over {_seeds(rows)}, of R² held out, summed over functions "
             f"of a degree; lines at their tops: {MEANS} of the total. Dotted: the "
             "bound, the numbers of the state."
         )
@@ -164,10 +164,12 @@ def _sparse(rows: list[Row], folder: Any) -> None:
             axis.plot(at, middle[beyond], "^", color=style["color"], ms=9)
             size = lanes[0]["state_size"]
             axis.axhline(size, color=style["color"], ls=":", lw=1, zorder=0)
-        axis.set(xscale="log", yscale="log", ylabel="recovered length (steps)")
+        axis.set(xscale="log", ylabel="recovered length (steps)")
+        axis.set_yscale("symlog", linthresh=1)
+        axis.set_ylim(0, 1.5 * groups[0][0]["longest"])
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.set_xlabel("inputs that are not 0")
         canvas.ticks_at(axis, known)
-        canvas.plain_numbers(axis.yaxis)
         canvas.legend(fig, axes)
         text = (
             f"Medians over {_seeds(rows)}; bands: their 95 % intervals. Triangles: "

@@ -96,14 +96,18 @@ class Readout:
         The later steps are tested in so many pieces of equal length, each by itself.
         """
         coordinates = self._coordinates(fitted)
-        weights = self.to_coordinates @ (self.shrink[:, None] * coordinates)
-        mean, held_out = fitted.mean(axis=0), []
-        for states, later in zip(
-            np.array_split(self.tested, pieces), np.array_split(tested, pieces)
-        ):
-            rest = np.sum((later - (states @ weights + mean)) ** 2, axis=0)
-            held_out.append(1 - rest / _squares(later))
+        errors = tested - self._predicted(coordinates, fitted)
+        held_out = [
+            1 - np.sum(some**2, axis=0) / _squares(later)
+            for some, later in zip(
+                np.array_split(errors, pieces), np.array_split(tested, pieces)
+            )
+        ]
         return Explained(self._in_sample(coordinates, fitted), np.asarray(held_out))
+
+    def predicted(self, fitted: np.ndarray) -> np.ndarray:
+        """What read-outs fitted to targets `[T, M]` say later `[T', M]`."""
+        return self._predicted(self._coordinates(fitted), fitted)
 
     def shuffled_threshold(self, target: np.ndarray, seed: int) -> float:
         """The most that `SHUFFLES` random orders of a target `[T]` get in sample."""
@@ -114,6 +118,10 @@ class Readout:
     def _coordinates(self, targets: np.ndarray) -> np.ndarray:
         """c = U^T Y `[r, M]`, in which the mean of a target has no part."""
         return self.to_coordinates.T @ (self.fitted.T @ targets)
+
+    def _predicted(self, coordinates: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+        weights = self.to_coordinates @ (self.shrink[:, None] * coordinates)
+        return self.tested @ weights + fitted.mean(axis=0)
 
     def _in_sample(self, coordinates: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """(|y|^2 - |y - U (shrink c)|^2) / |y|^2."""
