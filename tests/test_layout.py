@@ -26,6 +26,7 @@ ROOMS = (
     "networks",
     "text",
     "tasks",
+    "training",
     *EXPERIMENTS,
     "measure",
     "figures",
