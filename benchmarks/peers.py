@@ -27,7 +27,6 @@ import numpy as np
 from rnnjax import networks
 from rnnjax.autocomplete import data, model
 from rnnjax.autocomplete.experiment import UPDATES_PER_CHUNK, Autocomplete
-from rnnjax.capacity import training
 from rnnjax.cells import cell as cell_lib
 from rnnjax.cells import registry
 from rnnjax.engine import lanes, unroll
@@ -38,6 +37,7 @@ from rnnjax.results.tables import Table
 from rnnjax.settings import setting
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.text import vocabulary, windows
+from rnnjax.training import training
 
 from .common import command, devices, errors, terminal
 

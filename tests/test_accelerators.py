@@ -19,11 +19,11 @@ from benchmarks import registry as benchmarks
 from rnnjax import networks
 from rnnjax.autocomplete import model, timed
 from rnnjax.autocomplete.experiment import Autocomplete
-from rnnjax.capacity import training
 from rnnjax.cells import registry
 from rnnjax.engine import ahead, hlo, lanes, runner
 from rnnjax.memory_stability.experiment import Point, Stability
 from rnnjax.tasks.parameters import Parameters
+from rnnjax.training import training
 
 pytestmark = pytest.mark.slow
 

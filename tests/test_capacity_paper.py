@@ -11,17 +11,16 @@ import pytest
 from benchmarks import capacity
 from benchmarks.common import terminal
 from rnnjax import networks
-from rnnjax.capacity import points, training
+from rnnjax.capacity import points, search, study
 from rnnjax.capacity.config import configure
-from rnnjax.capacity.training import Hyperparameters
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
-from rnnjax.memory_stability import trained
 from rnnjax.results import rows as rows_lib
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.units import Units
+from rnnjax.training import trained, training
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -98,15 +97,20 @@ def test_the_preset_of_the_publication_trains_as_it_did():
 def test_a_training_fails_that_diverges_or_learns_nothing():
     """At a rate of 1e-12 nothing changes, and at 1e30 a number is not finite."""
     rates = (1e-2, 1e-12, 1e30)
-    values = tuple(Hyperparameters(learning_rate=rate) for rate in rates)
-    cell = registry.CELLS["rnn_tanh"](hidden_size=4)
-    network = networks.Network(cell, outputs=4)
-    experiment = training.Training(network, Units(size=4, delay=1), 250, values)
-    group = lanes.Group("g", experiment, (0, 1, 2))
+    trials = [
+        search.Trial(0, "rung0", k, 0, k, 250, "adam", {"learning_rate": rate})
+        for k, rate in enumerate(rates)
+    ]
+    task, make = Units(size=4, delay=1), registry.CELLS["rnn_tanh"]
+    network = points.largest_network(make, task, 60)
+    labels = points.labels(network, task, "rnn_tanh", 60)
+    point = points.Point(network, task, {}, labels)
+    (group,) = study.groups(point, trials, task, 3)
     rows = lanes.run_group(group, Mesh.local()).rows
     assert [row["status"] for row in rows] == ["trained", "trained", "diverged"]
     assert [row["failed"] for row in rows] == [False, True, True]
     assert rows[0]["loss"] < 1 <= rows[1]["loss"]
+    assert [row["score"] is None for row in rows] == [False, False, True]
 
 
 def test_networks_with_learned_states_are_saved_and_built_again(

@@ -11,11 +11,11 @@ import pytest
 from etils import epath
 
 from rnnjax import networks
-from rnnjax.memory_stability import trained
 from rnnjax.results import checkpoints, files
 from rnnjax.results import networks as saved_networks
 from rnnjax.results.states import States
 from rnnjax.settings import SettingError
+from rnnjax.training import trained
 
 DESCRIPTION = {
     "cell": "gru",

@@ -27,6 +27,7 @@ ROOMS = (
     "networks",
     "text",
     "tasks",
+    "training",
     *EXPERIMENTS,
     "measure",
     "figures",

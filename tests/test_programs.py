@@ -9,11 +9,11 @@ from benchmarks.timing_tools import jobs as _jobs
 from rnnjax import networks
 from rnnjax.autocomplete import data, model
 from rnnjax.autocomplete.experiment import Autocomplete
-from rnnjax.capacity import training
 from rnnjax.cells import registry
 from rnnjax.memory_stability import experiment as stability
 from rnnjax.tasks.units import Units
 from rnnjax.text import windows
+from rnnjax.training import training
 
 SEEDS, VALID = np.arange(2, dtype=np.uint32), np.ones(2, bool)
 LANE_INDICES = np.arange(2)

@@ -97,7 +97,7 @@ TRACED = {"rnnjax.engine.updates.chunk": traced_bound}
 PLANTED = {
     "a branch of each lane": (
         "capacity/rnn_tanh",
-        {"rnnjax.capacity.training.unless_done": branch_of_each_lane, **TRACED},
+        {"rnnjax.training.training.unless_done": branch_of_each_lane, **TRACED},
         "unknown_counts",
     ),
     "a bound that is not known": ("capacity/rnn_tanh", TRACED, "unknown_counts"),

@@ -10,11 +10,11 @@ import pytest
 from rnnjax import networks
 from rnnjax.autocomplete import timed
 from rnnjax.autocomplete.experiment import Autocomplete
-from rnnjax.capacity import training
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.tasks.parameters import Parameters
+from rnnjax.training import training
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -10,14 +10,14 @@ import pytest
 from conftest import flat
 
 from rnnjax import networks
-from rnnjax.capacity import training
-from rnnjax.capacity.training import Hyperparameters
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.units import Units
+from rnnjax.training import training
+from rnnjax.training.training import Hyperparameters
 
 TASK = Units(size=4, delay=1, batch=32)
 
@@ -56,8 +56,6 @@ def test_a_linear_network_reaches_the_closed_form(units):
     for row in rows:
         # Three standard errors of 2,048 tests.
         assert row["loss"] == pytest.approx(1 - units / 4, abs=0.04)
-        assert row["loss_bound"] == 1 - units / 4
-        assert row["score"] == -row["loss"]
         assert row["status"] == "trained"
         assert row["train_losses"][-1] < row["train_losses"][0]
 
@@ -201,7 +199,6 @@ def test_a_lane_that_diverges_does_not_touch_its_neighbors():
     assert [row["status"] for row in rows] == ["trained", "diverged", "trained"]
     assert 0 < rows[1]["diverged_update"] < 10
     assert rows[1]["loss"] is None
-    assert rows[1]["score"] is None
     assert [rows[0], rows[2]] == [clean[0], clean[2]]
 
 

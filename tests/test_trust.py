@@ -8,12 +8,12 @@ from benchmarks import capacity
 from benchmarks.common import devices
 from rnnjax import networks
 from rnnjax.autocomplete import timed
-from rnnjax.capacity import training
 from rnnjax.cells import registry
 from rnnjax.engine import lanes, trust
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability.experiment import Point, Stability
 from rnnjax.tasks.parameters import Parameters
+from rnnjax.training import training
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from rnnjax.capacity import points, search, training
+from rnnjax.capacity import points, search
 from rnnjax.capacity.config import Config
 from rnnjax.capacity.points import Point
 from rnnjax.capacity.schema import OWN, ROW_ID
@@ -18,6 +18,7 @@ from rnnjax.engine.runner import RowId, Runner
 from rnnjax.results.schema import Row
 from rnnjax.settings import Range
 from rnnjax.tasks.task import Task
+from rnnjax.training import training
 
 MAX_LANES = 1024  # that an accelerator trains at once
 CORE_LANES = 8  # of a CPU core, in one program
@@ -222,6 +223,20 @@ class Trials(training.Training):
         trial = self.trials[lane]
         numbers = {"trial": trial.number, "move": trial.move}
         return super().finish(state, lane) | numbers
+
+    def results(self, scores: Mapping[str, float | None]) -> Row:
+        """The scores, what the search maximizes, and what the task says of a loss."""
+        task, loss, best = self.task, scores["loss"], scores[self.task.objective]
+        return {
+            "failed": loss is None or loss >= task.chance,
+            **scores,
+            "score": best if best is None or task.maximize else -best,
+            "objective": task.objective,
+            "scores": list(scores),
+            "chance": task.chance,
+            "loss_bound": task.loss_bound(self.network.hidden_size),
+            "loss_name": task.loss_name,
+        }
 
 
 def _numbers(point: Point, task: Task) -> int:

@@ -1,12 +1,12 @@
 """What `benchmarks.timing` measures of capacity."""
 
 from rnnjax import networks
-from rnnjax.capacity import training
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.timed import Timed
 from rnnjax.tasks.parameters import Parameters
+from rnnjax.training import training
 
 CELLS = ("rnn_tanh", "gru", "lstm")
 LANES = 4  # at least

@@ -13,11 +13,11 @@ from rnnjax.cells import registry
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.memory_stability import criteria as criteria_lib
-from rnnjax.memory_stability import trained
 from rnnjax.memory_stability.experiment import DTYPES
 from rnnjax.memory_stability.schema import CELL_NUMBERS, DEFAULT_CRITERIA, NUMBERS
 from rnnjax.results.rows import rounded
 from rnnjax.settings import SettingError, setting, validate
+from rnnjax.training import trained
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 MAX_UNITS = 2**14

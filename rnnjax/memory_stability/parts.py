@@ -18,7 +18,6 @@ from rnnjax.cells import cell as cell_lib
 from rnnjax.cells import registry
 from rnnjax.engine.lanes import Group
 from rnnjax.engine.runner import RowId, Runner
-from rnnjax.memory_stability import trained
 from rnnjax.memory_stability.config import SIZES, Config
 from rnnjax.memory_stability.experiment import Point, Stability
 from rnnjax.memory_stability.schema import CELL_NUMBERS, FRESH, NUMBERS, TRAINED
@@ -27,6 +26,7 @@ from rnnjax.memory_stability.summary import title
 from rnnjax.results.schema import Row
 from rnnjax.settings import SettingError
 from rnnjax.tasks.task import Task
+from rnnjax.training import trained
 
 Network = tuple[str, int, int]  # cell, layers, units
 # Weights and inputs of a chunk of the lanes that advance together: 1 GB of float32.

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,6 +15,7 @@ from rnnjax.settings import SettingError, setting, validate
 from rnnjax.short_term_memory import processing
 from rnnjax.short_term_memory.experiment import DISTRIBUTIONS
 from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, SPARSE
+from rnnjax.training import trained
 
 MAX_UNITS = 2**14
 DELAYS_A_UNIT = 5  # of the linear measure
@@ -163,6 +165,7 @@ class Config:
 
     def __post_init__(self) -> None:
         validate(self)
+        _ = self.networks  # raises if there are none
         for name in ("recurrent_gain", "keep_bias"):
             registry.check_option(name, getattr(self, name), self.cells)
         if self.delays and self.washout and self.delays > self.washout:
@@ -178,7 +181,14 @@ class Config:
 
     @property
     def cells(self) -> tuple[str, ...]:
+        if self.network:
+            return tuple(sorted({network.cell for network in self.networks}))
         return self.cell or ()
+
+    @functools.cached_property
+    def networks(self) -> list[trained.TrainedNetwork]:
+        """The trained networks of --network that --cell admits."""
+        return trained.find(self.network, self.cell) if self.network else []
 
     @property
     def own_cells(self) -> dict[str, dict[str, Any]]:
@@ -222,6 +232,9 @@ class Config:
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
+        if self.network:
+            found = trained.axes(self.networks)
+            return found | {"input_scale": self.input_scale or ()}
         numbers: dict[str, set[float]] = {}
         for cell in self.cells:
             for name, values in self.numbers(cell).items():
@@ -256,8 +269,17 @@ def configure(given: Mapping[str, Any]) -> Config:
         if owners and measure not in owners:
             allowed = f"with --measure={' or '.join(owners)}"
             raise SettingError(name, value, f"no flag of --measure={measure}", allowed)
-    small = SMOKE[measure] if smoke else {}
-    return Config(**{**defaults, **small, **given})
+    if smoke:
+        defaults = defaults | SMOKE[measure]
+    if given.get("network"):
+        for name in DECIDED_BY_NETWORKS:
+            if name in given:
+                problem = "the trained networks decide it"
+                allowed = "no such flag with --network"
+                raise SettingError(name, given[name], problem, allowed)
+        decided = ("cell", *DECIDED_BY_NETWORKS)
+        defaults = {k: v for k, v in defaults.items() if k not in decided}
+    return Config(**{**defaults, **given})
 
 
 def help_of_defaults() -> dict[str, str]:

@@ -1,9 +1,10 @@
 """The parts of a run: the seeds of one network at one point of the grid each."""
 
+import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flax import linen as nn
@@ -12,82 +13,123 @@ from rnnjax import networks
 from rnnjax.cells import registry
 from rnnjax.engine.grid import GridPart
 from rnnjax.engine.runner import split_seeds
+from rnnjax.results.rows import rounded
 from rnnjax.settings import SettingError
-from rnnjax.short_term_memory import linear, processing, sparse
+from rnnjax.short_term_memory import linear, processing, sparse, summary
 from rnnjax.short_term_memory.config import DELAYS_A_UNIT, WASHOUT, Config
 from rnnjax.short_term_memory.experiment import Driven, Measure
-from rnnjax.short_term_memory.schema import FRESH, LINEAR, NUMBERS, PROCESSING, SPARSE
+from rnnjax.short_term_memory.schema import (
+    FRESH,
+    LINEAR,
+    NUMBERS,
+    PROCESSING,
+    SPARSE,
+    TRAINED,
+)
+from rnnjax.training import trained
 
-Shape = tuple[str, int, int, dict[str, float | None]]  # cell, layers, units, numbers
 # Inputs, states and outputs of the lanes of a group: 256 MB of float32.
 GROUP_NUMBERS = 2**26
 
 
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """Networks with one set of options: a point of the grid, of which each seed is a
+    lane.
+
+    `weights` are the variables of the trained network of each seed.
+    """
+
+    cell: str
+    module: nn.Module
+    numbers: Mapping[str, float | None]
+    seeds: tuple[int, ...]
+    input_size: int = 1
+    label: str = FRESH
+    weights: Mapping[int, Any] | None = None
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        layers, units = networks.layer_count(self.module), self.module.hidden_size
+        sizes = (self.input_size, units, layers)
+        return (self.cell, self.label, *sizes, *self.numbers.values())
+
+
 def parts(config: Config, processes: int = 1) -> list[GridPart]:
     """Every point of a run with its seeds, cut for so many processes."""
-    shapes = list(_shapes(config))
-    return [part for shape in shapes for part in _of(config, shape, processes, shapes)]
+    points = list(_trained(config) if config.network else _fresh(config))
+    share = math.ceil(processes / len(points))
+    return [part for point in points for part in _of(config, point, share)]
 
 
-def _shapes(config: Config) -> Iterator[Shape]:
+def _fresh(config: Config) -> Iterator[Point]:
+    """Networks with random weights."""
     for cell, layers, units in itertools.product(
         config.cells, config.layers, config.hidden_sizes or ()
     ):
+        module = networks.build(registry.find(cell, config.own), units, layers)
         for values in itertools.product(*config.numbers(cell).values()):
-            yield cell, layers, units, dict(zip(NUMBERS, values))
+            numbers = dict(zip(NUMBERS, values))
+            yield Point(cell, module, numbers, config.seed_list)
 
 
-def _of(
-    config: Config, shape: Shape, processes: int, shapes: list[Shape]
-) -> Iterator[GridPart]:
-    cell, layers, units, values = shape
-    module = _module(config, cell, layers, units)
-    made = _experiment(config, shape, module)  # checks that there are steps enough
-    numbers = made.steps * (networks.state_size(module) + units + made.input_size)
-    pieces = math.ceil(len(config.seed_list) * numbers / GROUP_NUMBERS)
-    several = [name for name, some in config.numbers(cell).items() if len(some) > 1]
-    words = [f"{name.replace('_', ' ')} {values[name]:g}" for name in several]
-    for seeds in split_seeds(
-        config.seed_list, 1, max(pieces, processes // len(shapes))
-    ):
-        stacked = f" of {layers} layers" if layers > 1 else ""
+def _trained(config: Config) -> Iterator[Point]:
+    """Trained networks, and random ones on as many inputs."""
+    for module, task, same in trained.shapes(config.networks):
+        loaded = {network.seed: network.load() for network in same}
+        for scale in config.input_scale or ():
+            numbers = dict.fromkeys(NUMBERS) | {NUMBERS[0]: rounded(float(scale))}
+            seeds = tuple(loaded)
+            cell, size = same[0].cell, task.input_size
+            yield Point(cell, module, numbers, seeds, size, TRAINED, loaded)
+            yield Point(cell, module, numbers, seeds, size)
+
+
+def _of(config: Config, point: Point, processes: int) -> Iterator[GridPart]:
+    module = point.module
+    made = _experiment(config, point)  # checks that there are steps enough
+    size = networks.state_size(module) + module.hidden_size + point.input_size
+    pieces = math.ceil(len(point.seeds) * made.steps * size / GROUP_NUMBERS)
+    one = (point.cell, point.label, networks.layer_count(module), module.hidden_size)
+    words = [summary.title(one)]
+    words += [
+        f"{name.replace('_', ' ')} {x:g}"
+        for name, x in point.numbers.items()
+        if x is not None and len(config.axes.get(name, ())) > 1
+    ]
+    for seeds in split_seeds(point.seeds, 1, max(pieces, processes)):
         yield GridPart(
-            name=", ".join([f"{cell}{stacked}, {units} units", *words]),
-            shape=(cell, FRESH, made.input_size, units, layers, *values.values()),
+            name=", ".join(words),
+            shape=point.shape,
             seeds=seeds,
-            make=functools.partial(_experiment, config, shape, module),
+            make=functools.partial(_experiment, config, point),
             group_cost=functools.partial(_seconds, config, module),
-            programs={("trajectory", cell, layers, units): 1.0},
-            numbers=numbers,
+            programs={("trajectory", *one): 1.0},
+            numbers=made.steps * size,
         )
 
 
-def _module(config: Config, cell: str, layers: int, units: int) -> nn.Module:
-    return networks.build(registry.find(cell, config.own), units, layers)
-
-
-def _experiment(config: Config, shape: Shape, module: nn.Module) -> Driven:
-    cell, _, units, values = shape
-    steps, measure = _measure(config, module, cell, units)
-    options = {
-        name: x for name, x in values.items() if x is not None and name != NUMBERS[0]
-    }
+def _experiment(config: Config, point: Point) -> Driven:
+    steps, measure = _measure(config, point)
+    scale, *others = point.numbers.items()
     return Driven(
-        module,
+        point.module,
         steps,
         measure,
-        scale=values["input_scale"] or 1.0,
+        input_size=point.input_size,
+        scale=scale[1] or 1.0,
         distribution=config.inputs or "uniform",
         impulse=config.washout if config.measure == SPARSE else None,
-        options=options,
+        options={name: x for name, x in others if x is not None},
         dtype=config.dtype or "float32",
+        weights=point.weights,
         labels={
             "benchmark": "short_term_memory",
             "measure": config.measure,
-            "cell": cell,
-            "weights": FRESH,
-            **values,
-            **_counts(config, units),
+            "cell": point.cell,
+            "weights": point.label,
+            **point.numbers,
+            **_counts(config, point.module.hidden_size),
         },
     )
 
@@ -110,13 +152,12 @@ def _counts(config: Config, units: int) -> dict[str, Any]:
     }
 
 
-def _measure(
-    config: Config, module: nn.Module, cell: str, units: int
-) -> tuple[int, Measure]:
+def _measure(config: Config, point: Point) -> tuple[int, Measure]:
     """The steps of a run, and what makes its row.
 
     Raises `SettingError` if there are fewer steps than columns of a read-out.
     """
+    units = point.module.hidden_size
     counts = _counts(config, units)
     if config.measure == SPARSE:
         assert config.washout and config.longest and config.trials
@@ -128,9 +169,9 @@ def _measure(
             trials=config.trials,
         )
         return config.washout + config.longest, measure
-    columns = networks.state_size(module)
+    columns = networks.state_size(point.module)
     if counts["steps"] <= columns:
-        problem = f"a read-out of {cell} with {units} units has {columns} columns"
+        problem = f"a read-out of {point.cell} with {units} units has {columns} columns"
         raise SettingError("steps", counts["steps"], problem, f"more than {columns}")
     fitted = {
         "washout": counts["washout"],

@@ -1,4 +1,4 @@
-"""The experiment: one training of one network on one task, as a lane.
+"""One training of one network on one task, as a lane.
 
 Update k of n makes one guarded training step (see `engine.updates`) with the learning
 rate
@@ -143,7 +143,7 @@ class Training:
         return state.done
 
     def finish(self, state: State, lane: int) -> Row:
-        """The row of a lane; see `schema.KEYS`."""
+        """The row of a lane: labels, hyperparameters, how it ended, and results."""
         scores = {
             name: updates_lib.number(state.scores[name][lane])
             for name in self.task.scores
@@ -170,25 +170,13 @@ class Training:
             "samples": int(values["samples"]),
             "status": "diverged" if diverged >= 0 else "trained",
             "diverged_update": diverged if diverged >= 0 else None,
-            "failed": self._failed(scores["loss"]),
-            **scores,
-            "score": self._score(scores),
-            "objective": self.task.objective,
-            "scores": list(scores),
-            "chance": self.task.chance,
-            "loss_bound": self.task.loss_bound(self.network.hidden_size),
-            "loss_name": self.task.loss_name,
+            **self.results(scores),
             "train_losses": [updates_lib.number(loss) for loss in losses],
         }
 
-    def _failed(self, loss: float | None) -> bool:
-        """Whether the training diverged or ended no better than the chance level."""
-        return loss is None or loss >= self.task.chance
-
-    def _score(self, scores: Mapping[str, float | None]) -> float | None:
-        """What a search maximizes; None if the training diverged."""
-        value = scores[self.task.objective]
-        return value if value is None or self.task.maximize else -value
+    def results(self, scores: Mapping[str, float | None]) -> Row:
+        """What a row says of the scores, which are None if the training diverged."""
+        return dict(scores)
 
 
 def forward(
