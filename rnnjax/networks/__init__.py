@@ -1,6 +1,11 @@
 """Networks: an embedding, a stack of cells, and a read-out."""
 
-from rnnjax.networks.counting import largest_hidden_size, parameter_count, shapes
+from rnnjax.networks.counting import (
+    largest_hidden_size,
+    parameter_count,
+    shapes,
+    state_size,
+)
 from rnnjax.networks.layers import unroll_layers
 from rnnjax.networks.network import Network, initialize, layer_count, readout
 from rnnjax.networks.stack import Stack, build
@@ -15,5 +20,6 @@ __all__ = [
     "parameter_count",
     "readout",
     "shapes",
+    "state_size",
     "unroll_layers",
 ]

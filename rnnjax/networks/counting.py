@@ -26,6 +26,13 @@ def parameter_count(network: nn.Module, input_size: int | None = None) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(shapes(network, input_size)))
 
 
+def state_size(network: Network, input_size: int | None = None) -> int:
+    """The numbers in the recurrent state of all layers, for one sample."""
+    make = functools.partial(network.apply, method="initial_carry")
+    carry = jax.eval_shape(make, shapes(network, input_size))
+    return sum(leaf.size for leaf in jax.tree.leaves(carry))
+
+
 def largest_hidden_size(
     make: Callable[[int], nn.Module], budget: int, input_size: int | None = None
 ) -> int:

@@ -1,0 +1,1 @@
+"""Short-term memory: what of recent inputs can be read out, and recalled."""
