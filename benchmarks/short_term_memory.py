@@ -4,13 +4,14 @@ A network with random weights reads independent inputs. --measure=linear: how mu
 each past input the best linear read-out gets, and the sum over delays, over the scale
 of the inputs. --measure=processing: the same of all functions of past inputs, by
 degree. --measure=sparse: how long a sequence can be that the state determines, if few
-of its inputs are not 0.
+of its inputs are not 0. --measure=recall: how many key-value pairs a trained network
+recalls.
 
     python -m benchmarks.short_term_memory --cell=gru,lstm,rnn_tanh
 """
 
 from rnnjax.figures import short_term_memory as figures
-from rnnjax.short_term_memory import config, parts, schema, summary, tables
+from rnnjax.short_term_memory import config, defaults, parts, schema, summary, tables
 
 from .common import command, main
 from .common.benchmark import Benchmark
@@ -19,7 +20,7 @@ BENCHMARK = Benchmark(
     name="short_term_memory",
     about=__doc__ or "",
     options=config.Config,
-    presets=config.help_of_defaults(),
+    presets=defaults.help_of_defaults(),
     configure=config.configure,
     parts=parts.parts,
     part="shape",

@@ -187,7 +187,9 @@ def test_a_run_leaves_rows_networks_and_a_picture(binary, tmp_path):
 @pytest.mark.parametrize(
     "task",
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name == "arithmetic"))
+        pytest.param(
+            name, marks=[pytest.mark.slow] * (name in ("arithmetic", "recall"))
+        )
         for name in TASKS
         if name not in ("parameters", "units")
     ],

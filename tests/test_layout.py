@@ -42,6 +42,8 @@ WITHOUT_JAX = (
     "rnnjax.results.tables",
     "rnnjax.memory_stability.slopes",
     "rnnjax.capacity.growth",
+    "rnnjax.short_term_memory.recall_schema",
+    "rnnjax.short_term_memory.recall_summary",
     *(f"rnnjax.{name}.summary" for name in EXPERIMENTS),
     *(f"rnnjax.{name}.tables" for name in EXPERIMENTS),
     *(f"rnnjax.{name}.schema" for name in EXPERIMENTS),

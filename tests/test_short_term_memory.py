@@ -139,7 +139,7 @@ def test_linear_memory_is_shown_over_the_scale_of_inputs(command, tmp_path):
     assert [row for row in read_rows("run") if row["input_scale"] != 1] == rows
 
 
-@pytest.mark.parametrize("measure", ["processing", "sparse"])
+@pytest.mark.parametrize("measure", ["processing", "sparse", "recall"])
 def test_other_measures_have_a_table_and_a_picture(command, tmp_path, measure):
     status, out, err = command(
         short_term_memory,
@@ -149,10 +149,12 @@ def test_other_measures_have_a_table_and_a_picture(command, tmp_path, measure):
     picture, title = {
         "processing": ("degrees.png", "information processing capacity, 4 units"),
         "sparse": ("lengths.png", "recovered lengths of sparse inputs, 8 units"),
+        "recall": ("recall.png", "fraction of queries answered right, by length"),
     }[measure]
     assert title in out and (tmp_path / "run" / picture).exists()
     for row in read_rows("run"):
-        assert row["measure"] == measure and row["status"] == "measured"
+        ended = "trained" if measure == "recall" else "measured"
+        assert (row["measure"], row["status"]) == (measure, ended)
         if measure == "processing":
             assert row["processing"] == pytest.approx(sum(row["degrees"]), abs=0.01)
 
@@ -178,6 +180,18 @@ def test_other_measures_have_a_table_and_a_picture(command, tmp_path, measure):
         (
             "--measure=sparse --longest=5",
             "--longest=5: shorter than the sparsity 8; allowed: 8 or more",
+        ),
+        (
+            "--measure=recall --pairs=7",
+            "--pairs=7: --vocabulary=12 has 6 keys; allowed: 1 to 6",
+        ),
+        (
+            "--measure=recall --test_pairs=2,8",
+            "--test_pairs=2,8: --vocabulary=12 has 6 keys; allowed: 1 to 6",
+        ),
+        (
+            "--measure=recall --length=8",
+            "--length=8: too short for --pairs=3; allowed: 9 or more",
         ),
         (
             "--degree=3",

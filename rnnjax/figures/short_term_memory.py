@@ -6,11 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from rnnjax.figures import canvas
+from rnnjax.figures import canvas, recall
 from rnnjax.results.schema import Row
 from rnnjax.results.statistics import Mean
 from rnnjax.short_term_memory import summary
-from rnnjax.short_term_memory.schema import LINEAR, NUMBERS, PROCESSING, SPARSE
+from rnnjax.short_term_memory.schema import (
+    LINEAR,
+    NUMBERS,
+    PROCESSING,
+    RECALL,
+    SPARSE,
+)
 
 LEAST = 0.01  # R² down to which delays are shown
 MEANS = "95 % intervals of means"
@@ -186,6 +192,7 @@ DRAW: dict[str, Callable[[list[Row], Any], None]] = {
     LINEAR: _linear,
     PROCESSING: _processing,
     SPARSE: _sparse,
+    RECALL: recall.draw,
 }
 
 

@@ -12,86 +12,14 @@ import jax
 from rnnjax.cells import registry
 from rnnjax.results.rows import rounded
 from rnnjax.settings import SettingError, setting, validate
-from rnnjax.short_term_memory import processing
+from rnnjax.short_term_memory import processing, recall
+from rnnjax.short_term_memory.defaults import DEFAULTS, RANDOM, SMOKE
 from rnnjax.short_term_memory.experiment import DISTRIBUTIONS
-from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, SPARSE
+from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, RECALL
+from rnnjax.tasks import recall as recall_task
 from rnnjax.training import trained
 
 MAX_UNITS = 2**14
-DELAYS_A_UNIT = 5  # of the linear measure
-WASHOUT = 1000  # steps, or as many as there are delays
-
-# What each measure takes by default. A flag is of the measures that have it here.
-DRIVEN: dict[str, Any] = {
-    "input_scale": (1.0,),
-    "inputs": "uniform",
-    "steps": 20_000,
-    "test_steps": 10_000,
-    "washout": None,
-    "delays": None,
-    "ridge": 0.0,
-}
-RANDOM: dict[str, Any] = {
-    "recurrent_gain": None,
-    "keep_bias": None,
-    "dtype": "float32",
-}
-DEFAULTS: dict[str, dict[str, Any]] = {
-    LINEAR: {
-        **DRIVEN,
-        **RANDOM,
-        "cell": ("gru", "lstm", "rnn_tanh"),
-        "hidden_sizes": (64,),
-        "seeds": 10,
-        "input_scale": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
-        "network": None,
-    },
-    PROCESSING: {
-        **DRIVEN,
-        **RANDOM,
-        "cell": ("gru", "rnn_tanh"),
-        "hidden_sizes": (8,),
-        "seeds": 10,
-        "input_scale": (0.1, 0.3, 1.0, 3.0),
-        "delays": 20,
-        "degree": 5,
-    },
-    SPARSE: {
-        **RANDOM,
-        "cell": ("gru", "lstm", "rnn_linear"),
-        "hidden_sizes": (32,),
-        "seeds": 10,
-        "washout": WASHOUT,
-        "sparsities": (1, 2, 4, 8),
-        "longest": 512,
-        "trials": 20,
-    },
-}
-SMOKE: dict[str, dict[str, Any]] = {
-    LINEAR: {
-        "hidden_sizes": (8,),
-        "seeds": 2,
-        "input_scale": (0.1, 1.0),
-        "steps": 1500,
-        "test_steps": 500,
-    },
-    PROCESSING: {
-        "hidden_sizes": (4,),
-        "seeds": 2,
-        "input_scale": (0.1, 1.0),
-        "steps": 1500,
-        "test_steps": 500,
-        "delays": 6,
-        "degree": 3,
-    },
-    SPARSE: {
-        "hidden_sizes": (8,),
-        "seeds": 2,
-        "sparsities": (1, 2),
-        "longest": 32,
-        "trials": 5,
-    },
-}
 # What trained networks decide, so that it cannot be given with --network.
 DECIDED_BY_NETWORKS = (
     "hidden_sizes",
@@ -120,7 +48,8 @@ class Config:
     measure: str = setting(
         LINEAR,
         "linear: which past inputs a read-out gets; processing: which functions of "
-        "them; sparse: how long a sequence with few inputs is recovered.",
+        "them; sparse: how long a sequence with few inputs is recovered; recall: how "
+        "many key-value pairs a trained network recalls.",
         choices=DEFAULTS,
     )
     cell: tuple[str, ...] | None = registry.cell_setting(None)
@@ -155,6 +84,29 @@ class Config:
     )
     longest: int | None = _given("Longest sequence that is tried.", high=10**5)
     trials: int | None = _given("Random sequences at each length.", high=10**5)
+    pairs: int | None = _given(
+        "Most key-value pairs of a sample in training.", high=2**14
+    )
+    vocabulary: int | None = _given(
+        "Symbols, of which half are keys and half are values.", low=4, high=2**15
+    )
+    length: int | None = _given(
+        "Steps of a sample in training, 3 a pair at least.", high=10**6
+    )
+    batch: int | None = _given("Samples in the batch of an update.")
+    updates: int | None = _given("Updates of a training.")
+    learning_rate: float | None = _given(
+        "Learning rate of the first update.", low=1e-30
+    )
+    decay: float | None = _given(
+        "Power with which the learning rate falls to 0.", low=0, high=100
+    )
+    test_pairs: tuple[int, ...] | None = _given(
+        "Numbers of pairs that trained networks are tested at; may exceed --pairs."
+    )
+    test_lengths: tuple[int, ...] | None = _given(
+        "Lengths that they are tested at, a comma list.", high=10**6
+    )
     dtype: str | None = _given(
         "Arithmetic of states and weights.", choices=("float32", "float64")
     )
@@ -165,7 +117,7 @@ class Config:
 
     def __post_init__(self) -> None:
         validate(self)
-        _ = self.networks  # raises if there are none
+        _ = self.networks, self.task  # raises if they cannot be
         for name in ("recurrent_gain", "keep_bias"):
             registry.check_option(name, getattr(self, name), self.cells)
         if self.delays and self.washout and self.delays > self.washout:
@@ -178,6 +130,16 @@ class Config:
             most = max(self.sparsities or (1,))
             problem = f"shorter than the sparsity {most}"
             raise SettingError("longest", self.longest, problem, f"{most} or more")
+
+    @functools.cached_property
+    def task(self) -> recall_task.Recall | None:
+        """What networks are trained on, if recall is measured."""
+        if self.measure != RECALL or not self.pairs:
+            return None
+        names = ("pairs", "vocabulary", "length", "batch")
+        task = recall_task.Recall(**{name: getattr(self, name) for name in names})
+        recall.check(task, self.test_pairs or (), self.test_lengths or ())
+        return task
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -280,25 +242,6 @@ def configure(given: Mapping[str, Any]) -> Config:
         decided = ("cell", *DECIDED_BY_NETWORKS)
         defaults = {k: v for k, v in defaults.items() if k not in decided}
     return Config(**{**defaults, **given})
-
-
-def help_of_defaults() -> dict[str, str]:
-    """For --help: the default of each flag in each measure."""
-    names = dict.fromkeys(name for some in DEFAULTS.values() for name in some)
-    out = {}
-    for name in names:
-        by_value: dict[str, list[str]] = {}
-        for measure, values in DEFAULTS.items():
-            if values.get(name) is not None:
-                value = values[name]
-                words = ",".join(map(str, value)) if isinstance(value, tuple) else value
-                by_value.setdefault(str(words), []).append(measure)
-        if by_value:
-            out[name] = "; ".join(f"{', '.join(m)}: {v}" for v, m in by_value.items())
-    return out | {
-        "washout": f"{WASHOUT}, or as many as there are delays",
-        "delays": f"{LINEAR}: {DELAYS_A_UNIT} times the units; {PROCESSING}: 20",
-    }
 
 
 def _check_functions(degree: int, delays: int) -> None:

@@ -15,8 +15,9 @@ from rnnjax.engine.grid import GridPart
 from rnnjax.engine.runner import split_seeds
 from rnnjax.results.rows import rounded
 from rnnjax.settings import SettingError
-from rnnjax.short_term_memory import linear, processing, sparse, summary
-from rnnjax.short_term_memory.config import DELAYS_A_UNIT, WASHOUT, Config
+from rnnjax.short_term_memory import linear, processing, recall_parts, sparse, summary
+from rnnjax.short_term_memory.config import Config
+from rnnjax.short_term_memory.defaults import DELAYS_A_UNIT, WASHOUT
 from rnnjax.short_term_memory.experiment import Driven, Measure
 from rnnjax.short_term_memory.schema import (
     FRESH,
@@ -57,6 +58,8 @@ class Point:
 
 def parts(config: Config, processes: int = 1) -> list[GridPart]:
     """Every point of a run with its seeds, cut for so many processes."""
+    if config.task:
+        return list(recall_parts.parts(config, config.task, processes))
     points = list(_trained(config) if config.network else _fresh(config))
     share = math.ceil(processes / len(points))
     return [part for point in points for part in _of(config, point, share)]

@@ -1,6 +1,9 @@
 """The keys of the rows of short-term memory. Needs no JAX."""
 
+import dataclasses
+
 from rnnjax.results.schema import Key
+from rnnjax.short_term_memory.recall_schema import RECALL_KEYS
 
 # The numbers that may be axes of a run.
 NUMBERS = ("input_scale", "recurrent_gain", "keep_bias")
@@ -8,6 +11,7 @@ SHAPE = ("cell", "weights", "input_size", "hidden_size", "layers", *NUMBERS)
 ROW_ID = (*SHAPE, "seed")
 FRESH, TRAINED = "fresh", "trained"  # values of `weights`
 LINEAR, PROCESSING, SPARSE = "linear", "processing", "sparse"
+RECALL = "recall"
 
 
 def _of(kind: str, meaning: str, unit: str = "", nullable: bool = False) -> Key:
@@ -17,7 +21,7 @@ def _of(kind: str, meaning: str, unit: str = "", nullable: bool = False) -> Key:
 
 KEYS: dict[str, Key] = {
     "measure": Key("str", "what was measured: linear, processing, sparse, recall"),
-    "weights": Key("str", "`fresh` random weights, or `trained` ones (--network)"),
+    "weights": Key("str", "`fresh` random weights, or `trained` ones"),
     "input_scale": Key("float", "what inputs are multiplied with", nullable=True),
     "recurrent_gain": Key(
         "float",
@@ -31,7 +35,11 @@ KEYS: dict[str, Key] = {
     ),
     "state_size": Key("int", "numbers in the state of all layers"),
     "diverged_step": Key(
-        "int", "first step with a number that is not finite", "steps", nullable=True
+        "int",
+        "first step with a number that is not finite",
+        "steps",
+        nullable=True,
+        optional=True,
     ),
     "washout": _of("int", "steps before the first that counts", "steps"),
     "steps": _of("int", "steps that read-outs are fitted to", "steps"),
@@ -79,4 +87,8 @@ KEYS: dict[str, Key] = {
     ),
     "lengths_<sparsity>": _of("list of int", "lengths that were tried", "steps"),
     "recovered_<sparsity>": _of("list of float", "fraction of trials recovered there"),
+    **{
+        name: dataclasses.replace(key, optional=True)
+        for name, key in RECALL_KEYS.items()
+    },
 }

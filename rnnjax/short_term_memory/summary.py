@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
 from rnnjax.results.statistics import NONNEGATIVE, Mean
+from rnnjax.short_term_memory import recall_summary
 from rnnjax.short_term_memory.schema import (
     FRESH,
     LINEAR,
     NUMBERS,
     PROCESSING,
+    RECALL,
     SHAPE,
     SPARSE,
 )
@@ -26,6 +28,7 @@ AVERAGED = {
     ],
     PROCESSING: ["processing", "functions", "rank_state"],
     SPARSE: [],
+    RECALL: [],
 }
 
 Series = tuple[str, str, int, int]
@@ -57,13 +60,12 @@ def series(rows: Sequence[Row]) -> list[Series]:
 
 
 def title(one: Series, every: Sequence[Series] = ()) -> str:
-    """A series in words; sizes that all of `every` share are left out."""
+    """A series in words; weights and units that all of `every` share are left out."""
     cell, weights, layers, units = one
-    words = (
-        [cell] + [f"{layers} layers"] * (layers > 1) + [weights] * (weights != FRESH)
-    )
-    if len({other[3] for other in every or [one]}) > 1 or not every:
-        words.append(f"{units} units")
+    kinds, sizes = ({other[k] for other in every} for k in (1, 3))
+    words = [cell] + [f"{layers} layers"] * (layers > 1)
+    words += [weights] * (weights != FRESH and len(kinds) != 1)
+    words += [f"{units} units"] * (len(sizes) != 1)
     return ", ".join(words)
 
 
@@ -93,8 +95,9 @@ def curve(rows: Sequence[Row], key: str) -> list[Mean]:
 
 
 def sparsities(rows: Sequence[Row]) -> list[int]:
-    keys = {key for row in rows for key in row if key.startswith("length_")}
-    return sorted(int(key.removeprefix("length_")) for key in keys)
+    """The sparsities that were measured; none unless that was the measure."""
+    keys = {key for row in rows for key in row if key.startswith("recovered_")}
+    return sorted(int(key.removeprefix("recovered_")) for key in keys)
 
 
 def lengths(rows: Sequence[Row], sparsity: int) -> statistics.Median:
@@ -125,6 +128,8 @@ def summary(rows: list[Row]) -> list[Row]:
                     m.low,
                     m.high,
                 )
+        if measure(rows) == RECALL:
+            line |= recall_summary.line(lanes)
         for sparsity in sparsities(lanes):
             found = lengths(lanes, sparsity)
             for name in ("median", "low", "high"):

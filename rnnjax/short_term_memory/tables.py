@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from rnnjax.results.schema import Row
 from rnnjax.results.statistics import Mean, Median
 from rnnjax.results.tables import Table
-from rnnjax.short_term_memory import summary
-from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, SPARSE
+from rnnjax.short_term_memory import recall_summary, summary
+from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, RECALL, SPARSE
 
 MEANS = "± is half a 95 % interval of a mean over seeds."
 
@@ -98,10 +98,39 @@ def _sparse(rows: Sequence[Row]) -> list[Table]:
     return [_table(title, rows, columns, line, notes)]
 
 
+def _recall(rows: Sequence[Row]) -> list[Table]:
+    first = rows[0]
+
+    def pairs(lanes: Sequence[Row]) -> list[str]:
+        means = [m for _, m in recall_summary.by_pairs(lanes)]
+        return [str(lanes[0]["state_size"]), *(_entry(m, 2) for m in means)]
+
+    def lengths(lanes: Sequence[Row]) -> list[str]:
+        return [_entry(m, 2) for _, m in recall_summary.by_length(lanes)]
+
+    values = round(1 / first["chance_accuracy"])
+    without = [recall_summary.without_keys(n, values) for n in first["pairs"]]
+    notes = [
+        *_counts(rows),
+        f"Trained on 1 to {first['trained_pairs']} pairs in {first['trained_length']} "
+        f"steps for {first['updates']:,} updates at rate {first['learning_rate']:g}, "
+        f"which nothing was searched over. {MEANS}",
+        f"By chance {first['chance_accuracy']:.2f} are right; knowing the values but "
+        f"not their keys {' '.join(f'{x:.2f}' for x in without)}.",
+    ]
+    columns = ["state", *map(str, first["pairs"])]
+    title = "fraction of queries answered right, by number of pairs"
+    main = _table(title, rows, columns, pairs, notes)
+    title = "fraction of queries answered right, by length"
+    longer = _table(title, rows, list(map(str, first["lengths"])), lengths, [MEANS])
+    return [main, longer]
+
+
 TABLES: dict[str, Callable[[Sequence[Row]], list[Table]]] = {
     LINEAR: _linear,
     PROCESSING: _processing,
     SPARSE: _sparse,
+    RECALL: _recall,
 }
 
 

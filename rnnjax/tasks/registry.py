@@ -17,6 +17,7 @@ from rnnjax.tasks.characters import Characters
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.parentheses import Parentheses
 from rnnjax.tasks.random_function import RandomFunction
+from rnnjax.tasks.recall import Recall
 from rnnjax.tasks.task import Task
 from rnnjax.tasks.units import Units
 
@@ -27,4 +28,5 @@ TASKS: dict[str, type[Task]] = {
     "characters": Characters,
     "parentheses": Parentheses,
     "arithmetic": Arithmetic,
+    "recall": Recall,
 }
