@@ -34,6 +34,22 @@ TRAINING = (
     *CONTEXT,
     *(f"{name}_{end}" for name in CONTEXT for end in ("low", "high")),
 )
+READOUT = ("capacity", "shuffled", "all_delays", "in_sample", "columns", "rank")
+LINEAR = (
+    *("measure", "status", "state_size", "delays"),
+    *(f"{key}_{readout}" for key in READOUT for readout in ("state", "output")),
+)
+PROCESSING = ("measure", "status", "state_size", "processing", "degrees", "rank_state")
+SPARSITIES = (1, 2, 4, 8)
+SPARSE = (
+    *("measure", "status", "state_size", "longest", "trials"),
+    *(f"{key}_{n}" for key in ("length", "recovered") for n in SPARSITIES),
+)
+RECALLED = (
+    *("measure", "status", "state_size", "parameters", "updates", "learning_rate"),
+    *("trained_pairs", "trained_length", "chance_accuracy"),
+    *("pairs", "accuracy", "lengths", "length_accuracy"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +82,10 @@ KEPT = {
     "failed": Kept("failed", SEARCH),
     "english": Kept("english", TRAINING),
     "encyclopedia": Kept("encyclopedia", TRAINING),
+    "linear": Kept("linear", LINEAR),
+    "processing": Kept("processing", PROCESSING),
+    "sparse": Kept("sparse", SPARSE),
+    "recall": Kept("recall", RECALLED),
 }
 
 

@@ -85,7 +85,7 @@ def _sparse(rows: Sequence[Row]) -> list[Table]:
     def line(lanes: Sequence[Row]) -> list[str]:
         longest = lanes[0].get("longest", 0)
         found = [summary.lengths(lanes, sparsity) for sparsity in known]
-        return [str(lanes[0]["state_size"]), *(_length(m, longest) for m in found)]
+        return [str(lanes[0]["state_size"]), *(length(m, longest) for m in found)]
 
     notes = [
         *_counts(rows),
@@ -171,7 +171,8 @@ def _entry(m: Mean, digits: int = 1) -> str:
     return f"{m.mean:.{digits}f} ± {half:.{digits}f}"
 
 
-def _length(m: Median, longest: int) -> str:
+def length(m: Median, longest: int) -> str:
+    """A recovered length with its interval; >= where nothing longer was tried."""
     if m.median is None:
         return "diverged"
     if math.isinf(m.median):
