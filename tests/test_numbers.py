@@ -12,7 +12,7 @@ from docs import kept, numbers
 from rnnjax.results import rows
 
 RESULTS = TEXTS["docs/results.md"]
-FINDINGS = README.partition("## Five findings")[2].partition("\n## ")[0]
+FINDINGS = README.partition("## Six findings")[2].partition("\n## ")[0]
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
 # Numbers of a finding that are settings, such as "128 units", and its own number.
 SETTING = re.compile(
