@@ -147,9 +147,12 @@ def test_other_measures_have_a_table_and_a_picture(command, tmp_path, measure):
     )
     assert (status, err) == (0, "")
     picture, title = {
-        "processing": ("degrees.png", "information processing capacity, 4 units"),
+        "processing": (
+            "degrees.png",
+            "information processing capacity, and that of the degrees, 4 units",
+        ),
         "sparse": ("lengths.png", "recovered lengths of sparse inputs, 8 units"),
-        "recall": ("recall.png", "fraction of queries answered right, by length"),
+        "recall": ("recall.png", "queries answered right, %, by length"),
     }[measure]
     assert title in out and (tmp_path / "run" / picture).exists()
     for row in read_rows("run"):

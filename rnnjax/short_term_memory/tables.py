@@ -20,40 +20,41 @@ def tables(rows: list[Row]) -> list[Table]:
 def _linear(rows: Sequence[Row]) -> list[Table]:
     def line(lanes: Sequence[Row]) -> list[str]:
         state, output = (summary.mean(lanes, f"capacity_{k}") for k in summary.READOUTS)
-        shuffled = summary.mean(lanes, "shuffled_state")
+        rank = summary.mean(lanes, "rank_state").mean
         return [
             str(lanes[0]["state_size"]),
             _entry(state),
             _entry(output),
-            _entry(shuffled),
-            _entry(summary.mean(lanes, "rank_state"), 0),
+            "" if rank is None else f"{rank:.0f}",
         ]
 
     def details(lanes: Sequence[Row]) -> list[str]:
         every = [
             summary.mean(lanes, f"{key}_{readout}")
             for readout in summary.READOUTS
-            for key in ("all_delays", "in_sample")
+            for key in ("shuffled", "all_delays", "in_sample")
         ]
         return list(map(_entry, every))
 
     notes = [
         *_counts(rows),
         f"{MEANS} Capacity: sum over delays of the R^2 of the best linear read-out, "
-        "held out, of the delays above a threshold: of chi^2, or (shuffled) of "
-        "shuffled inputs. It is at most the number of columns. Rank: directions of "
-        "the state that rounding does not hide.",
+        "held out, of the delays above the threshold of chi^2. It is at most the "
+        "number of columns. Rank: directions of the state that rounding does not "
+        "hide.",
     ]
     main = _table(
         "linear memory capacity",
         rows,
-        ["columns", "state", "output", "shuffled", "rank"],
+        ["columns", "state", "output", "rank"],
         line,
         notes,
     )
-    columns = ["state, all", "in sample", "output, all", "in sample"]
-    title = "linear memory without a threshold: held out, and in sample (biased)"
-    more = _table(title, rows, columns, details, [MEANS], detail=True)
+    names = ("shuffled", "all delays", "in sample")
+    columns = [f"{name}, {kind}" for kind in summary.READOUTS for name in names]
+    title = "linear memory by the threshold of shuffled inputs, and without one"
+    note = f"{MEANS} All delays, held out, are biased downward; in sample, upward."
+    more = _table(title, rows, columns, details, [note], detail=True)
     return [main, more]
 
 
@@ -75,8 +76,9 @@ def _processing(rows: Sequence[Row]) -> list[Table]:
         "that are above the threshold. It is at most the number of columns, and equal "
         "to it for a network that forgets, with all functions and endless data.",
     ]
-    columns = ["columns", "total", *(f"degree {n}" for n in range(1, most + 1))]
-    return [_table("information processing capacity", rows, columns, line, notes)]
+    columns = ["columns", "total", *map(str, range(1, most + 1))]
+    title = "information processing capacity, and that of the degrees"
+    return [_table(title, rows, columns, line, notes)]
 
 
 def _sparse(rows: Sequence[Row]) -> list[Table]:
@@ -103,10 +105,10 @@ def _recall(rows: Sequence[Row]) -> list[Table]:
 
     def pairs(lanes: Sequence[Row]) -> list[str]:
         means = [m for _, m in recall_summary.by_pairs(lanes)]
-        return [str(lanes[0]["state_size"]), *(_entry(m, 2) for m in means)]
+        return [str(lanes[0]["state_size"]), *map(_percent, means)]
 
     def lengths(lanes: Sequence[Row]) -> list[str]:
-        return [_entry(m, 2) for _, m in recall_summary.by_length(lanes)]
+        return [_percent(m) for _, m in recall_summary.by_length(lanes)]
 
     values = round(1 / first["chance_accuracy"])
     without = [recall_summary.without_keys(n, values) for n in first["pairs"]]
@@ -115,13 +117,13 @@ def _recall(rows: Sequence[Row]) -> list[Table]:
         f"Trained on 1 to {first['trained_pairs']} pairs in {first['trained_length']} "
         f"steps for {first['updates']:,} updates at rate {first['learning_rate']:g}, "
         f"which nothing was searched over. {MEANS}",
-        f"By chance {first['chance_accuracy']:.2f} are right; knowing the values but "
-        f"not their keys {' '.join(f'{x:.2f}' for x in without)}.",
+        f"By chance {100 * first['chance_accuracy']:.0f} % are right; knowing the "
+        f"values but not their keys {', '.join(f'{100 * x:.0f}' for x in without)}.",
     ]
     columns = ["state", *map(str, first["pairs"])]
-    title = "fraction of queries answered right, by number of pairs"
+    title = "queries answered right, %, by number of pairs"
     main = _table(title, rows, columns, pairs, notes)
-    title = "fraction of queries answered right, by length"
+    title = "queries answered right, %, by length"
     longer = _table(title, rows, list(map(str, first["lengths"])), lengths, [MEANS])
     return [main, longer]
 
@@ -169,6 +171,13 @@ def _entry(m: Mean, digits: int = 1) -> str:
         return f"{m.mean:.{digits}f}"
     half = max(m.mean - m.low, m.high - m.mean)
     return f"{m.mean:.{digits}f} ± {half:.{digits}f}"
+
+
+def _percent(m: Mean) -> str:
+    if m.mean is None or m.low is None or m.high is None:
+        return "diverged" if m.mean is None else f"{100 * m.mean:.0f}"
+    half = max(m.mean - m.low, m.high - m.mean)
+    return f"{100 * m.mean:.0f}±{100 * half:.0f}"
 
 
 def length(m: Median, longest: int) -> str:
