@@ -72,13 +72,9 @@ def _batch_sums(
     """The sums of one lane over windows `[B, T]`; `counts` is 0 where none counts."""
 
     def sums() -> jax.Array:
-        y = model.hidden_outputs(network, variables, source)
-        words, scored, letters, positions = (
-            array.T.reshape(-1) for array in (target, weight, typed, counts)
-        )
-        kernel, bias = networks.readout(variables)
-        losses, ranks = softmax.ranks(
-            y.reshape(-1, y.shape[-1]), kernel, bias, words, scored
+        losses, ranks = of_positions(network, variables, source, target, weight)
+        scored, letters, positions = (
+            array.T.reshape(-1) for array in (weight, typed, counts)
         )
         hits = [scored * (ranks < k) for k in range(1, TOP + 1)]
         columns = jnp.stack([scored, losses * scored, *hits, positions], axis=1)
@@ -88,6 +84,20 @@ def _batch_sums(
         return jax.ops.segment_sum(columns, letters, MAX_TYPED + 1)
 
     return unless_done(done, empty_sums(), sums)
+
+
+def of_positions(
+    network: networks.Network,
+    variables: Variables,
+    source: jax.Array,
+    target: jax.Array,
+    weight: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Losses and ranks, see `softmax.ranks`, of windows `[B, T]`, as `[T B]` each."""
+    y = model.hidden_outputs(network, variables, source)
+    kernel, bias = networks.readout(variables)
+    words, scored = target.T.reshape(-1), weight.T.reshape(-1)
+    return softmax.ranks(y.reshape(-1, y.shape[-1]), kernel, bias, words, scored)
 
 
 def empty_sums() -> jax.Array:
