@@ -40,6 +40,7 @@ WITHOUT_JAX = (
     "rnnjax.results.tables",
     "rnnjax.memory_stability.slopes",
     "rnnjax.capacity.growth",
+    "rnnjax.figures.regret",
     *(f"rnnjax.{name}.summary" for name in EXPERIMENTS),
     *(f"rnnjax.{name}.tables" for name in EXPERIMENTS),
     *(f"rnnjax.{name}.schema" for name in EXPERIMENTS),
