@@ -1,4 +1,4 @@
-"""Regret and effective context of networks: oracles, formulas, rows, what is refused."""
+"""Regret and effective context: oracles, formulas, rows, and what is refused."""
 
 import csv
 import functools
@@ -13,7 +13,7 @@ from rnnjax import networks
 from rnnjax.autocomplete import data, model, regret
 from rnnjax.cells.cell import Cell
 from rnnjax.results import rows as rows_lib
-from rnnjax.text import optimum, synthetic
+from rnnjax.text import contexts, optimum, synthetic
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -133,7 +133,7 @@ def test_the_best_losses_are_those_of_the_words_in_the_windows():
     np.testing.assert_array_equal(
         found.optimum, optimum.word_losses(language, by_window)
     )
-    for k, context in enumerate(optimum.CONTEXTS):
+    for k, context in enumerate(contexts.SEEN):
         expected = optimum.word_losses(language, by_window, context).mean(axis=1)
         np.testing.assert_allclose(found.by_context[k], expected)
 

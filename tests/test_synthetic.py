@@ -202,8 +202,8 @@ def test_effective_contexts_lie_between_those_of_the_best_losses():
         assert contexts.effective(regret, seen, best) == pytest.approx(value)
     assert contexts.effective(0.15, seen, [0.5, 0.1, 0.2, 0.0]) == pytest.approx(0.875)
     assert contexts.effective(None, seen, best) is None
-    texts = [contexts.text(value, seen) for value in (None, -math.inf, 1.26, math.inf)]
-    assert texts == ["-", "<0", "1.3", ">4"]
+    texts = [contexts.text(value) for value in (None, -math.inf, 1.26, math.inf)]
+    assert texts == ["-", "<0", "1.3", ">32"]
 
 
 def test_sources_out_of_range_are_refused():

@@ -29,7 +29,7 @@ class Best(NamedTuple):
 
     `optimum` `[B, T]` has read all before a character, and `by_context` [C, B] are
     means over the windows of those that see the last k words, for each of
-    `optimum.CONTEXTS`.
+    `contexts.SEEN`.
     """
 
     optimum: np.ndarray
@@ -51,7 +51,7 @@ def _best(dataset: Dataset, indices: tuple[int, ...]) -> Best:
         words = _words(language, dataset.windows.vocabulary, batch)
         whole, *some = (
             optimum.word_losses(language, words, context)[:, : batch.source.shape[1]]
-            for context in (None, *optimum.CONTEXTS)
+            for context in (None, *contexts.SEEN)
         )
         of_whole.append(whole)
         by_context.append([_mean(losses, batch.weight > 0) for losses in some])
@@ -85,7 +85,7 @@ def references(dataset: Dataset, most: int | None) -> Row:
         weight = dataset.windows.gather(part[:most]).weight > 0
         least = float(np.mean(_mean(found.optimum, weight)))
         others = found.by_context.mean(axis=1).tolist()
-        return contexts.references(optimum.CONTEXTS, least, others)
+        return contexts.references(contexts.SEEN, least, others)
 
     validation = of_part(dataset.split.validation)
     del validation["contexts"]
@@ -130,7 +130,7 @@ def _context(excess: np.ndarray) -> Row:
 
     def crossing(end: str) -> float | None:
         values = [getattr(mean, end) for mean in means]
-        return None if None in values else contexts.crossing(optimum.CONTEXTS, values)
+        return None if None in values else contexts.crossing(contexts.SEEN, values)
 
     row = contexts.entries(crossing("mean"))
     for end in ("low", "high"):

@@ -95,16 +95,10 @@ def has_regret(rows: Sequence[Row]) -> bool:
 def _regret(lanes: Sequence[Row]) -> Row:
     """The regret, and the effective context, of the networks of a shape."""
     line: Row = {f"regret{end}": value for end, value in zip(ENDS, regret(lanes))}
-    values = effective_context(lanes)
-    line |= contexts.entries(values[0])
-    for end, value in zip(ENDS[1:], values[1:]):
-        line[f"effective_context{end}"] = contexts.finite(value)
-    return line
+    return line | contexts.summarized(effective_context(lanes))
 
 
-def regret(
-    lanes: Sequence[Row], letters: int | None = None
-) -> tuple[float | None, ...]:
+def regret(lanes: Sequence[Row], letters: int | None = None) -> contexts.Values:
     """The mean regret of networks of one shape and its interval.
 
     The interval is Student's over the trainings; of one training, it is that of its
@@ -120,11 +114,12 @@ def regret(
 
     mean = statistics.mean(values(""))
     if mean.n == 1:
-        return tuple(values(end)[0] for end in ENDS)
+        (low,), (high,) = values("_low"), values("_high")
+        return mean.mean, low, high
     return mean.mean, mean.low, mean.high
 
 
-def effective_context(lanes: Sequence[Row]) -> tuple[float | None, ...]:
+def effective_context(lanes: Sequence[Row]) -> contexts.Values:
     """The effective context of the mean regret, and of both ends of its interval.
 
     Of one training, the interval is that of its row, over windows. A context that is
@@ -132,22 +127,9 @@ def effective_context(lanes: Sequence[Row]) -> tuple[float | None, ...]:
     """
     trained = [row for row in lanes if "regret" in row]
     if len(trained) == 1 and trained[0]["regret_low"] is not None:
-        return _of_row(trained[0])
+        return contexts.of_line(trained[0])
     known = lanes[0]["contexts"], lanes[0]["context_regrets"]
-    mean, low, high = (contexts.effective(end, *known) for end in regret(lanes))
-    return mean, high, low  # more regret is less context
-
-
-def _of_row(row: Row) -> tuple[float, ...]:
-    """That of one row, in which null stands for what is not finite."""
-    status = row["effective_context_status"]
-    low = math.inf if status == contexts.ABOVE else -math.inf
-    high = -math.inf if status == contexts.BELOW else math.inf
-    outside = (high if status == contexts.ABOVE else low, low, high)
-    values = (row[f"effective_context{end}"] for end in ENDS)
-    return tuple(
-        other if value is None else value for value, other in zip(values, outside)
-    )
+    return contexts.effective_interval(regret(lanes), *known)
 
 
 def has_connectivity(rows: Sequence[Row]) -> bool:

@@ -1,7 +1,5 @@
 """The table that a run prints, from rows alone. Needs no JAX."""
 
-from collections.abc import Sequence
-
 from rnnjax.autocomplete import summary
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
@@ -95,12 +93,9 @@ def _regret(rows: list[Row]) -> Table:
     first = rows[0]
     lines = []
     for shape, lanes in summary.by_shape(rows):
-        words = [
-            contexts.text(value, first["contexts"])
-            for value in summary.effective_context(lanes)
-        ]
-        entries = [_entry(summary.regret(lanes), 4), _with_ends(words)]
-        lines.append([summary.shape_name(shape, rows), *entries])
+        words = contexts.interval(summary.effective_context(lanes))
+        name = summary.shape_name(shape, rows)
+        lines.append([name, _entry(summary.regret(lanes), 4), words])
     over = "trainings" if len({row["seed"] for row in rows}) > 1 else "test windows"
     notes = [
         f"Loss above that of the best predictor, {first['optimum']:.4f} nats a scored "
@@ -144,13 +139,9 @@ def _best(rows: list[Row]) -> Table:
     return Table(title, columns, lines, notes, detail=True)
 
 
-def _entry(values: tuple[float | None, ...], digits: int) -> str:
-    return _with_ends([_number(value, digits) for value in values])
-
-
-def _with_ends(texts: Sequence[str]) -> str:
+def _entry(values: contexts.Values, digits: int) -> str:
     """A mean and its interval: "2.3 (1.9 to 2.8)"; the mean alone if it has none."""
-    mean, low, high = texts
+    mean, low, high = (_number(value, digits) for value in values)
     return mean if "-" in (low, high) else f"{mean} ({low} to {high})"
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from rnnjax.autocomplete.summary import by_shape, shape_name
+from rnnjax.autocomplete.summary import Shape, by_shape, shape_name
 from rnnjax.figures import canvas
 from rnnjax.figures.autocomplete import band, networks
 from rnnjax.results.schema import Row
 
 SHOWN = (0, 1, 2, 4, 8)  # words of context that are marked
-LEAST = 1e-4  # nats of the regret that are shown
+LEAST = 1e-4  # nats of regret that are shown
 
 
 def curve(rows: Sequence[Row], folder: epath.PathLike) -> None:
@@ -37,43 +37,102 @@ def curve(rows: Sequence[Row], folder: epath.PathLike) -> None:
             band(of_regret, updates, above, **style)
         of_regret.set_yscale("log")
         _references(of_loss, of_regret, first)
-        of_loss.set(xlabel="updates", ylim=(0, None))
-        of_loss.set(ylabel="validation loss (nats a scored character)")
-        of_regret.set(xlabel="updates", ylabel="regret (nats above the best)")
+        of_loss.set(ylabel="validation loss (nats a scored character)", ylim=(0, None))
+        of_regret.set(ylabel="regret (nats above the best)")
+        for axis in axes[0]:
+            axis.set(xlabel="updates", xlim=(0, None))
         canvas.legend(fig, of_loss)
         text = (
-            f"{networks(rows)} Topics switch with probability {first['switch']:g} after "
-            "each word. Black: the best possible loss. Gray: the best that sees the last "
-            "k words and the letters typed. Dotted: word frequencies without letters."
+            f"{networks(rows)} Topics switch with probability {first['switch']:g} "
+            "after each word. Black: the best possible loss. Gray: the best that sees "
+            "the last k words and the letters typed. Dotted: word frequencies without "
+            "letters."
         )
         canvas.caption(fig, "What is left to learn: loss above the best possible", text)
 
 
 def _references(of_loss: Any, of_regret: Any, row: Row) -> None:
     """The lines across."""
-    least, gray = row["valid_optimum"], {"color": "0.6", "lw": 0.8}
+    least, gray = row["valid_optimum"], {"color": "0.6", "lw": 0.8, "zorder": 1}
     of_loss.axhline(least, color="black", lw=1)
     of_loss.axhline(row["unigram_entropy"], ls=":", **gray)
     known = dict(zip(row["contexts"], row["valid_context_regrets"]))
-    low = of_regret.get_ylim()[0]
     for k in SHOWN:
         if known[k] < LEAST:
             break
         of_loss.axhline(least + known[k], **gray)
         of_regret.axhline(known[k], **gray)
-        _label(of_regret, f"k = {k}", max(known[k], low))
+        _label(of_regret, f"k = {k}", known[k])
     _label(of_loss, "word frequencies", row["unigram_entropy"])
     _label(of_loss, "best possible", least, below=True)
 
 
 def _label(axis: Any, text: str, height: float, below: bool = False) -> None:
+    """Names a line at its left end."""
     axis.annotate(
         text,
-        (0.99, height),
+        (0.01, height),
         xycoords=("axes fraction", "data"),
-        xytext=(0, -3 if below else 3),
+        xytext=(0, -2 if below else 2),
         textcoords="offset points",
-        ha="right",
         va="top" if below else "bottom",
         fontsize=7,
     )
+
+
+PANELS = {  # of a sweep
+    "regret": "regret (nats above the best)",
+    "effective_context": "words of context",
+    "context_lag": "mean lag of the connectivity (characters)",
+    "merge_time": "merge time within 1e-4 (steps), of characters",
+}
+
+
+def name(line: Row, lines: Sequence[Row]) -> str:
+    """The name of a network: its cell, with layers and units if others differ."""
+    shape = Shape(line["cell"], line["layers"], line["hidden_size"])
+    return shape_name(shape, lines)
+
+
+def sweep(lines: Sequence[Row], folder: epath.PathLike) -> None:
+    """`regrets.png`: regret and measures of memory over --switch, a line a network.
+
+    `lines` are those of `benchmarks.regret`.
+    """
+    shown = {
+        key: label
+        for key, label in PANELS.items()
+        if any(line.get(key) is not None for line in lines)
+    }
+    names = list(dict.fromkeys(name(line, lines) for line in lines))
+    with canvas.figure(folder, "regrets", 1, len(shown), (3.1, 3.2)) as (fig, axes):
+        for axis, (key, label) in zip(axes[0], shown.items()):
+            for k, of_one in enumerate(names):
+                some = [line for line in lines if name(line, lines) == of_one]
+                style = canvas.style(k, len(names))
+                _points(axis, some, key, label=of_one, **style)
+            axis.set(xlabel="probability of another topic", ylabel=label)
+            canvas.ticks_at(axis, [line["switch"] for line in lines])
+            axis.set_ylim(bottom=0)
+        canvas.legend(fig, axes)
+        counts = sorted({line["seeds"] for line in lines})
+        number = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+        text = (
+            f"Means of {number} networks a point with 95 % intervals. "
+            "Words of context: what the best predictor needs for the same loss; not "
+            "drawn where that is less than no word or more than 32."
+        )
+        if "merge_time" in shown:
+            text += " Merge times: medians of networks that read characters."
+        canvas.caption(fig, "Regret and memory where topics last", text)
+
+
+def _points(axis: Any, lines: Sequence[Row], key: str, **style: Any) -> None:
+    known = [line for line in lines if line.get(key) is not None]
+    value, low, high = (
+        np.asarray([line.get(f"{key}{end}") for line in known], float)
+        for end in ("", "_low", "_high")
+    )
+    ends = np.nan_to_num([value - low, high - value])  # without an interval: none
+    x = [line["switch"] for line in known]
+    axis.errorbar(x, value, ends, lw=1.2, ms=4, capsize=2, **style)

@@ -124,9 +124,9 @@ class Characters(Task):
         best, *others = (
             optimum.letter_losses(synthetic.language(source), codes, context).mean()
             / math.log(2)
-            for context in (None, *optimum.CONTEXTS)
+            for context in (None, *contexts.SEEN)
         )
-        row = contexts.references(optimum.CONTEXTS, best, others)
+        row = contexts.references(contexts.SEEN, best, others)
         return row | dataclasses.asdict(source)
 
     @property

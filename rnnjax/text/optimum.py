@@ -24,7 +24,6 @@ import numpy as np
 
 from rnnjax.text.synthetic import LETTERS, Language
 
-CONTEXTS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # words that predictors see, k
 PER_WORD = LETTERS + 1  # characters, with the space
 
 

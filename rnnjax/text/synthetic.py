@@ -36,7 +36,7 @@ MAX_WORDS, MAX_TOPICS = 4096, 256
 class Source:
     """A source and the length of its text. Raises `SettingError`."""
 
-    words: int = setting(100, "Number of words.", low=2, high=MAX_WORDS)
+    words: int = setting(30, "Number of words.", low=2, high=MAX_WORDS)
     topics: int = setting(4, "Number of hidden topics.", high=MAX_TOPICS)
     switch: float = setting(
         0.05, "Probability of another topic after each word.", low=1e-3, high=1
