@@ -72,10 +72,11 @@ def _batch_sums(
     """The sums of one lane over windows `[B, T]`; `counts` is 0 where none counts."""
 
     def sums() -> jax.Array:
-        losses, ranks = of_positions(network, variables, source, target, weight)
-        scored, letters, positions = (
-            array.T.reshape(-1) for array in (weight, typed, counts)
+        y = model.hidden_outputs(network, variables, source)
+        words, scored, letters, positions = (
+            array.T.reshape(-1) for array in (target, weight, typed, counts)
         )
+        losses, ranks = of_positions(variables, y, words, scored)
         hits = [scored * (ranks < k) for k in range(1, TOP + 1)]
         columns = jnp.stack([scored, losses * scored, *hits, positions], axis=1)
         letters = jnp.minimum(letters.astype(jnp.int32), MAX_TYPED)
@@ -87,16 +88,13 @@ def _batch_sums(
 
 
 def of_positions(
-    network: networks.Network,
-    variables: Variables,
-    source: jax.Array,
-    target: jax.Array,
-    weight: jax.Array,
+    variables: Variables, y: jax.Array, words: jax.Array, scored: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Losses and ranks, see `softmax.ranks`, of windows `[B, T]`, as `[T B]` each."""
-    y = model.hidden_outputs(network, variables, source)
+    """Losses and ranks, see `softmax.ranks`, of outputs y `[T, B, H]`; all are [T B].
+
+    `words` are the targets, and `scored` the weights.
+    """
     kernel, bias = networks.readout(variables)
-    words, scored = target.T.reshape(-1), weight.T.reshape(-1)
     return softmax.ranks(y.reshape(-1, y.shape[-1]), kernel, bias, words, scored)
 
 

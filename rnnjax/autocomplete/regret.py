@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from rnnjax import networks
-from rnnjax.autocomplete import evaluation
+from rnnjax.autocomplete import evaluation, model
 from rnnjax.autocomplete.data import Dataset
 from rnnjax.autocomplete.evaluation import MAX_TYPED
 from rnnjax.cells.cell import Variables
@@ -164,4 +164,6 @@ def _losses(
     target: jax.Array,
     weight: jax.Array,
 ) -> jax.Array:
-    return evaluation.of_positions(network, variables, source, target, weight)[0]
+    y = model.hidden_outputs(network, variables, source)
+    words, scored = target.T.reshape(-1), weight.T.reshape(-1)
+    return evaluation.of_positions(variables, y, words, scored)[0]

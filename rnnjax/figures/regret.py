@@ -80,11 +80,12 @@ def _label(axis: Any, text: str, height: float, below: bool = False) -> None:
     )
 
 
+BESIDE = 1.08  # from the points of one network to those of the next
 PANELS = {  # of a sweep
     "regret": "regret (nats above the best)",
     "effective_context": "words of context",
-    "context_lag": "mean lag of the connectivity (characters)",
-    "merge_time": "merge time within 1e-4 (steps), of characters",
+    "context_lag": "mean lag (characters)",
+    "merge_time": "merge time (steps)",
 }
 
 
@@ -110,7 +111,8 @@ def sweep(lines: Sequence[Row], folder: epath.PathLike) -> None:
             for k, of_one in enumerate(names):
                 some = [line for line in lines if name(line, lines) == of_one]
                 style = canvas.style(k, len(names))
-                _points(axis, some, key, label=of_one, **style)
+                beside = BESIDE ** (k - (len(names) - 1) / 2)
+                _points(axis, some, key, beside, label=of_one, **style)
             axis.set(xlabel="probability of another topic", ylabel=label)
             canvas.ticks_at(axis, [line["switch"] for line in lines])
             axis.set_ylim(bottom=0)
@@ -123,16 +125,22 @@ def sweep(lines: Sequence[Row], folder: epath.PathLike) -> None:
             "drawn where that is less than no word or more than 32."
         )
         if "merge_time" in shown:
-            text += " Merge times: medians of networks that read characters."
+            text += (
+                " Merge times: medians, within 1e-4, of networks that name the next "
+                "character."
+            )
         canvas.caption(fig, "Regret and memory where topics last", text)
 
 
-def _points(axis: Any, lines: Sequence[Row], key: str, **style: Any) -> None:
+def _points(
+    axis: Any, lines: Sequence[Row], key: str, beside: float, **style: Any
+) -> None:
+    """One network's means and intervals; `beside` keeps them apart from others'."""
     known = [line for line in lines if line.get(key) is not None]
     value, low, high = (
         np.asarray([line.get(f"{key}{end}") for line in known], float)
         for end in ("", "_low", "_high")
     )
     ends = np.nan_to_num([value - low, high - value])  # without an interval: none
-    x = [line["switch"] for line in known]
+    x = [beside * line["switch"] for line in known]
     axis.errorbar(x, value, ends, lw=1.2, ms=4, capsize=2, **style)
