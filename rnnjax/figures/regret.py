@@ -35,12 +35,12 @@ def curve(rows: Sequence[Row], folder: epath.PathLike) -> None:
             band(of_loss, updates, losses, label=shape_name(shape, rows), **style)
             above = np.maximum(losses - first["valid_optimum"], LEAST)
             band(of_regret, updates, above, **style)
-        of_regret.set_yscale("log")
         _references(of_loss, of_regret, first)
-        of_loss.set(ylabel="validation loss (nats a scored character)", ylim=(0, None))
+        of_loss.set(ylabel="validation loss (nats a scored character)")
         of_regret.set(ylabel="regret (nats above the best)")
         for axis in axes[0]:
-            axis.set(xlabel="updates", xlim=(0, None))
+            axis.set(xlabel="updates", yscale="log")
+            _plain_ticks(axis)
         canvas.legend(fig, of_loss)
         text = (
             f"{networks(rows)} Topics switch with probability {first['switch']:g} "
@@ -49,6 +49,15 @@ def curve(rows: Sequence[Row], folder: epath.PathLike) -> None:
             "letters."
         )
         canvas.caption(fig, "What is left to learn: loss above the best possible", text)
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Labels 1, 2 and 5 of each power of ten of the y-axis, as 0.05."""
+    from matplotlib import ticker
+
+    axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _references(of_loss: Any, of_regret: Any, row: Row) -> None:
@@ -62,20 +71,20 @@ def _references(of_loss: Any, of_regret: Any, row: Row) -> None:
             break
         of_loss.axhline(least + known[k], **gray)
         of_regret.axhline(known[k], **gray)
-        _label(of_regret, f"k = {k}", known[k])
-    _label(of_loss, "word frequencies", row["unigram_entropy"])
-    _label(of_loss, "best possible", least, below=True)
+        _label(of_regret, f"k = {k}", known[k], "center", at=1.01)
+    _label(of_loss, "word frequencies", row["unigram_entropy"], "bottom")
+    _label(of_loss, "best possible", least, "top")
 
 
-def _label(axis: Any, text: str, height: float, below: bool = False) -> None:
-    """Names a line at its left end."""
+def _label(axis: Any, text: str, height: float, place: str, at: float = 0.02) -> None:
+    """Names a line across, at a fraction of the width."""
     axis.annotate(
         text,
-        (0.01, height),
+        (at, height),
         xycoords=("axes fraction", "data"),
-        xytext=(0, -2 if below else 2),
+        xytext=(0, {"top": -2, "bottom": 2}.get(place, 0)),
         textcoords="offset points",
-        va="top" if below else "bottom",
+        va=place,
         fontsize=7,
     )
 
