@@ -44,9 +44,9 @@ KEYS = (
     *(f"{name}{end}" for name in ("context_fraction", "context_lag") for end in ENDS),
 )
 MEASURES = {  # of memory, as columns
-    "effective_context": "words of context",
-    "context_fraction": "before the word",
-    "context_lag": "mean lag",
+    "effective_context": "context",
+    "context_fraction": "share",
+    "context_lag": "lag",
     "merge_time": "merge time",
 }
 
@@ -166,18 +166,19 @@ def _words(lines: Sequence[Row]) -> Table:
         [
             figures.name(line, lines),
             f"{line['switch']:g}",
-            _entry(line, "regret", 4),
+            _entry(line, "regret", 3),
             _context(line),
             _number(line["context_fraction"], 3),
             _number(line["context_lag"], 2),
         ]
         for line in lines
     ]
-    columns = ["cell", "switch", "regret", *list(MEASURES.values())[:3]]
+    columns = ["cell", "q", "regret", *list(MEASURES.values())[:3]]
     notes = [
-        "regret: nats a scored character above the best possible loss; words of "
-        "context: of the best predictor with that loss; before the word and mean lag: "
-        "of the connectivity. 95 % intervals over trainings; of one, over windows.",
+        "q: --switch; regret: nats a scored character above the best possible loss; "
+        "context: words that the best predictor sees with that loss; share and lag of "
+        "the connectivity: before the current word, and its mean distance. 95 % "
+        "intervals over trainings; of one, over windows.",
     ]
     pairs = [_correlation(lines, *pair) for pair in itertools.combinations(several, 2)]
     if pairs and len(lines) >= MIN_LINES:
@@ -192,11 +193,11 @@ def _letters(lines: Sequence[Row]) -> Table:
         time = _entry(line, "merge_time", 1) if "merge_time" in line else "-"
         switch, name = f"{line['switch']:g}", line["cell"]
         entries.append([name, switch, _entry(own, "regret", 4), _context(own), time])
-    columns = ["cell", "switch", "regret, bits", "words of context", "merge time"]
+    columns = ["cell", "q", "regret, bits", "context", "merge time"]
     notes = [
-        "Networks that name the next character. merge time: steps until two of their "
-        "states, which read different texts first, agree within 1e-4 in the outputs; "
-        "median over trainings.",
+        "Networks that name the next character. merge time: steps of the same text "
+        "until the outputs agree within 1e-4 after different texts; median over "
+        "trainings, - if half of them or more never did.",
     ]
     return Table("networks that read characters", columns, entries, notes)
 

@@ -95,8 +95,8 @@ def _best(rows: list[Row]) -> list[str]:
     if "optimum" not in rows[0]:
         return []
     return [
-        f"Regret: loss above the best possible one, {rows[0]['optimum']:.4f}. Words of "
-        "context: of the best predictor with the same loss."
+        f"Regret: loss above the best possible one, {rows[0]['optimum']:.4f}. Context: "
+        "words that the best predictor sees with the same loss."
     ]
 
 
@@ -166,7 +166,7 @@ def _loss_columns(rows: list[Row]) -> dict[str, Column]:
         columns[name] = _score_column(name)
     if "optimum" in rows[0]:
         columns["regret"] = lambda line: _text(line["regret"], ".4f")
-        columns["words of context"] = lambda line: _words(line, rows)
+        columns["context"] = lambda line: _words(line, rows)
     return columns | {
         "best loss": lambda line: _text(line["best_loss"], ".4f"),
         "trials": lambda line: str(line["trials"]),
@@ -177,6 +177,8 @@ def _compact_loss(rows: list[Row]) -> dict[str, Column]:
     every = _loss_columns(rows)
     columns = {name: every[name] for name in every if name not in ("95 %", "trials")}
     del columns["best loss"]
+    if "optimum" in rows[0]:  # for which there is no room otherwise
+        del columns["parameters"], columns["accuracy"]
     return columns | {"loss": lambda line: _with_interval(line, "loss", ".4f")}
 
 
