@@ -210,7 +210,8 @@ class Config:
             "precision",
             "connectivity_windows",
         )
-        return {name: getattr(self, name) for name in names} | self.source | self.start
+        values = {name: getattr(self, name) for name in names}
+        return self.source | values | self.start  # a folder names the first difference
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
