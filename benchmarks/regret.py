@@ -47,8 +47,8 @@ MEASURES = {  # of memory, as columns
     "effective_context": "context",
     "context_fraction": "share",
     "context_lag": "lag",
-    "merge_time": "merge time",
 }
+OF_CHARACTERS = {"effective_context": "context", "merge_time": "merge time"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +161,6 @@ def tables(lines: Sequence[Row]) -> list[Table]:
 
 
 def _words(lines: Sequence[Row]) -> Table:
-    several = [key for key in MEASURES if len(set(_values(lines, key))) > 1]
     entries = [
         [
             figures.name(line, lines),
@@ -173,31 +172,31 @@ def _words(lines: Sequence[Row]) -> Table:
         ]
         for line in lines
     ]
-    columns = ["cell", "q", "regret", *list(MEASURES.values())[:3]]
+    columns = ["cell", "q", "regret", *MEASURES.values()]
     notes = [
         "q: --switch; regret: nats a scored character above the best possible loss; "
         "context: words that the best predictor sees with that loss; share and lag of "
         "the connectivity: before the current word, and its mean distance. 95 % "
         "intervals over trainings; of one, over windows.",
+        *_correlations(lines, MEASURES),
     ]
-    pairs = [_correlation(lines, *pair) for pair in itertools.combinations(several, 2)]
-    if pairs and len(lines) >= MIN_LINES:
-        notes.append(f"Rank correlations over these lines: {', '.join(pairs)}.")
     return Table("regret and memory by --switch", columns, entries, notes)
 
 
 def _letters(lines: Sequence[Row]) -> Table:
-    entries = []
+    entries, own_lines = [], []
     for line in lines:
-        own = {key: line[f"characters_{key}"] for key in REGRET}
+        own = line | {key: line[f"characters_{key}"] for key in REGRET}
         time = _entry(line, "merge_time", 1) if "merge_time" in line else "-"
         switch, name = f"{line['switch']:g}", line["cell"]
         entries.append([name, switch, _entry(own, "regret", 4), _context(own), time])
+        own_lines.append(own)
     columns = ["cell", "q", "regret, bits", "context", "merge time"]
     notes = [
         "Networks that name the next character. merge time: steps of the same text "
         "until the outputs agree within 1e-4 after different texts; median over "
         "trainings, - if half of them or more never did.",
+        *_correlations(own_lines, OF_CHARACTERS),
     ]
     return Table("networks that read characters", columns, entries, notes)
 
@@ -212,9 +211,16 @@ def _values(lines: Sequence[Row], measure: str) -> list[float]:
     return known if len(known) == len(values) else []
 
 
-def _correlation(lines: Sequence[Row], a: str, b: str) -> str:
-    found = stats.spearmanr(_values(lines, a), _values(lines, b)).statistic
-    return f"{MEASURES[a]} and {MEASURES[b]} {found:.2f}"
+def _correlations(lines: Sequence[Row], measures: Mapping[str, str]) -> list[str]:
+    """A note on how alike measures order the lines, if there are enough of them."""
+    found = []
+    for a, b in itertools.combinations(measures, 2):
+        values = _values(lines, a), _values(lines, b)
+        if all(len(set(some)) > 1 for some in values) and len(lines) >= MIN_LINES:
+            rank = stats.spearmanr(*values).statistic
+            found.append(f"{measures[a]} and {measures[b]} {rank:.2f}")
+    text = f"Rank correlations over these lines: {', '.join(found)}."
+    return [text] if found else []
 
 
 def _context(line: Mapping[str, Any]) -> str:
