@@ -21,10 +21,11 @@ from rnnjax.autocomplete import (
     timed,
     trial,
 )
+from rnnjax.autocomplete import regret as regrets
 from rnnjax.autocomplete.config import Config
 from rnnjax.autocomplete.parts import parts
 from rnnjax.figures import autocomplete as figures
-from rnnjax.figures import connectivity, page
+from rnnjax.figures import connectivity, page, regret
 from rnnjax.results import rows as rows_lib
 from rnnjax.results.schema import Row
 
@@ -43,6 +44,8 @@ def describe(config: Config) -> list[str]:
         "Naming words by their frequency alone takes "
         f"{dataset.unigram_entropy:.3f} nats a scored character.",
     ]
+    if dataset.source is not None:
+        lines.append(_best(config))
     for shape in config.shapes:
         params = networks.shapes(config.network(shape))["params"]
         embedding, recurrent, dense = (
@@ -56,11 +59,27 @@ def describe(config: Config) -> list[str]:
     return lines
 
 
+def _best(config: Config) -> str:
+    """The best possible losses on a synthetic text."""
+    known = regrets.references(config.dataset, config.max_eval_windows)
+    least = known["optimum"]
+    by_context = ", ".join(
+        f"{k}: {least + above:.3f}"
+        for k, above in zip(known["contexts"], known["context_regrets"])
+    )
+    return (
+        f"The best possible loss is {least:.3f}; seeing the last k words alone, "
+        f"{by_context}."
+    )
+
+
 def draw(config: Config, rows: list[Row], folder: epath.Path) -> None:
     """Learning curves and accuracy, and of the connectivity pictures and a page."""
     timings = rows_lib.read_timings(folder)
     seconds = summary.seconds_per_update(timings, jax.local_device_count())
     figures.draw(rows, seconds, folder)
+    if summary.has_regret(rows):
+        regret.curve(rows, folder)
     trained = []
     if config.connectivity_windows:
         trained = examples.load_networks(config, rows, folder)

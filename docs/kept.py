@@ -14,9 +14,12 @@ import sys
 from collections.abc import Callable
 
 from rnnjax.autocomplete.schema import CONTEXT
+from rnnjax.capacity.search import DRAWS
 from rnnjax.memory_stability import slopes
+from rnnjax.memory_stability.schema import TRAINED
 from rnnjax.results import rows
 from rnnjax.results.schema import Row
+from rnnjax.text import keys as text_keys
 
 RUNS = pathlib.Path("results")
 DATA = pathlib.Path(__file__).parent / "data"
@@ -34,6 +37,15 @@ TRAINING = (
     *CONTEXT,
     *(f"{name}_{end}" for name in CONTEXT for end in ("low", "high")),
 )
+BEST = (*text_keys.source(), *text_keys.regret(""))  # of a synthetic text
+REGRET = (
+    *TRAINING,
+    *BEST,
+    *(f"{name}_{end}" for name in BEST[-3:-1] for end in ("low", "high")),
+    *("valid_updates", "valid_losses", "valid_optimum"),
+)
+# Runs that differ in --switch, and how long topics last in them.
+SWITCHES = {"slow": "0.01", "medium": "0.1", "fast": "0.5"}
 READOUT = ("capacity", "shuffled", "all_delays", "in_sample", "columns", "rank")
 LINEAR = (
     *("measure", "status", "state_size", "delays"),
@@ -82,6 +94,21 @@ KEPT = {
     "failed": Kept("failed", SEARCH),
     "english": Kept("english", TRAINING),
     "encyclopedia": Kept("encyclopedia", TRAINING),
+    **{f"regret-{k}": Kept(f"switch-{q}", REGRET) for k, q in SWITCHES.items()},
+    **{
+        f"letters-{k}": Kept(
+            f"characters-{q}", (*SEARCH, *BEST), lambda row: row["stage"] == DRAWS
+        )
+        for k, q in SWITCHES.items()
+    },
+    **{
+        f"merged-{k}": Kept(
+            f"merged-{q}",
+            ("status", "shared_steps", "first_1e-4"),
+            lambda row: row["weights"] == TRAINED,
+        )
+        for k, q in SWITCHES.items()
+    },
     "linear": Kept("linear", LINEAR),
     "processing": Kept("processing", PROCESSING),
     "sparse": Kept("sparse", SPARSE),

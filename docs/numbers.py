@@ -12,7 +12,9 @@ import pathlib
 import re
 from collections.abc import Callable, Sequence
 
-from docs.kept import DATA
+import numpy as np
+
+from docs.kept import DATA, SWITCHES
 from rnnjax.autocomplete import summary as autocomplete
 from rnnjax.capacity import search
 from rnnjax.capacity import summary as capacity
@@ -22,6 +24,7 @@ from rnnjax.results.schema import Row
 from rnnjax.short_term_memory import recall_summary
 from rnnjax.short_term_memory import summary as short_term
 from rnnjax.short_term_memory import tables as short_term_tables
+from rnnjax.text import contexts
 
 PAGE = pathlib.Path(__file__).parent / "results.md"
 TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n\n)((?:\|.*\n)*)")
@@ -194,16 +197,11 @@ def growth_results() -> Lines:
     header = ["parameters", "units", "samples", "bits per parameter", "bracketed"]
     lines = [[*header, "best training"]]
     for line in capacity.summary(read("growth")):
-        mean, low, high, best = (
-            f"{line[key]:.2f}"
-            for key in (
-                *(f"bits_per_parameter{end}" for end in ("", "_low", "_high")),
-                "max_bits_per_parameter",
-            )
-        )
+        mean = ends_of(line, "bits_per_parameter", 2)
         counts = (f"{line[key]:,}" for key in ("parameters", "hidden_size", "samples"))
         answer = "yes" if line["bracketed"] else "no"
-        lines.append([*counts, f"{mean} ({low} to {high})", answer, best])
+        best = f"{line['max_bits_per_parameter']:.2f}"
+        lines.append([*counts, mean, answer, best])
     return lines
 
 
@@ -272,10 +270,7 @@ def trainings(name: str) -> Lines:
             *("context_fraction", "context_fraction_squared"),
             *("context_lag", "context_lag_squared"),
         ):
-            digits = 2 if "loss" in key or "lag" in key else 3
-            ends = (line[key], line[f"{key}_low"], line[f"{key}_high"])
-            value, low, high = (f"{x:.{digits}f}" for x in ends)
-            texts.append(f"{value} ({low} to {high})")
+            texts.append(ends_of(line, key, 2 if "loss" in key or "lag" in key else 3))
         lines.append(texts)
     return lines
 
@@ -314,6 +309,54 @@ def _difference(a: str, b: str, key: str) -> str:
         for cell in (a, b)
     )
     return interval(statistics.mean(one[seed] - other[seed] for seed in one), 3)
+
+
+# A synthetic text.
+
+
+def regrets() -> Lines:
+    """Regret, words of context and connectivity of networks that name words."""
+    header = ["switch", "cell", "words of context", "regret, nats"]
+    lines = [[*header, "context fraction", "mean lag"]]
+    for name, switch in SWITCHES.items():
+        for _, lanes in autocomplete.by_shape(read(f"regret-{name}")):
+            (line,) = autocomplete.summary(lanes)
+            words = contexts.interval(autocomplete.effective_context(lanes))
+            digits = {"regret": 4, "context_fraction": 3, "context_lag": 2}
+            texts = (ends_of(line, key, number) for key, number in digits.items())
+            lines.append([switch, f"`{line['cell']}`", words, *texts])
+    return lines
+
+
+def ends_of(line: Row, key: str, digits: int) -> str:
+    """A mean and its interval of a line of a summary."""
+    value, low, high = (f"{line[f'{key}{end}']:.{digits}f}" for end in ENDS)
+    return f"{value} ({low} to {high})"
+
+
+def letters() -> Lines:
+    """Regret, words of context and merge times of networks that name characters."""
+    lines = [["switch", "cell", "words of context", "regret, bits", "within 1e-4"]]
+    for name, switch in SWITCHES.items():
+        for cell in ("gru", "lstm", "nested_lstm"):
+            draws = cell_rows(f"letters-{name}", cell)
+            found = statistics.mean(row["regret"] for row in draws)
+            known = draws[0]["contexts"], draws[0]["context_regrets"]
+            values = found.mean, found.low, found.high
+            words = contexts.interval(contexts.effective_interval(values, *known))
+            time = merge_time(cell_rows(f"merged-{name}", cell), "1e-4")
+            lines.append([switch, f"`{cell}`", words, interval(found, 4), time])
+    return lines
+
+
+def regret_phrases() -> list[str]:
+    rows = cell_rows("regret-medium", "gru")
+    above = [np.subtract(row["valid_losses"], row["valid_optimum"]) for row in rows]
+    early, *_, late = map(statistics.mean, zip(*above))
+    return [
+        f"falls from {interval(early, 3)} after {rows[0]['valid_updates'][0]} updates",
+        f"to {interval(late, 3)} after {rows[0]['valid_updates'][-1]:,}",
+    ]
 
 
 # Short-term memory.
@@ -385,7 +428,12 @@ def recalled() -> Lines:
 
 def phrases() -> list[str]:
     """What README or docs/results.md states in sentences."""
-    return [*stability_phrases(), *capacity_phrases(), *autocomplete_phrases()]
+    return [
+        *stability_phrases(),
+        *capacity_phrases(),
+        *autocomplete_phrases(),
+        *regret_phrases(),
+    ]
 
 
 TABLES: dict[str, Callable[[], Lines]] = {
@@ -398,6 +446,8 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "failed": failures,
     "english": functools.partial(trainings, "english"),
     "encyclopedia": functools.partial(trainings, "encyclopedia"),
+    "regret": regrets,
+    "letters": letters,
     "linear": linear_memory,
     "processing": processing,
     "sparse": sparse,

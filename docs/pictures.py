@@ -1,4 +1,4 @@
-r"""Makes the pictures of README and docs from seven runs, 90 minutes on two cores.
+r"""Makes the pictures of README and docs from runs of two hours on two cores.
 
 Run these first; numbers of `docs/results.md` come from the same commands:
 
@@ -13,6 +13,8 @@ Run these first; numbers of `docs/results.md` come from the same commands:
     python -m benchmarks.capacity --cell=rnn_tanh \
         --budgets=100,200,500,1000,2000 --out_dir=results/growth
     python -m benchmarks.autocomplete --cell=gru --seeds=3 --out_dir=results/english
+
+and those of the last section of `docs/results.md`. Then
 
     python -m docs.pictures
 """
@@ -34,6 +36,8 @@ COPIED = {
     "cells/cells.png": "cells.png",
     "growth/bits_per_parameter.png": "bits.png",
     "english/connectivity.png": "connectivity.png",
+    "switch-0.01/regret.png": "regret.png",
+    "regret/regrets.png": "regrets.png",
 }
 
 

@@ -7,7 +7,16 @@ import shlex
 import pytest
 from absl import flags
 
-from benchmarks import compare, memory_stability, merge, peers, registry, timing, verify
+from benchmarks import (
+    compare,
+    memory_stability,
+    merge,
+    peers,
+    registry,
+    regret,
+    timing,
+    verify,
+)
 from benchmarks.common import flags as flags_lib
 from benchmarks.common import main
 from docs import pictures
@@ -35,7 +44,7 @@ COMMANDS = {
     command.name: command
     for command in (
         *(main.command_of(benchmark) for benchmark in registry.BENCHMARKS.values()),
-        *(module.COMMAND for module in (merge, verify, timing, compare, peers)),
+        *(module.COMMAND for module in (merge, verify, timing, compare, peers, regret)),
     )
 }
 OWN_CELL = re.compile(r"--cell=\w+:")  # in a file that is not here

@@ -42,6 +42,7 @@ WITHOUT_JAX = (
     "rnnjax.results.tables",
     "rnnjax.memory_stability.slopes",
     "rnnjax.capacity.growth",
+    "rnnjax.figures.regret",
     "rnnjax.short_term_memory.recall_schema",
     "rnnjax.short_term_memory.recall_summary",
     *(f"rnnjax.{name}.summary" for name in EXPERIMENTS),

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import gzip
 import json
+import math
 import zipfile
 
 import jax
@@ -14,7 +15,7 @@ import pytest
 from rnnjax import settings
 from rnnjax.settings import Range, SettingError
 from rnnjax.tasks import characters, parameters, registry, units
-from rnnjax.text import corpus
+from rnnjax.text import corpus, optimum, synthetic
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -75,7 +76,8 @@ def test_every_setting_of_a_task_has_a_help_and_refuses_bad_values(task):
         assert field.about.help.endswith(".")
         if field.type is int:
             low, high = field.about.low, field.about.high
-            for bad in (low - 1, high + 1, 1.5, None):
+            none = () if field.default is None else (None,)
+            for bad in (low - 1, high + 1, 1.5, *none):
                 with pytest.raises(SettingError) as error:
                     dataclasses.replace(task, **{field.name: bad})
                 assert error.value.name == field.name
@@ -85,7 +87,7 @@ def test_every_setting_of_a_task_has_a_help_and_refuses_bad_values(task):
     "name, expected",
     [
         ("parameters", ["inputs", "input_values", "steps"]),
-        ("characters", ["text", "length", "batch", "data_dir"]),
+        ("characters", ["text", "length", "batch", "data_dir", *synthetic.NAMES]),
     ],
 )
 def test_internal_fields_are_no_settings(name, expected):
@@ -329,7 +331,7 @@ def test_a_text_that_cannot_be_used_is_a_wrong_setting(tmp_path):
     task = characters.Characters(text=str(path), length=longest)
     batch = task.test_batch(None, jax.random.key(0), 20)
     assert batch.x.shape == (longest, 20, 27)
-    sources = "a text file, plain, .gz or .zip, text8, or embedded"
+    sources = "a text file, plain, .gz or .zip, text8, embedded, or synthetic"
     missing = str(tmp_path / "no.txt")
     (tmp_path / "b.zip").write_bytes(b"PK nonsense")
     for bad, problem, allowed in (
@@ -353,6 +355,23 @@ def test_a_description_has_the_digest_of_the_text_but_not_its_folder(tmp_path):
         "batch": 32,
         "sha256": corpus.digest("embedded"),
     }
+
+
+def test_the_best_possible_loss_of_a_synthetic_text_is_that_of_the_test_windows():
+    options = {"words": 5, "topics": 2, "text_words": 1000}
+    task = characters.Characters(text="synthetic", length=20, **options)
+    key = jax.random.key(0)
+    batch = task.test_batch(None, key, 9)
+    codes = np.concatenate([np.argmax(batch.x[:1], axis=-1), batch.target]).T
+    source = synthetic.Source(**options)
+    expected = optimum.letter_losses(synthetic.language(source), codes).mean()
+    row = task.references(key, 9)
+    assert row["optimum"] == pytest.approx(expected / math.log(2))
+    assert 0 < row["context_regrets"][2] < row["context_regrets"][0]
+    assert row["words"] == task.description()["words"] == 5
+    assert characters.Characters().references(key, 9) == {}
+    with pytest.raises(SettingError, match="words=5: not an option of --text=embed"):
+        characters.Characters(words=5)
 
 
 def test_damaged_and_empty_texts_are_refused(tmp_path):

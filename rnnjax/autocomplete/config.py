@@ -15,6 +15,7 @@ from rnnjax.cells import registry
 from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.settings import SMALLEST, SettingError, setting, validate
+from rnnjax.text import corpus, synthetic
 
 MAX_UNITS = 2**14
 MAX_SEEDS = 10**5
@@ -73,8 +74,8 @@ class Options:
     first_seed: int = setting(0, "The first seed; the others follow it.", low=0)
     text: str = setting(
         "embedded",
-        "A plain, .gz or .zip file, text8, or embedded: the English that comes with "
-        "Python.",
+        "A plain, .gz or .zip file, text8, embedded (the English that comes with "
+        "Python), or synthetic (a source whose best predictor is known).",
     )
     data_dir: str | None = setting(
         None,
@@ -126,6 +127,13 @@ class Options:
         "Precision of products on an accelerator; weights are float32.",
         choices=PRECISIONS,
     )
+    words: int | None = synthetic.option("words")
+    topics: int | None = synthetic.option("topics")
+    switch: float | None = synthetic.option("switch")
+    zipf: float | None = synthetic.option("zipf")
+    dependence: float | None = synthetic.option("dependence")
+    source_seed: int | None = synthetic.option("source_seed")
+    text_words: int | None = synthetic.option("text_words")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -184,6 +192,12 @@ class Config:
         return registry.describe_own(self.cells, self.own)
 
     @property
+    def source(self) -> dict[str, Any]:
+        """What describes the source of a synthetic text; empty for others."""
+        source = self.dataset.source
+        return {} if source is None else dataclasses.asdict(source)
+
+    @property
     def settings(self) -> dict[str, Any]:
         names = (
             "text",
@@ -196,7 +210,8 @@ class Config:
             "precision",
             "connectivity_windows",
         )
-        return {name: getattr(self, name) for name in names} | self.start
+        values = {name: getattr(self, name) for name in names}
+        return self.source | values | self.start  # a folder names the first difference
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -259,7 +274,7 @@ def configure(given: Mapping[str, Any]) -> Config:
     options = Options(**(preset | given))
     assert options.hidden_sizes and options.seeds and options.batch
     assert options.learning_rate is not None
-    dataset, sha256 = _dataset(options.text, options.data_dir, options.batch)
+    dataset, sha256 = _dataset(options, options.batch)
     updates = options.updates
     if updates is None:
         assert options.epochs is not None
@@ -285,14 +300,14 @@ def configure(given: Mapping[str, Any]) -> Config:
     )
 
 
-def _dataset(source: str, data_dir: str | None, batch: int) -> tuple[Dataset, str]:
+def _dataset(options: Options, batch: int) -> tuple[Dataset, str]:
     """The dataset and the SHA-256 of a text. Raises `SettingError`."""
-    allowed = "a text file, plain, .gz or .zip, text8, or embedded"
+    source = synthetic.of(options.text, vars(options))
     try:
-        dataset, sha256 = read_dataset(source, data_dir)
+        dataset, sha256 = read_dataset(source or options.text, options.data_dir)
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or str(error)
-        raise SettingError("text", source, problem, allowed) from None
+        raise SettingError("text", options.text, problem, corpus.ALLOWED) from None
     windows = len(dataset.split.train)
     if batch > windows:
         problem = f"the text has only {windows} training windows"

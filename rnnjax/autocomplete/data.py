@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from rnnjax.text import corpus
+from rnnjax.text import corpus, synthetic
 from rnnjax.text import windows as windows_lib
 
 ROOT_SEED = 20180000  # of the weights and of the order of the training windows
@@ -14,10 +14,14 @@ MAX_ORDERS = 64  # permutations of the training windows that are kept
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """The windows of a text, divided into training, validation and test windows."""
+    """The windows of a text, divided into training, validation and test windows.
+
+    `source` is that of a synthetic text.
+    """
 
     windows: windows_lib.Windows
     split: windows_lib.Split
+    source: synthetic.Source | None = None
 
     @property
     def classes(self) -> int:
@@ -51,18 +55,24 @@ class Dataset:
         return order[index * batch : (index + 1) * batch]
 
 
-def make_dataset(text: windows_lib.Windows) -> Dataset:
+def make_dataset(
+    text: windows_lib.Windows, source: synthetic.Source | None = None
+) -> Dataset:
     """The dataset of a text. Raises ValueError for fewer than 20 windows."""
-    return Dataset(text, windows_lib.split(len(text)))
+    return Dataset(text, windows_lib.split(len(text)), source)
 
 
-def read_dataset(source: str, data_dir: str | None = None) -> tuple[Dataset, str]:
+def read_dataset(
+    source: str | synthetic.Source, data_dir: str | None = None
+) -> tuple[Dataset, str]:
     """Reads a text; returns its dataset and the SHA-256 of the reduced text.
 
     Raises OSError or ValueError as `corpus.read` does, and ValueError for a text that
     is too short.
     """
-    dataset = make_dataset(windows_lib.build(corpus.read(source, data_dir)))
+    built = windows_lib.build(corpus.read(source, data_dir))
+    known = source if isinstance(source, synthetic.Source) else None
+    dataset = make_dataset(built, known)
     return dataset, corpus.digest(source, data_dir)
 
 

@@ -76,10 +76,7 @@ def _batch_sums(
         words, scored, letters, positions = (
             array.T.reshape(-1) for array in (target, weight, typed, counts)
         )
-        kernel, bias = networks.readout(variables)
-        losses, ranks = softmax.ranks(
-            y.reshape(-1, y.shape[-1]), kernel, bias, words, scored
-        )
+        losses, ranks = of_positions(variables, y, words, scored)
         hits = [scored * (ranks < k) for k in range(1, TOP + 1)]
         columns = jnp.stack([scored, losses * scored, *hits, positions], axis=1)
         letters = jnp.minimum(letters.astype(jnp.int32), MAX_TYPED)
@@ -88,6 +85,17 @@ def _batch_sums(
         return jax.ops.segment_sum(columns, letters, MAX_TYPED + 1)
 
     return unless_done(done, empty_sums(), sums)
+
+
+def of_positions(
+    variables: Variables, y: jax.Array, words: jax.Array, scored: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Losses and ranks, see `softmax.ranks`, of outputs y `[T, B, H]`; all are [T B].
+
+    `words` are the targets, and `scored` the weights.
+    """
+    kernel, bias = networks.readout(variables)
+    return softmax.ranks(y.reshape(-1, y.shape[-1]), kernel, bias, words, scored)
 
 
 def empty_sums() -> jax.Array:

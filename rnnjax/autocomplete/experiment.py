@@ -17,7 +17,7 @@ import numpy as np
 import optax
 
 from rnnjax import networks
-from rnnjax.autocomplete import connectivity, evaluation, model
+from rnnjax.autocomplete import connectivity, evaluation, model, regret
 from rnnjax.autocomplete.data import ROOT_SEED, Dataset
 from rnnjax.cells.cell import Variables
 from rnnjax.engine import updates as updates_lib
@@ -205,6 +205,17 @@ class Autocomplete:
             indices = self.dataset.split.test[: self.connectivity_windows]
             row |= connectivity.measure(
                 self.network, own.training.params, self.dataset.windows, indices
+            )
+        if self.dataset.source is not None:
+            row |= self._regret(own, diverged < 0)
+        return row
+
+    def _regret(self, own: Lane, trained: bool) -> Row:
+        row = regret.references(self.dataset, self.max_eval_windows)
+        if trained:
+            indices = self.dataset.split.test[: self.max_eval_windows]
+            row |= regret.measure(
+                self.network, own.training.params, self.dataset, indices, self.batch
             )
         return row
 

@@ -26,6 +26,7 @@ def _part(config: Config, shape: Shape, seeds: tuple[int, ...]) -> GridPart:
     cell, layers, hidden_size = shape
     kinds = ["init", "train", "evaluate"]
     kinds += ["connectivity"] if config.connectivity_windows else []
+    kinds += ["regret"] if config.dataset.source else []
     network = config.network(shape)
     states = config.batch * config.dataset.windows.width * hidden_size * layers
     return GridPart(
@@ -69,5 +70,6 @@ def make_experiment(config: Config, shape: Shape) -> Autocomplete:
             "cell": shape.cell,
             "text": config.text,
             "unigram_entropy": config.dataset.unigram_entropy,
+            **config.source,
         },
     )

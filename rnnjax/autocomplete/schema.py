@@ -3,7 +3,10 @@
 A position is a character of a window; it is scored if its word is in the vocabulary.
 """
 
+import dataclasses
+
 from rnnjax.results.schema import Key
+from rnnjax.text import keys as text_keys
 
 ROW_ID = ("cell", "input_size", "hidden_size", "layers", "seed")
 
@@ -58,8 +61,27 @@ def _connectivity() -> dict[str, Key]:
     return keys
 
 
+def _regret() -> dict[str, Key]:
+    """Keys of runs on a synthetic text; the regret is missing if one diverged."""
+    keys = text_keys.source() | text_keys.regret(NATS)
+    for name in ("optimum", "context_regrets"):
+        about = f"`{name}` of the validation windows"
+        keys[f"valid_{name}"] = dataclasses.replace(keys[name], meaning=about)
+    ends = {"low": "lower", "high": "upper"}
+    for name in ("regret", "effective_context"):
+        for end, word in ends.items():
+            about = f"{word} end of its 95 % interval over windows of this network"
+            keys[f"{name}_{end}"] = dataclasses.replace(keys[name], meaning=about)
+    for end in ("", *(f"_{end}" for end in ends)):
+        about = f"`regret{end}` {LETTERS}"
+        keys[f"regret{end}_by_letters"] = Key(
+            "list of float", about, NATS, optional=True
+        )
+    return keys
+
+
 KEYS: dict[str, Key] = {
-    "text": Key("str", "source of the text: text8, embedded, or a path"),
+    "text": Key("str", "source of the text: text8, embedded, synthetic, or a path"),
     "unigram_entropy": Key(
         "float", "test loss of a prediction from word frequencies alone", NATS
     ),
@@ -102,4 +124,5 @@ KEYS: dict[str, Key] = {
     "test_top2_by_letters": Key("list of float", f"`test_top2` {LETTERS}", SCORED),
     "test_top3_by_letters": Key("list of float", f"`test_top3` {LETTERS}", SCORED),
     **_connectivity(),
+    **_regret(),
 }

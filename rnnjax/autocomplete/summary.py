@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rnnjax.autocomplete.schema import CONTEXT
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
+from rnnjax.text import contexts, keys
 
 # Keys of which a summary has the mean over seeds, and what values they may have.
 AVERAGED = {
@@ -19,6 +20,9 @@ AVERAGED = {
 }
 # The values that measures of the connectivity may have, by their unit.
 SUPPORTS = {"fraction": statistics.FRACTIONS, "characters": statistics.NONNEGATIVE}
+
+
+ENDS = ("", "_low", "_high")  # of a mean and its interval
 
 
 class Shape(NamedTuple):
@@ -76,8 +80,56 @@ def _line(shape: Shape, lanes: list[Row]) -> Row:
         line[f"{key}_sd"] = mean.sd
     if has_connectivity(lanes):
         line |= _context(lanes)
+    if has_regret(lanes):
+        line |= {key: first[key] for key in (*keys.source(), "optimum")}
+        line |= _regret(lanes)
     line["diverged"] = sum(row["status"] == "diverged" for row in lanes)
     return line
+
+
+def has_regret(rows: Sequence[Row]) -> bool:
+    """Whether the text is synthetic, so that its best possible loss is known."""
+    return any("optimum" in row for row in rows)
+
+
+def _regret(lanes: Sequence[Row]) -> Row:
+    """The regret, and the effective context, of the networks of a shape."""
+    line: Row = {f"regret{end}": value for end, value in zip(ENDS, regret(lanes))}
+    return line | contexts.summarized(effective_context(lanes))
+
+
+def regret(lanes: Sequence[Row], letters: int | None = None) -> contexts.Values:
+    """The mean regret of networks of one shape and its interval.
+
+    The interval is Student's over the trainings; of one training, it is that of its
+    row, over windows. With `letters` it is the regret after so many letters of the
+    word.
+    """
+
+    def values(end: str) -> list[float | None]:
+        trained = [row for row in lanes if "regret" in row]
+        if letters is None:
+            return [row[f"regret{end}"] for row in trained]
+        return [row[f"regret{end}_by_letters"][letters] for row in trained]
+
+    mean = statistics.mean(values(""))
+    if mean.n == 1:
+        (low,), (high,) = values("_low"), values("_high")
+        return mean.mean, low, high
+    return mean.mean, mean.low, mean.high
+
+
+def effective_context(lanes: Sequence[Row]) -> contexts.Values:
+    """The effective context of the mean regret, and of both ends of its interval.
+
+    Of one training, the interval is that of its row, over windows. A context that is
+    below 0 or above the largest one is infinite.
+    """
+    trained = [row for row in lanes if "regret" in row]
+    if len(trained) == 1 and trained[0]["regret_low"] is not None:
+        return contexts.of_line(trained[0])
+    known = lanes[0]["contexts"], lanes[0]["context_regrets"]
+    return contexts.effective_interval(regret(lanes), *known)
 
 
 def has_connectivity(rows: Sequence[Row]) -> bool:

@@ -3,6 +3,7 @@
 from rnnjax.autocomplete import summary
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
+from rnnjax.text import contexts
 
 METRICS = {
     "test_loss": "test loss",
@@ -23,6 +24,8 @@ CONNECTIVITY = {
 def tables(rows: list[Row]) -> list[Table]:
     """Loss, accuracy and how far back each shape looks; then all numbers as details."""
     made = [_main(rows), _accuracies(rows)]
+    if summary.has_regret(rows):
+        made += [_regret(rows), *_regret_by_letters(rows), _best(rows)]
     if summary.has_connectivity(rows):
         made.append(_connectivity(rows))
     return made
@@ -84,6 +87,62 @@ def _connectivity(rows: list[Row]) -> Table:
     ]
     title = "connectivity: how far back an output looks"
     return Table(title, ["cell", *CONNECTIVITY.values()], lines, notes, detail=True)
+
+
+def _regret(rows: list[Row]) -> Table:
+    first = rows[0]
+    lines = []
+    for shape, lanes in summary.by_shape(rows):
+        words = contexts.interval(summary.effective_context(lanes))
+        name = summary.shape_name(shape, rows)
+        lines.append([name, _entry(summary.regret(lanes), 4), words])
+    over = "trainings" if len({row["seed"] for row in rows}) > 1 else "test windows"
+    notes = [
+        f"Loss above that of the best predictor, {first['optimum']:.4f} nats a scored "
+        f"character; words of context: of the best predictor with the same loss. 95 % "
+        f"intervals over {over}. The text switches its topic with probability "
+        f"{first['switch']:g} after each word.",
+    ]
+    title = "regret: nats above the best possible loss"
+    return Table(title, ["cell", "regret", "words of context"], lines, notes)
+
+
+def _regret_by_letters(rows: list[Row]) -> list[Table]:
+    trained = [row for row in rows if "regret" in row]
+    if not trained:
+        return []
+    known = enumerate(trained[0]["regret_by_letters"])
+    letters = [k for k, value in known if value is not None]
+    lines = [
+        [
+            summary.shape_name(shape, rows),
+            *(_entry(summary.regret(lanes, k), 3) for k in letters),
+        ]
+        for shape, lanes in summary.by_shape(rows)
+    ]
+    title = "regret by letters of the word that were read, nats"
+    return [Table(title, ["cell", *map(str, letters)], lines, detail=True)]
+
+
+def _best(rows: list[Row]) -> Table:
+    """The best possible losses, which the networks are compared with."""
+    first = rows[0]
+    pairs = zip(first["contexts"], first["context_regrets"])
+    lines = [
+        [str(k), f"{first['optimum'] + above:.4f}", f"{above:.4f}"]
+        for k, above in pairs
+    ]
+    lines.append(["all", f"{first['optimum']:.4f}", "0.0000"])
+    notes = [f"Word frequencies, without letters: {first['unigram_entropy']:.4f} nats."]
+    title = "the best possible loss by words of context, on the test windows"
+    columns = ["words seen", "nats", "above the best"]
+    return Table(title, columns, lines, notes, detail=True)
+
+
+def _entry(values: contexts.Values, digits: int) -> str:
+    """A mean and its interval: "2.3 (1.9 to 2.8)"; the mean alone if it has none."""
+    mean, low, high = (_number(value, digits) for value in values)
+    return mean if "-" in (low, high) else f"{mean} ({low} to {high})"
 
 
 def _mean_and_interval(line: Row, key: str, digits: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from rnnjax.results.schema import Key, Schema
+from rnnjax.text import keys as text_keys
 
 OWN = "own"  # in place of an initializer's name: the one that the cell itself has
 POINT_ID = ("cell", "recurrent_init", "layers", "steps", "budget")
@@ -62,6 +63,8 @@ KEYS: dict[str, Key] = {
         "list of float",
         "mean training loss of each 250 updates; of longer trainings, 64 of these",
     ),
+    **text_keys.source(),
+    **text_keys.regret("bits a character"),
 }
 
 

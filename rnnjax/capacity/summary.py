@@ -12,6 +12,7 @@ from rnnjax.capacity import growth, search
 from rnnjax.capacity.schema import OWN
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
+from rnnjax.text import contexts, keys
 
 # What a search chooses, by the keys of rows.
 CHOSEN = (
@@ -289,7 +290,22 @@ def _loss(trials: list[Row]) -> Row:
     line |= {"chance": trials[0]["chance"], "loss_name": trials[0]["loss_name"]}
     if trials[0]["loss_bound"] is not None:
         line["loss_bound"] = trials[0]["loss_bound"]
-    return line
+    return line | (_regret(trials) if "optimum" in trials[0] else {})
+
+
+def _regret(trials: list[Row]) -> Row:
+    """The regret on a synthetic text, and the effective context of its mean."""
+    first = trials[0]
+    line = {key: first[key] for key in (*keys.source(), "optimum")}
+    regret = _mean("regret", trials, operator.itemgetter("regret"))
+    values = regret["regret"], regret["regret_low"], regret["regret_high"]
+    return line | regret | contexts.summarized(effective_context(values, trials))
+
+
+def effective_context(regret: contexts.Values, rows: Sequence[Row]) -> contexts.Values:
+    """That of a mean regret and its interval, of networks of one run."""
+    known = rows[0]["contexts"], rows[0]["context_regrets"]
+    return contexts.effective_interval(regret, *known)
 
 
 def other_scores(rows: Sequence[Row]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from rnnjax.capacity import growth, summary
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
+from rnnjax.text import contexts
 
 Column = Callable[[Row], str]
 
@@ -78,8 +79,24 @@ def _notes(rows: list[Row]) -> list[str]:
         f"{len(rows)} trainings, {diverged} of them diverged. The best of each search "
         f"was trained on {summary.draws_count(rows)} fresh draws.",
         f"Intervals: {summary.intervals(rows)}.",
+        *_best(rows),
         *_growth(rows),
         *_failed(rows),
+    ]
+
+
+def _words(line: Row, rows: list[Row]) -> str:
+    regret = line["regret"], line["regret_low"], line["regret_high"]
+    return contexts.interval(summary.effective_context(regret, rows))
+
+
+def _best(rows: list[Row]) -> list[str]:
+    """The best possible loss, where it is known."""
+    if "optimum" not in rows[0]:
+        return []
+    return [
+        f"Regret: loss above the best possible one, {rows[0]['optimum']:.4f}. Context: "
+        "words that the best predictor sees with the same loss."
     ]
 
 
@@ -147,6 +164,9 @@ def _loss_columns(rows: list[Row]) -> dict[str, Column]:
         columns["bound"] = lambda line: _text(line["loss_bound"], ".3f")
     for name in summary.other_scores(rows):
         columns[name] = _score_column(name)
+    if "optimum" in rows[0]:
+        columns["regret"] = lambda line: _text(line["regret"], ".4f")
+        columns["context"] = lambda line: _words(line, rows)
     return columns | {
         "best loss": lambda line: _text(line["best_loss"], ".4f"),
         "trials": lambda line: str(line["trials"]),
@@ -157,6 +177,8 @@ def _compact_loss(rows: list[Row]) -> dict[str, Column]:
     every = _loss_columns(rows)
     columns = {name: every[name] for name in every if name not in ("95 %", "trials")}
     del columns["best loss"]
+    if "optimum" in rows[0]:  # for which there is no room otherwise
+        del columns["parameters"], columns["accuracy"]
     return columns | {"loss": lambda line: _with_interval(line, "loss", ".4f")}
 
 

@@ -72,9 +72,9 @@ def curve(
             updates = np.asarray(whole[0]["valid_updates"])
             losses = [row["valid_losses"] for row in whole]
             style = canvas.style(k, len(shapes))
-            _band(by_updates, updates, losses, label=shape_name(shape, rows), **style)
+            band(by_updates, updates, losses, label=shape_name(shape, rows), **style)
             if shape in seconds:
-                _band(by_seconds, updates * seconds[shape], losses, **style)
+                band(by_seconds, updates * seconds[shape], losses, **style)
             if shape.cell in PUBLISHED and COMPARABLE.items() <= whole[0].items():
                 by_updates.plot(
                     *zip(*PUBLISHED[shape.cell]),
@@ -99,7 +99,7 @@ def curve(
         )
         canvas.legend(fig, by_updates)
         text = (
-            f"{_networks(rows)} Validation loss in nats a scored character; one "
+            f"{networks(rows)} Validation loss in nats a scored character; one "
             "setting each, no search. Gray: word frequencies alone."
         )
         canvas.caption(fig, "Learning to name the word that is typed", text)
@@ -118,20 +118,20 @@ def letters(rows: Sequence[Row], folder: epath.PathLike) -> None:
             if trained and len(known):
                 label = shape_name(shape, rows)
                 style = canvas.style(k, len(shapes))
-                _band(axis, known, accuracy[:, known], label=label, **style)
+                band(axis, known, accuracy[:, known], label=label, **style)
         last = len(rows[0]["test_top1_by_letters"]) - 1
         axis.set(
             xlabel=f"letters typed ({last}: or more)", ylabel="accuracy", ylim=(0, 1)
         )
         canvas.legend(fig, axis)
         text = (
-            f"{_networks(rows)} Fraction of scored characters of "
+            f"{networks(rows)} Fraction of scored characters of "
             f"{rows[0]['test_windows']:,} test windows."
         )
         canvas.caption(fig, "Accuracy by the letters that were typed", text)
 
 
-def _networks(rows: Sequence[Row]) -> str:
+def networks(rows: Sequence[Row]) -> str:
     """What lines and bands are, and of how many networks."""
     counts = {len(lanes) for _, lanes in by_shape(rows)}
     if counts == {1}:
@@ -143,7 +143,7 @@ def _networks(rows: Sequence[Row]) -> str:
     )
 
 
-def _band(axis: Any, x: np.ndarray, values: Any, color: Any, **style: Any) -> None:
+def band(axis: Any, x: np.ndarray, values: Any, color: Any, **style: Any) -> None:
     """Draws the mean of values [seeds, len(x)] and their range."""
     values = np.asarray(values, float)
     axis.plot(x, values.mean(axis=0), ms=3.5, lw=1.2, color=color, **style)

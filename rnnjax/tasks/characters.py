@@ -14,7 +14,7 @@ import optax
 
 from rnnjax.settings import SettingError, setting
 from rnnjax.tasks.task import Batch, Data, Task, batch_setting, score_key, weighted_mean
-from rnnjax.text import corpus
+from rnnjax.text import contexts, corpus, optimum, synthetic
 
 TEST_FRACTION = 0.05  # of the text, at its end
 
@@ -26,7 +26,8 @@ class Characters(Task):
     Length 3 of "the cat": x = one-hot of "t", "h", "e", targets "h", "e", " ". Of
     "cat is": x = "a", "t", " ", targets "t", " ", "i". The loss is the cross-entropy in
     bits a character over all positions; each window begins from the initial state.
-    Chance is the entropy of the characters' frequencies, about 4.1 bits in English.
+    Chance is the entropy of the characters' frequencies, about 4.1 bits in English. Of
+    a synthetic text the best possible loss is known, see `references`.
     Trained networks are scored on the last 5 % of the text, which no update contains.
 
     If `sha256` is not empty, it is the digest that the text must have. Raises
@@ -36,8 +37,8 @@ class Characters(Task):
 
     text: str = setting(
         "embedded",
-        "Text: a plain, .gz or .zip file, text8, or embedded (prose that comes with "
-        "Python).",
+        "Text: a plain, .gz or .zip file, text8, embedded (prose that comes with "
+        "Python), or synthetic (a source whose best predictor is known).",
     )
     length: int = setting(50, "Characters in a window.")
     batch: int = batch_setting(32)
@@ -46,6 +47,13 @@ class Characters(Task):
         "Folder for downloaded texts. Default: RNNJAX_DATA_DIR, else the user's cache "
         "folder.",
     )
+    words: int | None = synthetic.option("words")
+    topics: int | None = synthetic.option("topics")
+    switch: float | None = synthetic.option("switch")
+    zipf: float | None = synthetic.option("zipf")
+    dependence: float | None = synthetic.option("dependence")
+    source_seed: int | None = synthetic.option("source_seed")
+    text_words: int | None = synthetic.option("text_words")
     sha256: str = ""
 
     loss_name = "bits per character"
@@ -100,20 +108,41 @@ class Characters(Task):
     def description(self) -> dict[str, Any]:
         """The settings and the digest of the text, without the folder it is kept in."""
         described = super().description() | {"sha256": self._digest()}
-        del described["data_dir"]
-        return described
+        source = self._source
+        for name in (*synthetic.NAMES, "data_dir"):
+            del described[name]
+        return described | (dataclasses.asdict(source) if source else {})
+
+    def references(self, key: jax.Array, count: int) -> dict[str, Any]:
+        """The best possible loss, and by how much those exceed it that see k words."""
+        source = self._source
+        if source is None:
+            return {}
+        batch = self.test_batch(None, key, count)
+        first = np.argmax(np.asarray(batch.x[:1]), axis=-1)
+        codes = np.concatenate([first, np.asarray(batch.target)]).T
+        best, *others = (
+            optimum.letter_losses(synthetic.language(source), codes, context).mean()
+            / math.log(2)
+            for context in (None, *contexts.SEEN)
+        )
+        row = contexts.references(contexts.SEEN, best, others)
+        return row | dataclasses.asdict(source)
+
+    @property
+    def _source(self) -> synthetic.Source | None:
+        return synthetic.of(self.text, vars(self))
 
     def _text(self) -> np.ndarray:
         """The text as classes `[N]`. Raises `SettingError`."""
         try:
-            return corpus.read(self.text, self.data_dir)
+            return corpus.read(self._source or self.text, self.data_dir)
         except (OSError, ValueError) as error:
             problem = getattr(error, "strerror", None) or str(error)
-            allowed = "a text file, plain, .gz or .zip, text8, or embedded"
-            raise SettingError("text", self.text, problem, allowed) from None
+            raise SettingError("text", self.text, problem, corpus.ALLOWED) from None
 
     def _digest(self) -> str:
-        return corpus.digest(self.text, self.data_dir)
+        return corpus.digest(self._source or self.text, self.data_dir)
 
     def _batch(self, key: jax.Array, count: int, first: float, last: float) -> Batch:
         windows = self._windows(key, count, self.length + 1, first, last)

@@ -128,6 +128,15 @@ class Task(abc.ABC):
         del hidden_size
         return None
 
+    def references(self, key: jax.Array, count: int) -> dict[str, Any]:
+        """What rows say of the best possible loss on `test_batch`, where it is known.
+
+        `optimum`, `contexts` and `context_regrets`, see `text.contexts`, and what
+        decides them.
+        """
+        del key, count
+        return {}
+
     @property
     def max_samples(self) -> int | None:
         """The most samples that there can be; None if there is no limit."""

@@ -8,6 +8,7 @@ becomes one space. A source is one of
     embedded    the English prose in Python's own `pydoc_data.topics`, which differs
                 between Python versions
     a path      of a plain, .gz or .zip file; of a zip archive, the first file is read
+    a `Source`  of synthetic words; see synthetic.py
 
 The SHA-256 of the reduced text is recorded with every run.
 """
@@ -22,9 +23,10 @@ import zlib
 import numpy as np
 from etils import epath
 
-from rnnjax.text import fetch
+from rnnjax.text import fetch, synthetic
 
 CLASSES = 27  # space, a to z
+ALLOWED = "a text file, plain, .gz or .zip, text8, embedded, or synthetic"
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 DIGITS = (
     b"zero",
@@ -57,11 +59,11 @@ def reduce(text: str) -> str:
     return _reduce(text).decode("ascii")
 
 
-def read(source: str, data_dir: str | None = None) -> np.ndarray:
+def read(source: str | synthetic.Source, data_dir: str | None = None) -> np.ndarray:
     """Reads a text and reduces it.
 
     Args:
-      source: "text8", "embedded", or the path of a file.
+      source: "text8", "embedded", the path of a file, or a synthetic source.
       data_dir: the folder that holds text8, or that it is downloaded to; by default
         `fetch.default_folder()`. The other sources do not use it.
 
@@ -79,7 +81,7 @@ def read(source: str, data_dir: str | None = None) -> np.ndarray:
     return _load(source, str(data_dir or fetch.default_folder()))
 
 
-def digest(source: str, data_dir: str | None = None) -> str:
+def digest(source: str | synthetic.Source, data_dir: str | None = None) -> str:
     """The SHA-256 of the reduced text in hexadecimal; see `read` for the arguments."""
     return hashlib.sha256(read(source, data_dir)).hexdigest()
 
@@ -90,7 +92,11 @@ def clear_cache() -> None:
 
 
 @functools.cache
-def _load(source: str, folder: str | None) -> np.ndarray:
+def _load(source: str | synthetic.Source, folder: str | None) -> np.ndarray:
+    if isinstance(source, synthetic.Source):
+        made = synthetic.text(source)
+        made.flags.writeable = False
+        return made
     if source == "text8":
         path = fetch.fetch(fetch.TEXT8, folder)
         text = _unpack(path.read_bytes(), path.name).strip()

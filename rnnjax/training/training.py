@@ -11,6 +11,7 @@ them. A lane whose loss or gradient is not finite has diverged and trains no fur
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from rnnjax.engine.mesh import Mesh, unless_done
 from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.results.schema import Row
 from rnnjax.tasks.task import Data, Task
+from rnnjax.text import contexts
 
 UPDATES_PER_CHUNK = 250
 PROBED_UPDATES = 2
@@ -158,6 +160,7 @@ class Training:
             for name, column in state.hyperparameters._asdict().items()
         }
         losses = state.train_losses[lane][: min(CURVE, self.chunks)]
+        references = _references(self.task)
         leaves = jax.tree.leaves(state.variables)
         return {
             **self.labels,
@@ -172,11 +175,20 @@ class Training:
             "diverged_update": diverged if diverged >= 0 else None,
             **self.results(scores),
             "train_losses": [updates_lib.number(loss) for loss in losses],
+            **references,
+            **(_regret(scores["loss"], references) if references else {}),
         }
 
     def results(self, scores: Mapping[str, float | None]) -> Row:
         """What a row says of the scores, which are None if the training diverged."""
         return dict(scores)
+
+
+def _regret(loss: float | None, references: Row) -> Row:
+    """What the best possible loss says of a loss, which is None of a diverged one."""
+    regret = None if loss is None else loss - references["optimum"]
+    known = references["contexts"], references["context_regrets"]
+    return {"regret": regret, **contexts.entries(contexts.effective(regret, *known))}
 
 
 def forward(
@@ -322,7 +334,16 @@ def _scores(
     network: networks.Network, task: Task, variables: Variables, data: Data
 ) -> dict[str, jax.Array]:
     """The scores of a network on the test batch, float32."""
-    key = jax.random.fold_in(jax.random.key(ROOT_SEED), TEST_SEED)
-    batch = task.test_batch(data, key, TEST_BATCH)
+    batch = task.test_batch(data, _test_key(), TEST_BATCH)
     scores = task.score(forward(network, variables, task, batch.x), batch)
     return {name: jnp.float32(score) for name, score in scores.items()}
+
+
+def _test_key() -> jax.Array:
+    return jax.random.fold_in(jax.random.key(ROOT_SEED), TEST_SEED)
+
+
+@functools.lru_cache(maxsize=8)
+def _references(task: Task) -> Row:
+    """What is known of the best possible loss on the test batch; see `Task`."""
+    return task.references(_test_key(), TEST_BATCH)
