@@ -407,13 +407,23 @@ def sparse() -> Lines:
             for n in known
         ]
         lines.append([f"`{shape[0]}`", str(lanes[0]["state_size"]), *texts])
-    return [[text.replace(">=", "≥") for text in line] for line in lines]
+    bracket = re.compile(r"\[(\S+), (.*)\]")
+    return [
+        [bracket.sub(r"(\1 to \2)", text).replace(">= ", "≥") for text in line]
+        for line in lines
+    ]
 
 
 def recalled() -> Lines:
     pairs = read("recall")[0]["pairs"]
     last = read("recall")[0]["lengths"][-1]
-    header = ["", "units", "state", *(f"{n} pairs" for n in pairs), f"{last} steps"]
+    header = [
+        "",
+        "units",
+        "state",
+        *(f"{n} pair{'s' * (n > 1)}" for n in pairs),
+        f"{last} steps",
+    ]
     lines = [[*header]]
     for shape, lanes in short_term.shapes(read("recall")):
         means = [m for _, m in recall_summary.by_pairs(lanes)]
