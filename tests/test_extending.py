@@ -93,6 +93,7 @@ def test_entries_are_values_of_flags(copy):
     assert '"first_signs": ' in (copy / "entries/rows.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_a_task_has_flags_rows_networks_and_a_table(copy):
     out = run(
         copy,

@@ -23,7 +23,7 @@ from benchmarks.common.benchmark import Benchmark
 from rnnjax import settings as settings_lib
 from rnnjax.results import rows
 
-EXAMPLES = int(os.environ.get("RNNJAX_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("RNNJAX_EXAMPLES", "300"))
 examples = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -34,7 +34,13 @@ def join(folder):
     (folder / "rows.jsonl").write_text("".join(lines))
 
 
-@pytest.mark.parametrize("benchmark", tiny.BINARIES)
+@pytest.mark.parametrize(
+    "benchmark",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "autocomplete" else name
+        for name in tiny.BINARIES
+    ],
+)
 def test_what_was_run_comes_out_again(command, benchmark):
     arguments = tiny.arguments(benchmark, "run")
     assert command(tiny.BINARIES[benchmark], *arguments)[0] == 0
