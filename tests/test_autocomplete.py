@@ -296,18 +296,22 @@ def test_options_are_checked_in_python_too(file):
             config_lib.configure({"text": file} | wrong)
 
 
-def test_rows_of_python_have_the_connectivity_and_fit_the_schema(file):
-    given = {"text": file, "hidden_sizes": 4, "updates": 10, "batch": 4, "seeds": 2}
+def test_rows_of_python_have_the_keys_of_the_schema_that_are_measured(file):
+    """All of them, of a synthetic text with the connectivity."""
+    given = {"hidden_sizes": 4, "updates": 10, "batch": 4, "seeds": 2}
     keys = schema_lib.COMMON | schema.KEYS
-    for windows_, expected in ((3, schema.KEYS.keys()), (None, None)):
+    source = {"words": 8, "text_words": 1000}
+    cases = (3, schema.KEYS.keys(), "synthetic", source), (None, None, file, {})
+    for windows_, expected, text, more in cases:
         options = {"connectivity_windows": windows_, "connectivity": bool(windows_)}
-        options["max_eval_windows"] = 4
+        options |= {"max_eval_windows": 4, **more}
+        given["text"] = text
         rows = rnnjax.measure.autocomplete("gru", **given, options=options)
         assert [row["seed"] for row in rows] == [0, 1]
         for row in rows:
             schema_lib.check(rows_lib.rounded(row), keys)
             assert expected is None or expected <= row.keys()
-            assert ("context_lag" in row) == bool(windows_)
+            assert ("context_lag" in row) == bool(windows_) == ("regret" in row)
 
 
 def test_seeds_of_a_shape_are_split_only_if_there_are_more_processes(file):
