@@ -6,13 +6,16 @@ import jax
 import numpy as np
 import oracles
 import pytest
+import tiny
 from conftest import flat
 
-from benchmarks import short_term_memory
+import rnnjax
+from benchmarks import capacity, short_term_memory
 from rnnjax import networks, read_rows
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
+from rnnjax.results.rows import rounded
 from rnnjax.short_term_memory import linear, summary
 from rnnjax.short_term_memory.experiment import Driven
 
@@ -137,6 +140,33 @@ def test_linear_memory_is_shown_over_the_scale_of_inputs(command, tmp_path):
     )
     assert more[0] == 0
     assert [row for row in read_rows("run") if row["input_scale"] != 1] == rows
+    again = rnnjax.measure.short_term_memory(
+        "rnn_tanh",
+        hidden_sizes=4,
+        input_scale=3,
+        seeds=3,
+        steps=900,
+        delays=20,
+        options={"test_steps": 300, "washout": 100, "recurrent_gain": 0.8},
+    )
+    large = [row for row in rows if row["input_scale"] == 3]
+    assert [rounded(row) for row in again] == large
+
+
+def test_trained_networks_are_probed_beside_fresh_ones(command):
+    arguments = tiny.arguments("capacity", "trained", tiny.SMALLEST)
+    assert command(capacity, *arguments)[0] == 0
+    probe = "--network=trained --steps=900 --test_steps=300 --washout=100 --delays=9"
+    words = [*probe.split(), "--input_scale=1", "--out_dir=probed"]
+    status, out, err = command(short_term_memory, *words)
+    assert (status, err) == (0, "") and "rnn_tanh, trained" in out
+    fresh, trained = read_rows("probed")
+    assert (fresh["weights"], trained["weights"]) == ("fresh", "trained")
+    assert fresh["input_size"] == trained["input_size"] > 1
+    assert fresh["capacity_state"] != trained["capacity_state"] <= 2.1
+    status, _, err = command(short_term_memory, *words, "--seeds=2")
+    line = "--seeds=2: the trained networks decide it; allowed: no such flag"
+    assert status == 2 and err.startswith(f"short_term_memory: {line}")
 
 
 @pytest.mark.parametrize("measure", ["processing", "sparse", "recall"])
