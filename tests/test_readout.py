@@ -46,12 +46,13 @@ def test_columns_that_depend_on_others_do_not_count():
 def test_targets_without_a_relation_count_as_often_as_they_should():
     """In sample they get r / T on average; held out they get about as much less."""
     steps, count = 1000, 4000
-    x = np.cumsum(RANDOM.normal(size=(2 * steps, 8)), axis=0)  # states change slowly
-    y = RANDOM.uniform(-1, 1, size=(2 * steps, count))
+    x = np.cumsum(RANDOM.normal(size=(steps + 400, 8)), axis=0)  # states change slowly
+    y = RANDOM.uniform(-1, 1, size=(steps + 400, count))
     read = readout.fit(x[:steps], x[steps:])
     got = read.explained(y[:steps], y[steps:])
     assert got.in_sample.mean() == pytest.approx(8 / steps, rel=0.05)
     assert np.mean(got.in_sample > read.threshold) < 1e-3
+    assert read.threshold == pytest.approx(readout.stats.chi2.isf(1e-4, 8) / steps)
     middle = np.quantile(got.in_sample, 0.99)
     assert middle == pytest.approx(readout.stats.chi2.ppf(0.99, 8) / steps, rel=0.05)
     shuffled = read.shuffled_threshold(y[:steps, 0], 0)

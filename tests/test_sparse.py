@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from rnnjax.short_term_memory import sparse
+from rnnjax.short_term_memory import sparse, summary
 from rnnjax.short_term_memory.readout import Kept
 
 RANDOM = np.random.default_rng(2)
@@ -56,3 +56,10 @@ def test_a_rotation_recovers_sequences_longer_than_its_state():
 def test_lengths_end_with_the_longest():
     assert sparse.lengths(4, 20) == [4, 5, 6, 7, 8, 10, 11, 13, 16, 19, 20]
     assert sparse.lengths(7, 7) == [7]
+
+
+def test_a_length_that_may_be_longer_is_a_lower_bound():
+    rows = [{"length_2": n, "longest": 40} for n in (10, 40, 40, 20, 40)]
+    found = summary.lengths(rows, 2)
+    assert (found.median, found.low) == (np.inf, 10)
+    assert summary.lengths(rows[:1] + rows[3:4], 2).median == 15
