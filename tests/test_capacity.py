@@ -184,12 +184,13 @@ def test_a_run_leaves_rows_networks_and_a_picture(binary, tmp_path):
             assert about["outputs"] == 4
 
 
+QUICK = ("random_function", "characters", "parentheses")
+
+
 @pytest.mark.parametrize(
     "task",
     [
-        pytest.param(
-            name, marks=[pytest.mark.slow] * (name in ("arithmetic", "recall"))
-        )
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK))
         for name in TASKS
         if name not in ("parameters", "units")
     ],

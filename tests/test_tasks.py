@@ -15,6 +15,7 @@ import pytest
 from rnnjax import settings
 from rnnjax.settings import Range, SettingError
 from rnnjax.tasks import characters, parameters, registry, units
+from rnnjax.tasks.task import Level
 from rnnjax.text import corpus, optimum, synthetic
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -31,6 +32,11 @@ def sample(task, key, count=None):
     return task.sample(task.make_data(key, jnp.float32(16)), key, count)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def scored(task, outputs, batch):
+    return task.score(outputs, batch)
+
+
 def test_shapes(task):
     batch = sample(task, 0)
     steps, size, inputs = batch.x.shape
@@ -38,13 +44,16 @@ def test_shapes(task):
     assert batch.target.shape[: batch.weight.ndim] == batch.weight.shape
     answers = (steps + task.blank_steps, size) if task.every_step else (size,)
     assert batch.weight.shape == answers
-    assert task.sequence == steps + task.blank_steps > 1
+    assert task.sequence == steps + task.blank_steps >= 1
     outputs = jnp.zeros((*answers, task.outputs))
-    scores = task.score(outputs, batch)
+    scores = scored(task, outputs, batch)
     assert scores.keys() == task.scores.keys() >= {"loss", task.objective}
     assert all(score.shape == () for score in scores.values())
-    assert task.loss(outputs, batch) == scores["loss"]
-    assert task.probe_inputs(jax.random.key(0), 1003).shape == (1003, task.input_size)
+    loss = jax.jit(task.loss)(outputs, batch)
+    assert float(loss) == pytest.approx(float(scores["loss"]), rel=1e-6)
+    key = jax.random.key(0)
+    probe = jax.eval_shape(lambda key: task.probe_inputs(key, 1003), key)
+    assert probe.shape == (1003, task.input_size)
 
 
 def test_samples_follow_the_key(task):
@@ -59,7 +68,7 @@ def test_answers_of_weight_0_do_not_count(task):
     weight = (jnp.arange(batch.weight.shape[-1]) < 3) * batch.weight
     other = jnp.where((weight > 0)[..., None], outputs, 7.0)
     batch = batch._replace(weight=weight)
-    scores, other_scores = task.score(outputs, batch), task.score(other, batch)
+    scores, other_scores = scored(task, outputs, batch), scored(task, other, batch)
     for name, score in scores.items():
         np.testing.assert_allclose(score, other_scores[name], rtol=1e-6, err_msg=name)
 
@@ -99,6 +108,28 @@ def test_every_score_has_a_meaning(task):
         assert (key.type, key.nullable) == ("float", True)
         assert key.meaning
     assert task.scores["loss"].unit
+
+
+def test_a_solved_level_is_that_of_a_score_which_ignoring_the_inputs_misses(task):
+    if task.solved is None:
+        return
+    batch = sample(task, 0)
+    scores = scored(task, jnp.zeros((*batch.weight.shape, task.outputs)), batch)
+    assert not task.solved.reached(scores)
+    name, value = task.solved
+    assert task.solved.reached({name: value})
+    assert not task.solved.reached({name: float("nan")})
+
+
+def test_a_level_is_the_most_of_a_loss_and_the_least_of_any_other_score():
+    scores = {"loss": 0.2, "accuracy": 0.9}
+    for name, value, reached in (
+        ("loss", 0.2, True),
+        ("loss", 0.1, False),
+        ("accuracy", 0.9, True),
+        ("accuracy", 0.95, False),
+    ):
+        assert Level(name, value).reached(scores) == reached
 
 
 def test_the_number_of_samples_is_searched_only_where_the_task_says_so(task):

@@ -13,7 +13,15 @@ import optax
 import scipy.special
 
 from rnnjax.settings import setting
-from rnnjax.tasks.task import Batch, Data, Task, batch_setting, score_key, weighted_mean
+from rnnjax.tasks.task import (
+    Batch,
+    Data,
+    Level,
+    Task,
+    batch_setting,
+    score_key,
+    weighted_mean,
+)
 
 SYMBOLS = "0123456789+-= "
 PLUS, MINUS, EQUALS, BLANK = range(10, 14)
@@ -56,6 +64,7 @@ class Arithmetic(Task):
     input_size = len(SYMBOLS)
     outputs = len(SYMBOLS)
     every_step = True
+    solved = Level("exact", 0.99)
 
     @functools.cached_property
     def chance(self) -> float:
@@ -93,11 +102,6 @@ class Arithmetic(Task):
             "accuracy": weighted_mean(correct, batch.weight),
             "exact": weighted_mean(exact, jnp.any(counts, axis=0)),
         }
-
-    def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
-        """One sum after another, with the blanks of its result, `[steps, 14]`."""
-        x = self.sample(None, key, -(-steps // (3 * self.digits + 5))).x
-        return jnp.swapaxes(x, 0, 1).reshape(-1, len(SYMBOLS))[:steps]
 
     def _numbers(self, key: jax.Array, count: int) -> jax.Array:
         """The two numbers of each sum, `[2, count]`."""

@@ -13,7 +13,15 @@ import numpy as np
 import optax
 
 from rnnjax.settings import SettingError, setting
-from rnnjax.tasks.task import Batch, Data, Task, batch_setting, score_key, weighted_mean
+from rnnjax.tasks.task import (
+    Batch,
+    Data,
+    Task,
+    batch_setting,
+    data_dir_setting,
+    score_key,
+    weighted_mean,
+)
 from rnnjax.text import contexts, corpus, optimum, synthetic
 
 TEST_FRACTION = 0.05  # of the text, at its end
@@ -42,11 +50,7 @@ class Characters(Task):
     )
     length: int = setting(50, "Characters in a window.")
     batch: int = batch_setting(32)
-    data_dir: str | None = setting(
-        None,
-        "Folder for downloaded texts. Default: RNNJAX_DATA_DIR, else the user's cache "
-        "folder.",
-    )
+    data_dir: str | None = data_dir_setting()
     words: int | None = synthetic.option("words")
     topics: int | None = synthetic.option("topics")
     switch: float | None = synthetic.option("switch")

@@ -12,7 +12,15 @@ import jax.numpy as jnp
 import optax
 
 from rnnjax.settings import SettingError, setting
-from rnnjax.tasks.task import Batch, Data, Task, batch_setting, score_key, weighted_mean
+from rnnjax.tasks.task import (
+    Batch,
+    Data,
+    Level,
+    Task,
+    batch_setting,
+    score_key,
+    weighted_mean,
+)
 
 STEPS_PER_PAIR = 3  # its key, its value, and its query
 NEVER = 2.0  # above all numbers that are drawn: of steps without a query
@@ -64,6 +72,7 @@ class Recall(Task):
         "accuracy": score_key("fraction of the queries that are answered right"),
     }
     every_step = True
+    solved = Level("accuracy", 0.99)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -142,11 +151,6 @@ class Recall(Task):
         correct = jnp.argmax(outputs, axis=-1) == batch.target
         accuracy = weighted_mean(correct.astype(jnp.float32), batch.weight)
         return {"loss": self.loss(outputs, batch), "accuracy": accuracy}
-
-    def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
-        """One sample after another, `[steps, vocabulary]`."""
-        x = self.sample(None, key, -(-steps // self.length)).x
-        return jnp.swapaxes(x, 0, 1).reshape(-1, self.vocabulary)[:steps]
 
 
 def _whole(drawn: jax.Array, count: Scalar) -> jax.Array:

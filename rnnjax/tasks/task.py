@@ -16,6 +16,18 @@ from rnnjax.settings import Range, setting
 Data = Any  # a pytree of arrays that stays the same during a training, or None
 
 
+class Level(NamedTuple):
+    """A score and the value that it has to reach."""
+
+    score: str
+    value: float
+
+    def reached(self, scores: Mapping[str, Any]) -> Any:
+        """Whether it does: a loss at most, any other score at least; never with NaN."""
+        score = scores[self.score]
+        return score <= self.value if self.score == "loss" else score >= self.value
+
+
 class Batch(NamedTuple):
     """Inputs x `[T, B, I]`, the targets, and the weight of each target in the loss.
 
@@ -77,6 +89,11 @@ class Task(abc.ABC):
         """The loss of the best answer that ignores the inputs."""
 
     @property
+    def solved(self) -> Level | None:
+        """The level from which the task counts as solved; None if it has none."""
+        return None
+
+    @property
     def blank_steps(self) -> int:
         """Steps with an input of zeros that follow the T steps of a batch."""
         return 0
@@ -108,6 +125,13 @@ class Task(abc.ABC):
         """The batch that the scores of a trained network are computed on."""
         return self.sample(data, key, count)
 
+    def validation_batch(self, data: Data, key: jax.Array, count: int) -> Batch:
+        """A batch to choose between trainings by, none of which is a test.
+
+        With the key of no update and of no test, for tasks that draw afresh.
+        """
+        return self.sample(data, key, count)
+
     @abc.abstractmethod
     def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """The weighted mean loss of outputs `[B, O]`, `[T, B, O]` with `every_step`."""
@@ -116,12 +140,15 @@ class Task(abc.ABC):
         """The scores of outputs: a scalar for each key of `scores`."""
         return {"loss": self.loss(outputs, batch)}
 
-    @abc.abstractmethod
     def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
         """Inputs `[steps, I]` like those of the task, one sample after another.
 
-        The memory stability of trained networks is measured on them.
+        Each comes with its blank steps. The memory stability of trained networks is
+        measured on them. Tasks with data redefine it.
         """
+        x = self.sample(None, key, -(-steps // self.sequence)).x
+        x = jnp.pad(x, ((0, self.blank_steps), (0, 0), (0, 0)))
+        return jnp.swapaxes(x, 0, 1).reshape(-1, self.input_size)[:steps]
 
     def loss_bound(self, hidden_size: int) -> float | None:
         """A known lower bound of the loss of a network with H units, or None."""
@@ -162,6 +189,14 @@ class Task(abc.ABC):
 def batch_setting(default: int) -> Any:
     """The field `batch` of a task."""
     return setting(default, "Samples in the batch of an update.")
+
+
+def data_dir_setting() -> Any:
+    """The field `data_dir` of a task with data that can be downloaded."""
+    return setting(
+        None,
+        "Folder for downloads. Default: RNNJAX_DATA_DIR, else the user's cache folder.",
+    )
 
 
 def score_key(meaning: str, unit: str = "") -> Key:

@@ -58,10 +58,3 @@ class Units(Task):
     def loss_bound(self, hidden_size: int) -> float:
         """The lowest loss of a linear network: max(0, 1 - hidden_size / size)."""
         return max(0.0, 1 - hidden_size / self.size)
-
-    def probe_inputs(self, key: jax.Array, steps: int) -> jax.Array:
-        """Samples one after another, each with its blank steps, `[steps, size]`."""
-        period = 1 + self.delay
-        vectors = self.sample(None, key, -(-steps // period)).x[0]
-        samples = jnp.pad(vectors[:, None], ((0, 0), (0, self.delay), (0, 0)))
-        return samples.reshape(-1, self.size)[:steps]

@@ -44,7 +44,7 @@ class TrainedNetwork:
     def build(self) -> tuple[networks.Network, Task]:
         """The network and the task it was trained on.
 
-        Raises `files.FolderError` if the text of the task is gone or has changed.
+        Raises `files.FolderError` if the data of the task are gone or have changed.
         """
         about = self.description
         options: dict[str, Any] = {"learn_carry": about.get("learn_carry", False)}
@@ -62,7 +62,7 @@ class TrainedNetwork:
             task = TASKS[about["task"]](**about["task_settings"])
         except (OSError, ValueError) as error:
             problem = f"its task cannot be set up ({error})"
-            allowed = "the text it was trained on"
+            allowed = "the data it was trained on"
             raise files.FolderError(problem, allowed) from None
         return networks.Network(cell, outputs=about["outputs"]), task
 
