@@ -1,0 +1,246 @@
+"""Hessian-free optimization: products, conjugate gradients, damping, guards."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax import flatten_util
+
+from rnnjax import networks
+from rnnjax.cells import registry
+from rnnjax.engine import hessian_free, mesh, updates
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+STEPS = 14  # of a sequence: more than are written out
+
+
+def recurrent(dtype=jnp.float32, hidden=False):
+    """Parameters of a small network, a function of them, and a loss of its answers."""
+    cell = registry.CELLS["rnn_tanh"](hidden_size=3)
+    network = networks.Network(cell, outputs=2)
+    variables = networks.initialize(network, jax.random.key(1), 2)
+    params, unravel = flatten_util.ravel_pytree(
+        jax.tree.map(lambda leaf: leaf.astype(dtype), variables)
+    )
+    x = jax.random.normal(jax.random.key(0), (STEPS, 5, 2), dtype)
+    labels = (x[0, :, 0] > x[1, :, 0]).astype(int)
+
+    def outputs(flat):
+        variables = unravel(flat)
+        z = network.apply(variables, x, method="project")
+        y = networks.unroll_layers(network, variables, z, None, 0)
+        answers = network.apply(variables, y[-1], method="read")
+        return answers, y if hidden else None
+
+    def loss(answers):
+        entropies = optax.softmax_cross_entropy_with_integer_labels(answers, labels)
+        return jnp.mean(entropies)
+
+    return params, outputs, loss
+
+
+def test_products_are_those_of_the_explicit_matrices(x64):
+    """The Jacobians of the oracle are in reverse mode, the Hessian is dense."""
+    params, outputs, loss = recurrent(jnp.float64, hidden=True)
+
+    @jax.jit
+    def products(params, vector):
+        model = hessian_free.gauss_newton(params, outputs, loss)
+        return model.gradient, model.product(vector), model.structural(vector)
+
+    @jax.jit
+    def explicit(params, vector):
+        answers, hidden = outputs(params)
+        j, k = jax.jacrev(outputs)(params)
+        j, k = j.reshape(answers.size, -1), k.reshape(hidden.size, -1)
+        h = jax.hessian(lambda flat: loss(flat.reshape(answers.shape)))(answers.ravel())
+        gradient = jax.grad(lambda params: loss(outputs(params)[0]))(params)
+        return gradient, j.T @ h @ j @ vector, k.T @ k @ vector / (STEPS * 5)
+
+    vector = jax.random.normal(jax.random.key(2), params.shape, jnp.float64)
+    ours, theirs = products(params, vector), explicit(params, vector)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), ours, theirs)
+    assert all(np.linalg.norm(part) > 1e-3 for part in theirs)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_conjugate_gradients_take_as_many_steps_as_theory_says(x64, together):
+    """Exact after as many as there are eigenvalues; bounded by their ratio before."""
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(40, 40)))[0]
+    b = rng.normal(size=40)
+
+    @functools.partial(jax.jit, static_argnums=(1, 2))
+    def solve(matrix, most, tolerance):
+        return hessian_free.conjugate_gradients(
+            lambda v: matrix @ v, b, jnp.zeros(40), most, tolerance
+        )
+
+    with mesh.traced(together):
+        few = basis * np.repeat([1.0, 9.0, 80.0, 700.0, 5e3], 8) @ basis.T
+        x, products = solve(few, 30, 1e-8)
+        np.testing.assert_allclose(x, np.linalg.solve(few, b), rtol=1e-6, atol=1e-8)
+        assert products == 5 + 1
+
+        many = basis * np.linspace(1, 100, 40) @ basis.T
+        exact = np.linalg.solve(many, b)
+        for most in (4, 12):
+            x, products = solve(many, most, 0.0)
+            assert products == most + 1
+            energy = np.sqrt((x - exact) @ many @ (x - exact) / (exact @ b))
+            assert 1e-6 < energy <= 2 * (9 / 11) ** most
+            theirs, _ = jax.scipy.sparse.linalg.cg(many, b, tol=0.0, maxiter=most)
+            np.testing.assert_allclose(x, theirs, rtol=1e-8)
+
+
+class Loss(NamedTuple):
+    """sum(scales (v - 1)^2) / 2 + cosh sum(log cosh v), and NaN beyond a wall."""
+
+    scales: Any = (0.0, 0.0, 0.0)
+    cosh: float = 0.0
+    wall: float = np.inf
+    hidden: float = 0.0  # hidden units over v
+    structural: float = 0.0
+
+
+@jax.jit
+def step(state, loss, tolerance):
+    def value(v):
+        squares = jnp.sum(jnp.asarray(loss.scales) * (v - 1) ** 2) / 2
+        total = squares + loss.cosh * jnp.sum(jnp.logaddexp(v, -v))
+        return jnp.where(jnp.any(v > loss.wall), jnp.nan, total)
+
+    return hessian_free.step(
+        state,
+        7,
+        lambda v: (v, loss.hidden * v),
+        value,
+        iterations=10,
+        tolerance=tolerance,
+        structural=loss.structural,
+    )[0]
+
+
+def init(x=0.0, damping=1e-2):
+    return hessian_free.init(jnp.full(3, x), damping)
+
+
+def test_the_damping_follows_the_ratio_of_the_changes():
+    """log cosh: its curvature falls beyond 0, so that a long step fails."""
+    ratios = {-1.0: 3.0, 0.2: 3.0, np.nan: 3.0, 0.25: 2.0, 0.5: 2.0, 0.9: 4 / 3}
+    for ratio, expected in ratios.items():
+        assert hessian_free.next_damping(2.0, ratio) == pytest.approx(expected)
+    assert hessian_free.next_damping(1e10, -1.0) == np.float32(1e10)
+
+    def newton(x, damping):
+        g, h = np.tanh(x), 1 / np.cosh(x) ** 2
+        d = -g / (h + damping)
+        change = np.log(np.cosh(x + d)) - np.log(np.cosh(x))
+        return d, change / (g * d + h * d**2 / 2)
+
+    seen = set()
+    for x, damping in ((2.0, 1e-3), (1.0, 1e-3), (0.3, 1e-2), (1.0, 0.05)):
+        after = step(init(x, damping), Loss(cosh=1.0), 1e-6)
+        change, ratio = newton(x, damping)
+        factor = 1.5 if ratio < 0.25 else 1 / 1.5 if ratio > 0.75 else 1.0
+        assert after.damping == pytest.approx(damping * factor)
+        change *= ratio > 0
+        np.testing.assert_allclose(after.params, x + change, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(after.change, change, rtol=1e-4)
+        assert after.updates == (ratio > 0) and after.diverged < 0
+        seen.add((factor, bool(ratio > 0)))
+    assert {factor for factor, _ in seen} == {1.5, 1 / 1.5, 1.0}
+    assert {accepted for _, accepted in seen} == {True, False}
+
+
+def test_an_ill_conditioned_quadratic_is_solved_from_where_the_last_step_went():
+    """Three eigenvalues, so three products a step; the damping falls each time."""
+    loss = Loss(scales=(1e-2, 1.0, 1e2))
+    first = state = step(init(), loss, 1e-6)
+    assert first.evaluations == 1 + (1 + 3) + 1 + 1
+    for k in range(1, 13):
+        assert state.damping == pytest.approx(1e-2 / 1.5**k)
+        assert state.updates == k
+        state = step(state, loss, 1e-6)
+    np.testing.assert_allclose(state.params, 1, atol=1e-3)
+    known = init()._replace(change=first.change / hessian_free.KEPT)
+    again = step(known, loss, 1e-4)
+    assert again.evaluations == 1 + 1 + 1 + 1
+    np.testing.assert_allclose(again.params, first.params, rtol=1e-6)
+
+
+def test_structural_damping_is_added_to_the_damping():
+    """Hidden units 3 v: the matrix is 1 + damping (1 + structural 3^2)."""
+    loss = Loss(scales=(1.0, 1.0, 1.0), hidden=3.0, structural=2.0)
+    after = step(init(damping=0.5), loss, 1e-6)
+    np.testing.assert_allclose(after.params, 1 / (1 + 0.5 * (1 + 2 * 9)), rtol=1e-6)
+
+
+def test_a_step_to_a_loss_that_is_not_finite_is_rejected():
+    after = step(init(damping=0.1), Loss(scales=(1.0, 1.0, 1.0), wall=0.5), 1e-6)
+    assert after.diverged < 0 and after.updates == 0
+    assert np.all(after.params == 0) and after.damping == pytest.approx(0.15)
+    assert np.all(after.change == 0)
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_parameters_stay_from_the_diverged_step_on(together, bad):
+    """Step 1 of 4 is not finite; the ones after it would be again."""
+
+    @jax.jit
+    def train(live):
+        def body(k, state):
+            def loss(v):
+                return jnp.sum((v - 1) ** 2) + jnp.where(k == 1, bad, 0.0)
+
+            return hessian_free.step(
+                state, k, lambda v: (v, None), loss, iterations=2, live=live
+            )[0]
+
+        return jax.lax.fori_loop(0, 4, body, hessian_free.init(jnp.zeros(2)))
+
+    with mesh.traced(together):
+        state, still = train(True), train(False)
+    assert state.diverged == 1 and state.updates == 1
+    assert state.evaluations == 1 + (1 + 1) + 1 + 1
+    np.testing.assert_allclose(state.params, 2 / 3, rtol=1e-6)  # 2 / (2 + damping)
+    assert still.diverged == updates.NOT_DIVERGED and still.evaluations == 0
+    np.testing.assert_array_equal(still.params, 0)
+
+
+def test_a_recurrent_network_is_trained_faster_than_by_gradients():
+    """In each of two lanes that advance together, with as many updates of SGD."""
+    params, outputs, loss = recurrent(hidden=True)
+    steps = 15
+
+    @jax.jit
+    @jax.vmap
+    def ours(params):
+        def body(k, state):
+            return hessian_free.step(
+                state, k, outputs, loss, iterations=20, structural=0.1
+            )[0]
+
+        state = jax.lax.fori_loop(0, steps, body, hessian_free.init(params))
+        return loss(outputs(state.params)[0]), state
+
+    @jax.jit
+    @jax.vmap
+    def theirs(params, rate):
+        gradient = jax.grad(lambda v: loss(outputs(v)[0]))
+        params = jax.lax.fori_loop(
+            0, steps, lambda _, v: v - rate * gradient(v), params
+        )
+        return loss(outputs(params)[0])
+
+    with mesh.traced(True):
+        found, state = ours(jnp.stack([params, -params]))
+    rates = 10.0 ** jnp.arange(-3, 3)
+    best = jnp.nanmin(theirs(jnp.stack([params] * 6), rates))
+    assert max(found) < best / 10
+    assert all(state.diverged < 0) and all(state.updates > steps / 2)
