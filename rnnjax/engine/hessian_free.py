@@ -37,7 +37,9 @@ from jax import lax
 from rnnjax.engine import mesh, updates, weight_gradient
 from rnnjax.engine.updates import NOT_DIVERGED, Params
 
-KEPT = 0.95  # of the last change of the parameters, where the next search for one starts
+KEPT = (
+    0.95  # of the last change of the parameters, where the next search for one starts
+)
 LOW_RATIO, HIGH_RATIO = 1 / 4, 3 / 4
 FACTOR = 1.5  # on the damping
 MIN_DAMPING, MAX_DAMPING = 1e-10, 1e10  # from which it can come back
