@@ -9,20 +9,25 @@ import optax
 import pytest
 from optax import contrib
 
+from rnnjax import networks
+from rnnjax.cells import registry
 from rnnjax.engine import updates
+from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.optimizers import OPTIMIZERS
+from rnnjax.tasks.units import Units
+from rnnjax.training.training import Hyperparameters, Training
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 START = {"a": np.full((3, 2), 0.5, np.float32), "b": np.zeros(2, np.float32)}
 SCALES = {"a": np.logspace(-1, 1, 6).reshape(3, 2), "b": np.array([0.3, 3.0])}
 NEVER = -1
+LANES = 7
 
 
 def loss(params):
     """An ill-conditioned quadratic, which is 0 where all parameters are 1."""
-    parts = jax.tree.map(lambda v, s: jnp.sum(s * (v - 1) ** 2) / 2, params, SCALES)
-    return sum(jax.tree.leaves(parts))
+    return sum(((params[key] - 1) ** 2 * SCALES[key]).sum() / 2 for key in SCALES)
 
 
 @functools.cache
@@ -57,9 +62,14 @@ def numbers_at(name, fraction):
 
 
 def run(name, rates, numbers, bad=NEVER, falls=0.0, count=4):
-    lanes = {key: jnp.array([n[key] for n in numbers]) for key in numbers[0]}
-    bad = jnp.broadcast_to(bad, len(rates))
-    return trained(name)(jnp.array(rates), lanes, bad, falls, count)
+    """The lanes are filled up with the last one, so that all runs share a program."""
+    missing = LANES - len(rates)
+    rates, numbers = rates + rates[-1:] * missing, numbers + numbers[-1:] * missing
+    lanes = {key: np.float32([n[key] for n in numbers]) for key in numbers[0]}
+    bad = np.broadcast_to(bad, LANES)
+    return jax.device_get(
+        trained(name)(np.float32(rates), lanes, bad, np.float32(falls), count)
+    )
 
 
 OPTAX = {
@@ -213,9 +223,11 @@ def test_a_rate_of_the_range_solves_a_quadratic_and_the_default_goes_there(name)
     rates = [entry.learning_rate.at(k / 4) for k in range(5)]
     rates += [entry.learning_rate.default] * 2
     numbers = [entry.defaults] * len(rates)
-    bad = jnp.array([NEVER] * 6 + [3])
+    bad = np.array([NEVER] * 6 + [3])
     state = run(name, rates, numbers, bad=bad, falls=1.0, count=300)
-    before, after = loss(START), jax.vmap(loss)(state.params)
+    lanes = [jax.tree.map(lambda v, k=k: v[k], state.params) for k in range(LANES)]
+    with np.errstate(over="ignore"):
+        before, *after = map(loss, [START, *lanes])
     assert np.nanmin(after[:5]) < 1e-3 * before
     assert after[5] < before * (1e-10 if name == "lbfgs" else 1)
     assert state.diverged[5] == NEVER and state.diverged[6] == 3
@@ -234,3 +246,36 @@ def test_ranges_hold_their_defaults():
     decay = OPTIMIZERS["adam"].hyperparameters["square_decay"]
     ends = [decay.at(0.0), decay.at(1 / 3), decay.at(1.0)]
     np.testing.assert_allclose(ends, [0.9, 0.99, 0.9999], rtol=1e-9)
+
+
+def training(name, updates, mesh):
+    """Two lanes of a small training, at a constant rate, and their states."""
+    network = networks.Network(registry.CELLS["rnn_tanh"](hidden_size=1), outputs=2)
+    numbers = Hyperparameters(learning_rate=0.1, decay=0.0, momentum=0.8)
+    task = Units(size=2, delay=1, batch=4)
+    experiment = Training(network, task, updates, (numbers,), name)
+    lanes = np.arange(2)
+    start = experiment.init(mesh, lanes.astype(np.uint32), lanes >= 0, lanes)
+    return experiment, start
+
+
+def test_a_trained_network_has_the_parameters_that_its_optimizer_evaluates():
+    """For schedule-free AdamW the means of z, where Adam alone would be.
+
+    In lanes that advance together, what is computed after the last update is not kept.
+    """
+    mesh = Mesh(tuple(jax.devices()[:1]), None)
+    seen = []
+    for updates_made in (1, 2):
+        experiment, start = training("schedule_free_adamw", updates_made, mesh)
+        seen.append(jax.device_get(experiment.advance(mesh, start, 0)))
+    z = [state.opt_state.z for state in seen]
+    for state, mean in zip(seen, (z[0], (z[0] + z[1]) / 2), strict=True):
+        leaves = [leaf.reshape(2, -1) for leaf in jax.tree.leaves(state.variables)]
+        np.testing.assert_allclose(np.concatenate(leaves, 1), mean, rtol=1e-4)
+    assert np.max(np.abs(z[1] - z[0])) > 1e-3
+
+
+def test_matrices_stay_matrices_where_an_optimizer_needs_them():
+    _, start = training("muon", 1, Mesh(tuple(jax.devices()[:1]), None))
+    assert (2, 2, 1) in {leaf.shape for leaf in jax.tree.leaves(start.opt_state)}
