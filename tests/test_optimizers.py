@@ -251,7 +251,9 @@ def test_ranges_hold_their_defaults():
 def training(name, updates, mesh):
     """Two lanes of a small training, at a constant rate, and their states."""
     network = networks.Network(registry.CELLS["rnn_tanh"](hidden_size=1), outputs=2)
-    numbers = Hyperparameters(learning_rate=0.1, decay=0.0, momentum=0.8)
+    numbers = Hyperparameters(
+        learning_rate=0.1, decay=0.0, momentum=0.8, weight_decay=0.5
+    )
     task = Units(size=2, delay=1, batch=4)
     experiment = Training(network, task, updates, (numbers,), name)
     lanes = np.arange(2)
