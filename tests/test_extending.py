@@ -99,7 +99,7 @@ def test_a_task_has_flags_rows_networks_and_a_table(copy):
         copy,
         "benchmarks.capacity --help",
         "benchmarks.capacity --task=majority --votes=3 --cell=gru --hidden_sizes=3 "
-        "--optimizer=lion --trials=2 --rungs=1 --updates=250 --seeds=2 --out_dir=task",
+        "--optimizer=yogi --trials=2 --rungs=1 --updates=250 --seeds=2 --out_dir=task",
     )
     assert "Signs that are shown, an odd number (majority 5)." in " ".join(out.split())
     assert "accuracy" in out

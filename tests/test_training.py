@@ -8,12 +8,12 @@ import numpy as np
 import optax
 import pytest
 from conftest import flat
+from optax import contrib
 
 from rnnjax import networks
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
-from rnnjax.engine.optimizers import OPTIMIZERS
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.units import Units
 from rnnjax.training import training
@@ -68,6 +68,9 @@ OPTAX = {
         optax.add_decayed_weights(0.1),
         optax.scale_by_learning_rate(schedule),
     ),
+    "muon": lambda schedule: contrib.muon(
+        schedule, beta=0.8, weight_decay=0.1, adam_weight_decay=0.1
+    ),
     "sgd": lambda schedule: optax.chain(
         optax.trace(0.8),
         optax.add_decayed_weights(0.1),
@@ -78,10 +81,7 @@ OPTAX = {
 
 @pytest.mark.parametrize(
     "optimizer",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] * (name != "adam"))
-        for name in OPTIMIZERS
-    ],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "adam")) for name in OPTAX],
 )
 def test_updates_are_those_of_optax(optimizer):
     """Ten updates with clipping, a rate that falls as a square root, weight decay."""

@@ -14,13 +14,6 @@ from rnnjax.engine.optimizers import OPTIMIZERS
 TARGET = {"a": jnp.array([1.0, -2.0]), "b": jnp.array(3.0)}
 ZEROS = jax.tree.map(jnp.zeros_like, TARGET)
 SGD = OPTIMIZERS["sgd"].make({"momentum": 0.0})
-OPTAX = {
-    "adam": lambda rate, momentum: optax.adam(rate, b1=momentum),
-    "rmsprop": lambda rate, momentum: optax.chain(
-        optax.scale_by_rms(decay=0.99), optax.trace(momentum), optax.scale(-rate)
-    ),
-    "sgd": lambda rate, momentum: optax.sgd(rate, momentum),
-}
 
 
 def distance(params):
@@ -34,11 +27,10 @@ def assert_equal(a, b, **tolerance):
 
 
 @pytest.mark.parametrize("together", [False, True])
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_steps_are_those_of_optax(name, together):
-    """Traced and default hyperparameters, without clipping and weight decay."""
-    defaults = OPTIMIZERS[name].defaults
-    expected = OPTAX[name](0.1, **defaults)
+def test_steps_are_those_of_optax(together):
+    """Without clipping and weight decay; `test_optimizers` has every optimizer."""
+    defaults = OPTIMIZERS["adam"].defaults
+    expected = optax.adam(0.1)
     params, opt_state = ZEROS, expected.init(ZEROS)
     for _ in range(5):
         change, opt_state = expected.update(jax.grad(distance)(params), opt_state)
@@ -46,7 +38,7 @@ def test_steps_are_those_of_optax(name, together):
 
     @jax.jit
     def train(hyperparameters):
-        optimizer = OPTIMIZERS[name].make(hyperparameters)
+        optimizer = OPTIMIZERS["adam"].make(hyperparameters)
         return updates.chunk(
             updates.init(ZEROS, optimizer),
             5,

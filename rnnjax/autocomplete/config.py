@@ -110,7 +110,15 @@ class Options:
     learning_rate: float | None = setting(
         None, "Learning rate of the optimizer.", low=SMALLEST
     )
-    optimizer: str = setting("adam", "Optimizer.", choices=OPTIMIZERS)
+    optimizer: str = setting(
+        "adam",
+        "Optimizer.",
+        choices=tuple(
+            name
+            for name, entry in OPTIMIZERS.items()
+            if not entry.full_batch and entry.evaluated is None
+        ),
+    )
     max_eval_windows: int | None = setting(
         None, "Validation and test windows that are evaluated, at most."
     )

@@ -50,7 +50,11 @@ class SearchOptions:
     )
     preset: str = setting("quick", "How much is tried.", choices=tuple(presets.PRESETS))
     optimizer: tuple[str, ...] = setting(
-        ("adam",), "Optimizers that are searched over.", choices=tuple(OPTIMIZERS)
+        ("adam",),
+        "Optimizers that are searched over.",
+        choices=tuple(
+            name for name, entry in OPTIMIZERS.items() if not entry.full_batch
+        ),
     )
     searches: int = setting(
         1,

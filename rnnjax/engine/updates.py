@@ -56,13 +56,14 @@ def step(
     """One training step, see the equations above; returns the loss before it.
 
     `index` is the number of the step in the whole training, from 0. `clip` and
-    `weight_decay` of None add no operation. The state of the optimizer means nothing
-    after a divergence: no later step uses it. Nor does it after a step that is not
-    `live`, which changes nothing else.
+    `weight_decay` of None add no operation. The optimizer gets the gradient, the
+    parameters and, if it takes them, the learning rate and what a line search needs.
+    Its state means nothing after a divergence: no later step uses it. Nor does it after
+    a step that is not `live`, which changes nothing else.
     """
     params, opt_state, diverged = state
     value, gradient = jax.value_and_grad(loss)(params)
-    norm = global_norm(gradient)
+    raw, norm = gradient, global_norm(gradient)
     finite = jnp.isfinite(value) & jnp.isfinite(norm)
     valid = finite & (diverged < 0)
     if live is not None:
@@ -70,7 +71,15 @@ def step(
     if clip is not None:
         factor = jnp.minimum(1.0, clip / jnp.maximum(norm, MIN_NORM))
         gradient = jax.tree.map(lambda g: jnp.where(valid, g * factor, 0), gradient)
-    direction, opt_state = optimizer.update(gradient, opt_state)
+    direction, opt_state = optax.with_extra_args_support(optimizer).update(
+        gradient,
+        opt_state,
+        params,
+        learning_rate=learning_rate,
+        value=value,
+        grad=raw,
+        value_fn=loss,
+    )
     if weight_decay is not None:
         direction = jax.tree.map(lambda d, v: d + weight_decay * v, direction, params)
     params = jax.tree.map(

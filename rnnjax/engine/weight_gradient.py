@@ -42,8 +42,10 @@ accelerator: U is padded once, before the loop, as XLA would pad it in every ste
 product with few rows of U is a sum, which is one kernel with what follows it.
 """
 
+import contextlib
+import contextvars
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -52,6 +54,8 @@ from jax import lax
 from jax.extend import core
 
 from rnnjax.engine import mesh
+
+_LINEARIZABLE = contextvars.ContextVar("linearizable", default=False)
 
 Carry = Any
 Inputs = Any
@@ -64,6 +68,16 @@ TILES = (128, 64, 32, 16, 8)  # multiples that the sizes of U may be padded to
 MAX_PADDING = 1 / 8  # of a size
 
 
+@contextlib.contextmanager
+def linearizable() -> Iterator[None]:
+    """Within it, `scan` is that of JAX, which has derivatives in forward mode too."""
+    token = _LINEARIZABLE.set(True)
+    try:
+        yield
+    finally:
+        _LINEARIZABLE.reset(token)
+
+
 def scan(
     step: Step, carry: Carry, z: Inputs, length: int, unroll: bool = False
 ) -> tuple[Carry, jax.Array]:
@@ -73,6 +87,8 @@ def scan(
     and the outputs y `[T, ...]` are returned. Reverse mode keeps the products of all
     steps, and recomputes what lies between them.
     """
+    if _LINEARIZABLE.get():
+        return lax.scan(step, carry, z, length=length, unroll=unroll)
     traced = _trace(step, carry, z)
     together = mesh.together()
     if length == 0:

@@ -229,13 +229,14 @@ def _init(
     data = task.make_data(data_key, hyperparameters.samples)
     scores = jax.eval_shape(lambda: _scores(network, task, variables, data))
     transformation = _transformation(optimizer, hyperparameters)
+    trained, _ = _trained(optimizer, variables)
     return State(
         done=~valid,
         key=updates_key,
         hyperparameters=hyperparameters,
         data=data,
         variables=variables,
-        opt_state=transformation.init(flatten_util.ravel_pytree(variables)[0]),
+        opt_state=transformation.init(trained),
         train_losses=jnp.full(CURVE, jnp.nan),
         scores={name: jnp.float32(jnp.nan) for name in scores},
         diverged=jnp.int32(updates_lib.NOT_DIVERGED),
@@ -261,6 +262,16 @@ def _train(
         ),
     )
 
+    # The branches on the chunk are outside the one above because they are the same for
+    # all lanes: inside, vmap would turn them into selections and compute the scores
+    # after every chunk.
+    is_last = (chunk + 1) * UPDATES_PER_CHUNK >= updates
+    if OPTIMIZERS[optimizer].evaluated is not None:
+        variables = lax.cond(
+            is_last, lambda: _evaluated(state, optimizer), lambda: state.variables
+        )
+        state = state._replace(variables=variables)
+
     def scores() -> dict[str, jax.Array]:
         return unless_done(
             state.done,
@@ -268,9 +279,6 @@ def _train(
             lambda: _scores(network, task, state.variables, state.data),
         )
 
-    # This branch is outside the one above because it is the same for all lanes: inside,
-    # vmap would turn it into a selection and compute the scores after every chunk.
-    is_last = (chunk + 1) * UPDATES_PER_CHUNK >= updates
     return state._replace(scores=lax.cond(is_last, scores, lambda: state.scores))
 
 
@@ -286,37 +294,68 @@ def _train_chunk(
     first = chunk * UPDATES_PER_CHUNK
     count = jnp.minimum(UPDATES_PER_CHUNK, updates - first)
     numbers = lane.hyperparameters
-    flat, unravel = flatten_util.ravel_pytree(lane.variables)
+    trained, variables_of = _trained(optimizer, lane.variables)
     transformation = _transformation(optimizer, numbers)
+    own_decay = "weight_decay" in OPTIMIZERS[optimizer].hyperparameters
+    keep_state = OPTIMIZERS[optimizer].evaluated is not None
 
     def step(
         state: updates_lib.TrainState, k: jax.Array, live: jax.Array | None
     ) -> tuple[updates_lib.TrainState, jax.Array]:
         batch = task.sample(lane.data, jax.random.fold_in(lane.key, first + k))
 
-        def loss(flat: jax.Array) -> jax.Array:
-            return task.loss(forward(network, unravel(flat), task, batch.x), batch)
+        def loss(trained: Any) -> jax.Array:
+            variables = variables_of(trained)
+            return task.loss(forward(network, variables, task, batch.x), batch)
 
         rate = numbers.learning_rate * (1 - (first + k) / updates) ** numbers.decay
-        return updates_lib.step(
+        after, value = updates_lib.step(
             state,
             first + k,
             loss,
             transformation,
             rate,
             clip=numbers.clip,
-            weight_decay=numbers.weight_decay,
+            weight_decay=None if own_decay else numbers.weight_decay,
             live=live,
         )
+        if keep_state and live is not None:
+            opt_state = jax.tree.map(
+                lambda old, new: jnp.where(live, new, old),
+                state.opt_state,
+                after.opt_state,
+            )
+            after = after._replace(opt_state=opt_state)
+        return after, value
 
-    state = updates_lib.TrainState(flat, lane.opt_state, lane.diverged)
+    state = updates_lib.TrainState(trained, lane.opt_state, lane.diverged)
     state, mean_loss = updates_lib.chunk(state, count, UPDATES_PER_CHUNK, step)
     return lane._replace(
-        variables=unravel(state.params),
+        variables=variables_of(state.params),
         opt_state=state.opt_state,
         diverged=state.diverged,
         train_losses=lane.train_losses.at[curve_index].set(mean_loss),
         done=state.diverged >= 0,
+    )
+
+
+def _trained(
+    optimizer: str, variables: Variables
+) -> tuple[Any, Callable[[Any], Variables]]:
+    """What the optimizer trains, a vector if it can be, and the way back."""
+    if OPTIMIZERS[optimizer].by_matrix:
+        return variables, lambda trained: trained
+    return flatten_util.ravel_pytree(variables)
+
+
+def _evaluated(lane: State, optimizer: str) -> Variables:
+    """The variables of the trained network, unless the lane is done."""
+    trained, variables_of = _trained(optimizer, lane.variables)
+    evaluated = OPTIMIZERS[optimizer].evaluated
+    assert evaluated is not None
+    variables = variables_of(evaluated(lane.opt_state, trained))
+    return jax.tree.map(
+        lambda old, new: jnp.where(lane.done, old, new), lane.variables, variables
     )
 
 
