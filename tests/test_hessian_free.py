@@ -215,6 +215,7 @@ def test_parameters_stay_from_the_diverged_step_on(together, bad):
     np.testing.assert_array_equal(still.params, 0)
 
 
+@pytest.mark.slow
 def test_a_recurrent_network_is_trained_faster_than_by_gradients():
     """From two starts, in lanes that advance together, against SGD with six rates."""
     params, outputs, loss, _ = recurrent()
