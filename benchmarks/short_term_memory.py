@@ -11,7 +11,15 @@ recalls.
 """
 
 from rnnjax.figures import short_term_memory as figures
-from rnnjax.short_term_memory import config, defaults, parts, schema, summary, tables
+from rnnjax.short_term_memory import (
+    config,
+    defaults,
+    parts,
+    schema,
+    summary,
+    tables,
+    timed,
+)
 
 from .common import command, main
 from .common.benchmark import Benchmark
@@ -30,6 +38,7 @@ BENCHMARK = Benchmark(
     tables=tables.tables,
     draw=figures.draw,
     context=config.Config.context,
+    timed=timed.timed,
     row_bytes=4000,
 )
 

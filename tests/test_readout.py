@@ -60,6 +60,13 @@ def test_targets_without_a_relation_count_as_often_as_they_should():
     assert np.quantile(got.in_sample, 0.95) < shuffled < 2 * read.threshold
 
 
+def test_a_state_that_never_changes_has_no_memory():
+    u = RANDOM.uniform(-1, 1, 5000)
+    row = measured(np.ones((5000, 3)), u)
+    assert (row["capacity_state"], row["rank_state"], row["depth_state"]) == (0, 0, 0)
+    assert row["threshold_state"] == 1
+
+
 def kept(x, u):
     return Kept(u[:, None].astype(np.float32), x, x)
 

@@ -15,9 +15,11 @@ from rnnjax import networks, read_rows
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
+from rnnjax.figures import short_term_memory as figures
 from rnnjax.results.rows import rounded
 from rnnjax.short_term_memory import linear, summary
 from rnnjax.short_term_memory.experiment import Driven
+from rnnjax.short_term_memory.schema import SHAPE
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -169,6 +171,19 @@ def test_trained_networks_are_probed_beside_fresh_ones(command):
     assert status == 2 and err.startswith(f"short_term_memory: {line}")
 
 
+def test_pictures_do_not_pool_numbers():
+    rows = [
+        dict.fromkeys(SHAPE)
+        | {"cell": "gru", "weights": "fresh", "hidden_size": 4, "layers": 1}
+        | {"input_scale": scale, "recurrent_gain": gain, "seed": 0}
+        for scale in (0.1, 1.0)
+        for gain in (0.5, 2.0)
+    ]
+    found = figures._networks(rows, "input_scale")
+    assert list(found) == ["gru, recurrent gain 0.5", "gru, recurrent gain 2"]
+    assert [row["input_scale"] for row in found["gru, recurrent gain 2"]] == [0.1, 1.0]
+
+
 @pytest.mark.parametrize("measure", ["processing", "sparse", "recall"])
 def test_other_measures_have_a_table_and_a_picture(command, tmp_path, measure):
     status, out, err = command(
@@ -196,9 +211,9 @@ def test_other_measures_have_a_table_and_a_picture(command, tmp_path, measure):
     "flags, line",
     [
         (
-            "--steps=4",
-            "--steps=4: a read-out of gru with 64 units has 64 columns; "
-            "allowed: more than 64",
+            "--steps=70",
+            "--steps=70: a read-out of gru with 64 units has 64 columns; "
+            "allowed: 115 or more",
         ),
         (
             "--delays=50 --washout=40",

@@ -63,3 +63,19 @@ def test_a_length_that_may_be_longer_is_a_lower_bound():
     found = summary.lengths(rows, 2)
     assert (found.median, found.low) == (np.inf, 10)
     assert summary.lengths(rows[:1] + rows[3:4], 2).median == 15
+
+
+def test_a_growing_response_is_recovered_whatever_the_longest_sequence():
+    """Of one unit that doubles its state, and of a rotation that does so."""
+    turns = np.outer(RANDOM.uniform(0, np.pi, 4), np.arange(64))
+    columns = np.r_[np.cos(turns), np.sin(turns)] * 2.0 ** np.arange(64)
+    short, long = (measured(columns[:, :n], (1,)) for n in (16, 64))
+    assert short["length_1"] > 8 and long["length_1"] > 8
+    assert short["recovered_1"][:8] == long["recovered_1"][:8]
+
+
+def test_a_state_that_does_not_respond_has_no_length():
+    row = measured(np.zeros((4, 8)), (1, 2))
+    assert row["status"] == "unresponsive"
+    assert row["length_1"] is row["recovered_2"] is None
+    assert summary.lengths([row | {"longest": 8}], 1).median is None

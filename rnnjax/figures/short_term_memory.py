@@ -1,7 +1,8 @@
 """Pictures of short-term memory."""
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,18 @@ from rnnjax.short_term_memory.schema import (
     PROCESSING,
     RECALL,
     SPARSE,
+    UNRESPONSIVE,
 )
 
 LEAST = 0.01  # R² down to which delays are shown
+COLUMNS = 4  # of panels
 MEANS = "95 % intervals of means"
 
 
 def draw(config: Any, rows: list[Row], folder: Any) -> None:
     """All pictures that the rows of a measure allow."""
     del config
-    rows = [row for row in rows if row["status"] != "diverged"]
+    rows = [row for row in rows if row["status"] not in ("diverged", UNRESPONSIVE)]
     if rows:
         DRAW[summary.measure(rows)](rows, folder)
 
@@ -39,14 +42,13 @@ def _linear(rows: list[Row], folder: Any) -> None:
 
 def capacity(rows: list[Row], number: str, folder: Any) -> None:
     """`capacity.png`: linear memory capacity over a number, with its bound."""
-    every = summary.series(rows)
+    every = _networks(rows, number)
     with canvas.figure(folder, "capacity", 1, 2, (4.2, 3.6), sharey=True) as (
         fig,
         axes,
     ):
         for axis, readout in zip(axes[0], summary.READOUTS):
-            for k, one in enumerate(every):
-                some = [row for row in rows if summary.series_of(row) == one]
+            for k, (name, some) in enumerate(every.items()):
                 style = canvas.style(k, len(every))
                 x = sorted({row[number] for row in some if row[number] is not None})
                 means = [
@@ -54,7 +56,7 @@ def capacity(rows: list[Row], number: str, folder: Any) -> None:
                     for v in x
                     for key in [f"capacity_{readout}"]
                 ]
-                _band(axis, x, means, summary.title(one, every), style)
+                _band(axis, x, means, name, style)
                 bound = some[0][f"columns_{readout}"]
                 axis.axhline(bound, color=style["color"], ls=":", lw=1, zorder=0)
             axis.set(xlabel=_title(number), title=f"read from the {readout}")
@@ -65,7 +67,8 @@ def capacity(rows: list[Row], number: str, folder: Any) -> None:
         text = (
             f"Means over {_seeds(rows)}; bands: {MEANS}. Dotted: the bound, the number "
             "of columns that are read, in the color of the cell. Held out; of delays "
-            f"up to {_delays(rows)} whose R² is above the chi^2 threshold."
+            f"up to {_delays(rows)} whose R² is above the chi^2 threshold; an estimate "
+            "may exceed the bound by chance."
         )
         title = f"How much of the past a linear read-out gets, over {_title(number)}"
         canvas.caption(fig, title, text)
@@ -73,20 +76,15 @@ def capacity(rows: list[Row], number: str, folder: Any) -> None:
 
 def delays(rows: list[Row], number: str, folder: Any) -> None:
     """`delays.png`: R² over the delay, a panel for each network."""
-    every = summary.series(rows)
+    every = _networks(rows, number)
     values = sorted({row[number] for row in rows if row[number] is not None})
-    with canvas.figure(folder, "delays", 1, len(every), (3.4, 3.2), sharey=True) as (
-        fig,
-        axes,
-    ):
-        for axis, one in zip(axes[0], every):
+    with _panels(folder, "delays", len(every)) as (fig, axes):
+        for axis, (name, lanes) in zip(axes.flat, every.items()):
             last = 1
             for k, value in enumerate(values or [None]):
-                some = [
-                    row
-                    for row in rows
-                    if summary.series_of(row) == one and row[number] == value
-                ]
+                some = [row for row in lanes if row[number] == value]
+                if not some:
+                    continue
                 means = summary.curve(some, "r2_state")
                 shown = [j for j, m in enumerate(means) if (m.mean or 0) >= LEAST]
                 last = max([last, *shown])
@@ -94,8 +92,9 @@ def delays(rows: list[Row], number: str, folder: Any) -> None:
                 label = "" if value is None else f"{value:g}"
                 _band(axis, range(len(means)), means, label, style)
             axis.set(xlim=(0, last), ylim=(-0.02, 1.05), xlabel="delay (steps)")
-            axis.set_title(summary.title(one, every if len(every) > 1 else ()))
-        axes[0][0].set_ylabel("R² held out, from the state")
+            axis.set_title(name)
+        for axis in axes[:, 0]:
+            axis.set_ylabel("R² held out, from the state")
         if len(values) > 1:
             canvas.legend(fig, axes, _title(number))
         text = (
@@ -107,11 +106,11 @@ def delays(rows: list[Row], number: str, folder: Any) -> None:
 
 def _processing(rows: list[Row], folder: Any) -> None:
     """`degrees.png`: capacity by degree, stacked up to the bound."""
-    number, every = _number(rows), summary.series(rows)
+    number = _number(rows)
+    every = _networks(rows, number)
     most = max(len(row["degrees"]) for row in rows)
-    with canvas.figure(folder, "degrees", 1, len(every), (3.4, 3.4)) as (fig, axes):
-        for axis, one in zip(axes[0], every):
-            some = [row for row in rows if summary.series_of(row) == one]
+    with _panels(folder, "degrees", len(every)) as (fig, axes):
+        for axis, (name, some) in zip(axes.flat, every.items()):
             x = sorted({row[number] for row in some if row[number] is not None})
             groups = [[row for row in some if row[number] == v] for v in x] or [some]
             bottom = np.zeros(len(groups))
@@ -131,9 +130,10 @@ def _processing(rows: list[Row], folder: Any) -> None:
             bound = some[0]["state_size"]
             axis.axhline(bound, color="0.4", ls=":", lw=1)
             axis.set_xticks(range(len(groups)), [f"{v:g}" for v in x] or [""])
-            axis.set(xlabel=_title(number), ylim=(0, 1.08 * bound))
-            axis.set_title(summary.title(one))
-        axes[0][0].set_ylabel("processing capacity")
+            top = max([bound, *bottom, *(m.high or 0 for m in totals)])
+            axis.set(xlabel=_title(number), ylim=(0, 1.05 * top), title=name)
+        for axis in axes[:, 0]:
+            axis.set_ylabel("processing capacity")
         canvas.legend(fig, axes, "degree")
         text = (
             f"Bars: means over {_seeds(rows)}, of R² held out, summed over functions "
@@ -205,6 +205,32 @@ def _band(
     )
     axis.plot(x, middle, label=label, lw=1.3, ms=4, **style)
     axis.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
+
+
+@contextlib.contextmanager
+def _panels(folder: Any, name: str, count: int) -> Iterator[tuple[Any, np.ndarray]]:
+    """A figure of so many panels, at most `COLUMNS` in a row; what is over is empty."""
+    columns = min(count, COLUMNS)
+    lines = -(-count // columns)
+    with canvas.figure(folder, name, lines, columns, (3.4, 3.2)) as (fig, axes):
+        for axis in axes.flat[count:]:
+            axis.set_axis_off()
+        yield fig, axes
+
+
+def _networks(rows: Sequence[Row], number: str) -> dict[str, list[Row]]:
+    """The rows that differ in a number and the seed alone, by what tells them apart."""
+    every, others = summary.series(rows), set(summary.varying(rows)) - {number}
+    out: dict[str, list[Row]] = {}
+    for _, lanes in summary.shapes(rows):
+        words = [summary.title(summary.series_of(lanes[0]), every)]
+        words += [
+            f"{_title(name)} {lanes[0][name]:g}"
+            for name in NUMBERS
+            if name in others and lanes[0][name] is not None
+        ]
+        out.setdefault(", ".join(words), []).extend(lanes)
+    return out
 
 
 def _number(rows: Sequence[Row]) -> str:

@@ -15,7 +15,14 @@ from rnnjax.engine.grid import GridPart
 from rnnjax.engine.runner import split_seeds
 from rnnjax.results.rows import rounded
 from rnnjax.settings import SettingError
-from rnnjax.short_term_memory import linear, processing, recall_parts, sparse, summary
+from rnnjax.short_term_memory import (
+    linear,
+    processing,
+    readout,
+    recall_parts,
+    sparse,
+    summary,
+)
 from rnnjax.short_term_memory.config import Config
 from rnnjax.short_term_memory.defaults import DELAYS_A_UNIT, WASHOUT
 from rnnjax.short_term_memory.experiment import Driven, Measure
@@ -173,9 +180,10 @@ def _measure(config: Config, point: Point) -> tuple[int, Measure]:
         )
         return config.washout + config.longest, measure
     columns = networks.state_size(point.module)
-    if counts["steps"] <= columns:
+    fewest = readout.fewest_steps(columns)
+    if counts["steps"] < fewest:
         problem = f"a read-out of {point.cell} with {units} units has {columns} columns"
-        raise SettingError("steps", counts["steps"], problem, f"more than {columns}")
+        raise SettingError("steps", counts["steps"], problem, f"{fewest} or more")
     fitted = {
         "washout": counts["washout"],
         "steps": counts["steps"],

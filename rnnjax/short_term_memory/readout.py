@@ -20,6 +20,7 @@ old inputs.
 
 import dataclasses
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -84,8 +85,11 @@ class Readout:
     def threshold(self) -> float:
         """What a target without a relation gets in sample, but for `PROBABILITY`.
 
-        T times it is distributed as chi^2 with r degrees of freedom.
+        T times it is distributed as chi^2 with r degrees of freedom. A state that never
+        changes has no direction, and 1, which nothing exceeds.
         """
+        if self.rank == 0:
+            return 1.0
         return float(stats.chi2.isf(PROBABILITY, self.rank)) / len(self.fitted)
 
     def explained(
@@ -127,6 +131,11 @@ class Readout:
         """(|y|^2 - |y - U (shrink c)|^2) / |y|^2."""
         gained = (2 * self.shrink - self.shrink**2) @ coordinates**2
         return gained / _squares(targets)
+
+
+def fewest_steps(columns: int) -> int:
+    """The steps T with which something can count: the threshold is below 1."""
+    return math.floor(stats.chi2.isf(PROBABILITY, columns)) + 1
 
 
 def fit(states: np.ndarray, later: np.ndarray, ridge: float = 0.0) -> Readout:

@@ -12,6 +12,7 @@ ROW_ID = (*SHAPE, "seed")
 FRESH, TRAINED = "fresh", "trained"  # values of `weights`
 LINEAR, PROCESSING, SPARSE = "linear", "processing", "sparse"
 RECALL = "recall"
+UNRESPONSIVE = "unresponsive"  # a status: small inputs do not change the state
 
 
 def _of(kind: str, meaning: str, unit: str = "", nullable: bool = False) -> Key:
@@ -83,10 +84,18 @@ KEYS: dict[str, Key] = {
     "longest": _of("int", "sparse: longest sequence that was tried", "steps"),
     "trials": _of("int", "sequences that were tried at each length"),
     "length_<sparsity>": _of(
-        "int", "longest sequence with so many inputs that is recovered", "steps"
+        "int",
+        "longest sequence with so many inputs that is recovered; null if the status is "
+        "`unresponsive`: the state does not depend on small inputs",
+        "steps",
+        nullable=True,
     ),
-    "lengths_<sparsity>": _of("list of int", "lengths that were tried", "steps"),
-    "recovered_<sparsity>": _of("list of float", "fraction of trials recovered there"),
+    "lengths_<sparsity>": _of(
+        "list of int", "lengths that were tried", "steps", nullable=True
+    ),
+    "recovered_<sparsity>": _of(
+        "list of float", "fraction of trials recovered there", nullable=True
+    ),
     **{
         name: dataclasses.replace(key, optional=True)
         for name, key in RECALL_KEYS.items()

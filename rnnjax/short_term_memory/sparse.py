@@ -20,10 +20,12 @@ import numpy as np
 from scipy import optimize
 
 from rnnjax.short_term_memory.readout import Kept
+from rnnjax.short_term_memory.schema import UNRESPONSIVE
 
 RATIO = 2**0.25  # between neighboring lengths
 TOLERANCE = 1e-3  # of the largest input: an error up to which it is recovered
 SUCCESS = 0.9  # of the trials: a length counts as recoverable
+KEYS = ("length", "lengths", "recovered")  # of a row, for each sparsity
 
 
 def lengths(sparsity: int, longest: int) -> list[int]:
@@ -49,17 +51,20 @@ def measure(
     """What a row says: the longest sequence that is recovered, for each sparsity.
 
     `kept.x` from step `impulse` on are the columns of A. Lengths grow until fewer than
-    `SUCCESS` of the trials are recovered.
+    `SUCCESS` of the trials are recovered. A rectified network that rests where its
+    derivative is 0 has no linear response, and no length.
     """
     columns = kept.x[impulse : impulse + longest].astype(np.float64).T
-    norms = np.linalg.norm(columns, axis=0)
-    columns = columns / (norms.max() or 1.0)
     random = np.random.default_rng(seed)
     row: dict[str, Any] = {"columns_state": len(columns), "longest": longest}
+    if not columns.any():
+        none = {f"{key}_{n}": None for key in KEYS for n in sparsities}
+        return row | none | {"status": UNRESPONSIVE}
     for sparsity in sparsities:
         length, tried, fractions = 0, [], []
         for length_tried in lengths(sparsity, longest):
             part = columns[:, :length_tried]
+            part = part / np.linalg.norm(part, axis=0).max()
             got = [_recovered(part, sparsity, random) for _ in range(trials)]
             tried.append(length_tried)
             fractions.append(sum(got) / trials)

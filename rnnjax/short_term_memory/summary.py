@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rnnjax.results import statistics
 from rnnjax.results.schema import Row
-from rnnjax.results.statistics import NONNEGATIVE, Mean
+from rnnjax.results.statistics import Mean
 from rnnjax.short_term_memory import recall_summary
 from rnnjax.short_term_memory.schema import (
     FRESH,
@@ -82,8 +82,11 @@ def varying(rows: Sequence[Row]) -> list[str]:
 
 
 def mean(rows: Sequence[Row], key: str) -> Mean:
-    """The mean of a key over the lanes that did not diverge."""
-    return statistics.mean((row.get(key) for row in rows), NONNEGATIVE)
+    """The mean of a key over the lanes that did not diverge.
+
+    Held-out sums may be below 0 and above their bounds, and so may their intervals.
+    """
+    return statistics.mean(row.get(key) for row in rows)
 
 
 def curve(rows: Sequence[Row], key: str) -> list[Mean]:

@@ -7,7 +7,13 @@ from rnnjax.results.schema import Row
 from rnnjax.results.statistics import Mean, Median
 from rnnjax.results.tables import Table
 from rnnjax.short_term_memory import recall_summary, summary
-from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, RECALL, SPARSE
+from rnnjax.short_term_memory.schema import (
+    LINEAR,
+    PROCESSING,
+    RECALL,
+    SPARSE,
+    UNRESPONSIVE,
+)
 
 MEANS = "± is half a 95 % interval of a mean over seeds."
 
@@ -40,8 +46,8 @@ def _linear(rows: Sequence[Row]) -> list[Table]:
         *_counts(rows),
         f"{MEANS} Capacity: sum over delays of the R^2 of the best linear read-out, "
         "held out, of the delays above the threshold of chi^2. It is at most the "
-        "number of columns. Rank: directions of the state that rounding does not "
-        "hide.",
+        "number of columns, an estimate of it by chance a little more. Rank: "
+        "directions of the state that rounding does not hide.",
     ]
     main = _table(
         "linear memory capacity",
@@ -161,16 +167,18 @@ def _table(
 def _counts(rows: Sequence[Row]) -> list[str]:
     diverged = sum(row["status"] == "diverged" for row in rows)
     beside = f", {diverged} of them diverged" if diverged else ""
+    flat = sum(row["status"] == UNRESPONSIVE for row in rows)
+    beside += f", {flat} of them do not respond to small inputs" if flat else ""
     return [f"{len(rows)} lanes{beside}"]
 
 
 def _entry(m: Mean, digits: int = 1) -> str:
     if m.mean is None:
         return "diverged"
+    mean = f"{round(m.mean, digits) + 0.0:.{digits}f}"  # never -0.0
     if m.low is None or m.high is None:
-        return f"{m.mean:.{digits}f}"
-    half = max(m.mean - m.low, m.high - m.mean)
-    return f"{m.mean:.{digits}f} ± {half:.{digits}f}"
+        return mean
+    return f"{mean} ± {max(m.mean - m.low, m.high - m.mean):.{digits}f}"
 
 
 def _percent(m: Mean) -> str:
@@ -183,7 +191,7 @@ def _percent(m: Mean) -> str:
 def length(m: Median, longest: int) -> str:
     """A recovered length with its interval; >= where nothing longer was tried."""
     if m.median is None:
-        return "diverged"
+        return "none"
     if math.isinf(m.median):
         return f">= {longest}"
     if m.low is None or m.high is None:

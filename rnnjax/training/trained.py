@@ -16,7 +16,7 @@ from rnnjax.settings import SettingError
 from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.task import Task
 
-ALLOWED = "a run folder of benchmarks.capacity"
+ALLOWED = "a run folder of benchmarks.capacity that has networks/"
 OWN = "own"  # the cell's own initializer of the recurrent weights
 
 
