@@ -125,6 +125,8 @@ def sweep(lines: Sequence[Row], folder: epath.PathLike) -> None:
             axis.set(xlabel="probability of another topic", ylabel=label)
             canvas.ticks_at(axis, [line["switch"] for line in lines])
             axis.set_ylim(bottom=0)
+            if len({line["switch"] for line in lines}) == 1:
+                axis.set_xlim(lines[0]["switch"] / 2, 2 * lines[0]["switch"])
         canvas.legend(fig, axes)
         counts = sorted({line["seeds"] for line in lines})
         number = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
