@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import tempfile
 
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
@@ -74,6 +75,14 @@ def command(monkeypatch, tmp_path, capsys, request):
         return exit_status.value.code or 0, out, err
 
     return run
+
+
+@pytest.fixture
+def sigint():
+    """Ctrl-C raises, even if these tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

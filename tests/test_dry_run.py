@@ -69,7 +69,7 @@ def test_a_dry_run_ends_without_a_time_after_its_time(
     "number, status, line",
     [(signal.SIGTERM, 75, "Preempted.\n"), (signal.SIGINT, 130, "Interrupted.\n")],
 )
-def test_a_signal_ends_a_dry_run_at_once(command, stuck, number, status, line):
+def test_a_signal_ends_a_dry_run_at_once(command, stuck, sigint, number, status, line):
     began, statuses = stuck
 
     def interrupt():

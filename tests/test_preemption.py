@@ -63,14 +63,6 @@ def test_preempted_runs_on_an_object_store_end_with_the_same_rows(
     assert command(verify, "gs://bucket/stopped", "--sample=1")[0] == 0
 
 
-@pytest.fixture
-def sigint():
-    """Ctrl-C raises, even if these tests run in the background of a shell."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_an_interrupted_run_keeps_its_chunk_too(command, tmp_path, monkeypatch, sigint):
     """Ctrl-C once; a second one does not wait for the chunk, whose state is lost."""
     arguments = tiny.arguments("memory_stability", "run")
