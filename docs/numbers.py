@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from docs import short_term_numbers
 from docs.kept import DATA, SWITCHES
 from rnnjax.autocomplete import summary as autocomplete
 from rnnjax.capacity import search
@@ -21,9 +22,6 @@ from rnnjax.capacity import summary as capacity
 from rnnjax.memory_stability import slopes, summary
 from rnnjax.results import rows, statistics
 from rnnjax.results.schema import Row
-from rnnjax.short_term_memory import recall_summary
-from rnnjax.short_term_memory import summary as short_term
-from rnnjax.short_term_memory import tables as short_term_tables
 from rnnjax.text import contexts
 
 PAGE = pathlib.Path(__file__).parent / "results.md"
@@ -359,80 +357,6 @@ def regret_phrases() -> list[str]:
     ]
 
 
-# Short-term memory.
-
-
-def shown(m: statistics.Mean, digits: int = 1) -> str:
-    """A mean and half of its interval: "7.2 ± 0.1"."""
-    assert m.mean is not None and m.low is not None and m.high is not None
-    half = max(m.high - m.mean, m.mean - m.low)
-    return f"{m.mean:.{digits}f} ± {half:.{digits}f}"
-
-
-def linear_memory() -> Lines:
-    """Capacity from the state, scales across and cells down; below it the rank."""
-    scales = sorted({row["input_scale"] for row in read("linear")})
-    lines = [["", *(f"{scale:g}" for scale in scales)]]
-    for cell in ("rnn_tanh", "gru", "lstm"):
-        by_scale = [
-            [row for row in cell_rows("linear", cell) if row["input_scale"] == scale]
-            for scale in scales
-        ]
-        for label, key, digits in (
-            ("from the state", "capacity_state", 1),
-            ("from the output", "capacity_output", 1),
-            ("rank of the state", "rank_state", 0),
-        ):
-            texts = [shown(short_term.mean(x, key), digits) for x in by_scale]
-            lines.append([f"`{cell}`, {label}", *texts])
-    return lines
-
-
-def processing() -> Lines:
-    lines = [["", "input scale", "total", *(f"degree {n}" for n in range(1, 6))]]
-    for shape, lanes in short_term.shapes(read("processing")):
-        degrees = short_term.curve(lanes, "degrees")
-        texts = [f"{m.mean:.2f}" for m in degrees] + ["0.00"] * (5 - len(degrees))
-        total = shown(short_term.mean(lanes, "processing"), 2)
-        lines.append([f"`{shape[0]}`", f"{lanes[0]['input_scale']:g}", total, *texts])
-    return lines
-
-
-def sparse() -> Lines:
-    known = short_term.sparsities(read("sparse"))
-    lines = [["", "numbers of the state", *(f"{n} not 0" for n in known)]]
-    for shape, lanes in short_term.shapes(read("sparse")):
-        texts = [
-            short_term_tables.length(short_term.lengths(lanes, n), lanes[0]["longest"])
-            for n in known
-        ]
-        lines.append([f"`{shape[0]}`", str(lanes[0]["state_size"]), *texts])
-    bracket = re.compile(r"\[(\S+), (.*)\]")
-    return [
-        [bracket.sub(r"(\1 to \2)", text).replace(">= ", "≥") for text in line]
-        for line in lines
-    ]
-
-
-def recalled() -> Lines:
-    pairs = read("recall")[0]["pairs"]
-    last = read("recall")[0]["lengths"][-1]
-    header = [
-        "",
-        "units",
-        "state",
-        *(f"{n} pair{'s' * (n > 1)}" for n in pairs),
-        f"{last} steps",
-    ]
-    lines = [[*header]]
-    for shape, lanes in short_term.shapes(read("recall")):
-        means = [m for _, m in recall_summary.by_pairs(lanes)]
-        means.append(recall_summary.by_length(lanes)[-1][1])
-        sizes = [str(lanes[0][key]) for key in ("hidden_size", "state_size")]
-        lines.append([f"`{shape[0]}`", *sizes, *(shown(m, 2) for m in means)])
-    return lines
-
-
 # All.
 
 
@@ -458,10 +382,10 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "encyclopedia": functools.partial(trainings, "encyclopedia"),
     "regret": regrets,
     "letters": letters,
-    "linear": linear_memory,
-    "processing": processing,
-    "sparse": sparse,
-    "recall": recalled,
+    "linear": lambda: short_term_numbers.linear(read("linear")),
+    "processing": lambda: short_term_numbers.processing(read("processing")),
+    "sparse": lambda: short_term_numbers.sparse(read("sparse")),
+    "recall": lambda: short_term_numbers.recall(read("recall")),
 }
 
 

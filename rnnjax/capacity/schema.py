@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rnnjax.results.schema import Key, Schema
 from rnnjax.text import keys as text_keys
+from rnnjax.training import schema as training_schema
 
 OWN = "own"  # in place of an initializer's name: the one that the cell itself has
 POINT_ID = ("cell", "recurrent_init", "layers", "steps", "budget")
@@ -29,13 +30,7 @@ KEYS: dict[str, Key] = {
     "move": Key(
         "int", "how many times the samples were multiplied by 1.25; or divided"
     ),
-    "updates": Key("int", "updates of the training"),
-    "optimizer": Key("str", "name of the optimizer"),
-    "learning_rate": Key("float", "learning rate of the first update"),
-    "decay": Key("float", "power with which the learning rate falls to 0"),
-    "momentum": Key("float", "momentum (Adam's beta_1)"),
-    "weight_decay": Key("float", "decoupled weight decay"),
-    "clip": Key("float", "norm that gradients are clipped to"),
+    **training_schema.KEYS,
     "kernel_gain": Key("float", "factor on the initial input weights"),
     "recurrent_gain": Key("float", "factor on the initial recurrent weights"),
     "readout_gain": Key("float", "factor on the initial weights of the read-out"),

@@ -1,19 +1,14 @@
 """The keys of the rows of recall. Needs no JAX."""
 
 from rnnjax.results.schema import Key
+from rnnjax.training import schema as training_schema
 
 RECALL_KEYS: dict[str, Key] = {
     "vocabulary": Key("int", "symbols, of which half are keys and half are values"),
     "trained_pairs": Key("int", "most key-value pairs of a sample in training"),
     "trained_length": Key("int", "steps of a sample in training", "steps"),
     "batch": Key("int", "samples in the batch of an update"),
-    "updates": Key("int", "updates of the training"),
-    "optimizer": Key("str", "name of the optimizer"),
-    "learning_rate": Key("float", "learning rate of the first update"),
-    "decay": Key("float", "power with which the learning rate falls to 0"),
-    "momentum": Key("float", "momentum (Adam's beta_1)"),
-    "weight_decay": Key("float", "decoupled weight decay"),
-    "clip": Key("float", "norm that gradients are clipped to"),
+    **training_schema.KEYS,
     "parameters": Key("int", "parameters of the network"),
     "diverged_update": Key(
         "int", "first update that was not finite", "updates", nullable=True

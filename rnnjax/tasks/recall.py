@@ -9,18 +9,10 @@ import math
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from rnnjax.settings import SettingError, setting
-from rnnjax.tasks.task import (
-    Batch,
-    Data,
-    Level,
-    Task,
-    batch_setting,
-    score_key,
-    weighted_mean,
-)
+from rnnjax.tasks.classification import Classification
+from rnnjax.tasks.task import Batch, Data, Level, batch_setting, score_key
 
 STEPS_PER_PAIR = 3  # its key, its value, and its query
 NEVER = 2.0  # above all numbers that are drawn: of steps without a query
@@ -29,7 +21,7 @@ Scalar = int | jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
-class Recall(Task):
+class Recall(Classification):
     """Pairs of a key and a value are read, then each key again: what is its value?
 
     With keys a b c d and values 0 1 2 3 (vocabulary 8), 2 pairs and "_" for a blank:
@@ -140,17 +132,6 @@ class Recall(Task):
         target = jnp.sum(asked * values[:, None], axis=2)
         x = jax.nn.one_hot(symbol.T, self.vocabulary)
         return Batch(x, target.T, query.T.astype(jnp.float32))
-
-    def loss(self, outputs: jax.Array, batch: Batch) -> jax.Array:
-        """Mean cross-entropy of logits `[T, B, values]` over the queries, in nats."""
-        target = jax.nn.one_hot(batch.target, self.values)  # a gather would be slow
-        losses = optax.softmax_cross_entropy(outputs, target)
-        return weighted_mean(losses, batch.weight)
-
-    def score(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        correct = jnp.argmax(outputs, axis=-1) == batch.target
-        accuracy = weighted_mean(correct.astype(jnp.float32), batch.weight)
-        return {"loss": self.loss(outputs, batch), "accuracy": accuracy}
 
 
 def _whole(drawn: jax.Array, count: Scalar) -> jax.Array:
