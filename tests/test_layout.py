@@ -36,6 +36,7 @@ ROOMS = (
 WITHOUT_JAX = (
     "rnnjax",
     "rnnjax.settings",
+    "rnnjax.results.bootstrap",
     "rnnjax.results.rows",
     "rnnjax.results.schema",
     "rnnjax.results.statistics",
