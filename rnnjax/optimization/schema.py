@@ -70,6 +70,9 @@ KEYS: dict[str, Key] = {
     ),
     "batch": Key("int", "samples in the batch of an update"),
     "updates": Key("int", "updates of the training"),
+    "until_solved": Key(
+        "bool", "whether a training ends once its validation accuracy is at the level"
+    ),
     "epoch": Key(
         "float", "updates of an epoch; null if all data are fresh", nullable=True
     ),
@@ -101,7 +104,8 @@ KEYS: dict[str, Key] = {
         "gradients",
     ),
     "validation_accuracy": _curve(
-        "accuracy on validation data; null once diverged, as in all curves"
+        "accuracy on validation data; null, as in all curves, once the training has "
+        "ended"
     ),
     "validation_loss": _curve("loss on validation data"),
     "train_losses": _curve("mean training loss since the last point of the curves"),
