@@ -5,7 +5,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnnjax import networks
 from rnnjax.cells import registry
@@ -16,8 +16,8 @@ from rnnjax.engine.runner import RowId, split_seeds
 from rnnjax.optimization import settings
 from rnnjax.optimization.config import Config
 from rnnjax.optimization.experiment import Optimization
-from rnnjax.optimization.schema import AS_PUBLISHED, CURES, NUMBERS, OWN, THEN
-from rnnjax.optimization.settings import RATE, Values
+from rnnjax.optimization.schema import AS_PUBLISHED, CURES, DEFAULT, NUMBERS, OWN, THEN
+from rnnjax.optimization.settings import RATE, Setting, Values
 from rnnjax.tasks.task import Task
 from rnnjax.training import method as method_lib
 from rnnjax.training import training
@@ -49,12 +49,10 @@ class Point:
         return ", ".join([*words, f"{units} units", optimizer])
 
 
-@dataclasses.dataclass(frozen=True)
-class Trial:
-    """A lane: the number of its setting, the setting, and its seed."""
+class Trial(NamedTuple):
+    """A lane: a setting and a seed."""
 
-    setting: int
-    values: Values
+    setting: Setting
     seed: int
 
 
@@ -68,14 +66,16 @@ class TrialsPart(LanesPart):
 
     @property
     def ids(self) -> list[RowId]:
-        return [(*self.shape, trial.setting, trial.seed) for trial in self.trials]
+        return [
+            (*self.shape, trial.setting.number, trial.seed) for trial in self.trials
+        ]
 
     def group(self, missing: Sequence[int]) -> lanes.Group:
         trials = [self.trials[k] for k in missing]
         seeds = tuple(trial.seed for trial in trials)
         shape = "-".join(map(str, self.shape)).replace(":", ".")
-        first, last = trials[0], trials[-1]
-        name = f"{shape}-k{first.setting}-{last.setting}-s{min(seeds)}-{max(seeds)}"
+        first, last = (trial.setting.number for trial in (trials[0], trials[-1]))
+        name = f"{shape}-k{first}-{last}-s{seeds[0]}-{seeds[-1]}"
         cost = self.group_cost(len(trials))
         made = self.make(trials)
         return lanes.Group(name, made, seeds, cost, numbers=self.numbers)
@@ -138,9 +138,9 @@ def _modules(
 
 def _part(config: Config, point: Point, seeds: Sequence[int]) -> TrialsPart:
     trials = tuple(
-        Trial(k, values, seed)
+        Trial(setting, seed)
         for seed in seeds
-        for k, values in _settings(config, point.optimizer, seed).items()
+        for setting in _settings(config, point.optimizer, seed)
     )
     stages = point.optimizer.split(THEN)
     made = _stages(config, point, trials[:1])
@@ -173,9 +173,9 @@ def _samples(config: Config, stage: training.Training) -> int:
     return stage.task.batch
 
 
-def _settings(config: Config, optimizer: str, seed: int) -> dict[int, Values]:
-    if THEN in optimizer:
-        return {0: {}}
+def _settings(config: Config, optimizer: str, seed: int) -> list[Setting]:
+    if THEN in optimizer:  # each of them has its defaults
+        return [Setting(DEFAULT, {}, searched=False)]
     tried = config.settings_tried or 0
     return settings.settings(optimizer, config.search, tried, seed)
 
@@ -191,7 +191,7 @@ def _stages(
 ) -> tuple[training.Training, ...]:
     """The training by each optimizer, with the numbers of each trial."""
     return tuple(
-        _training(config, point, optimizer, [trial.values for trial in trials])
+        _training(config, point, optimizer, [trial.setting.values for trial in trials])
         for optimizer in point.optimizer.split(THEN)
     )
 
@@ -204,7 +204,7 @@ def _training(
         changed: Any = task
         task = dataclasses.replace(changed, batch=config.curvature_batch)
         updates, most = config.curvature_updates, CURVATURE_POINTS
-    defaults = settings.settings(optimizer, config.search, 0, 0)[0]
+    defaults = settings.settings(optimizer, config.search, 0, 0)[0].values
     return training.Training(
         point.network,
         task,
@@ -232,7 +232,7 @@ def _labels(
     config: Config, point: Point, stages: Sequence[training.Training], trial: Trial
 ) -> dict[str, Any]:
     task, length, cell, activation, initializer, _, optimizer = point.shape
-    first, values = stages[0], dict(trial.values)
+    first, values = stages[0], dict(trial.setting.values)
     if optimizer == HESSIAN_FREE and config.structural:
         values["structural"] = config.structural
     clips = optimizer != HESSIAN_FREE and not first.method.full_batch
@@ -247,7 +247,8 @@ def _labels(
         "activation": activation,
         "initializer": initializer,
         "optimizer": optimizer,
-        "setting": trial.setting,
+        "setting": trial.setting.number,
+        "searched": trial.setting.searched,
         "search": config.search,
         RATE: values.get(RATE),
         **{name: values.get(name) for name in NUMBERS},

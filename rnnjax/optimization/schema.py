@@ -54,6 +54,11 @@ KEYS: dict[str, Key] = {
         "str", f"name of the optimizer; as_published: of each, `{THEN}` between them"
     ),
     "setting": Key("int", "0: the optimizer's defaults; k: the k-th that was searched"),
+    "searched": Key(
+        "bool",
+        "whether the setting is among those that were searched, as the defaults are if "
+        "their rate is one of the rates",
+    ),
     "search": Key(
         "str",
         "rates: learning rates evenly over their range, all else at its default; "

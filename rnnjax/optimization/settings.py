@@ -12,6 +12,7 @@ So a seed with random settings is one repetition of a whole tuning.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,27 +36,35 @@ def numbers(optimizer: str) -> dict[str, Hyperparameter]:
     return {RATE: entry.learning_rate, **entry.hyperparameters}
 
 
-def settings(optimizer: str, search: str, count: int, seed: int) -> dict[int, Values]:
-    """The settings of a seed by number: the defaults, and `count` that are searched.
+class Setting(NamedTuple):
+    """Its number, its values, and whether it is among those that were searched."""
 
-    For example the rates of Adam, whose range is 1e-5 to 1e-1 and whose default 1e-3:
+    number: int
+    values: Values
+    searched: bool
+
+
+def settings(optimizer: str, search: str, count: int, seed: int) -> list[Setting]:
+    """The settings of a seed: the defaults, and `count` that are searched.
+
+    For example the rates of Adam, whose range is 1e-5 to 1e-1 and whose default is the
+    third of them:
 
         >>> found = settings("adam", "rates", 5, seed=0)
-        >>> {k: values["learning_rate"] for k, values in found.items()}
-        {0: 0.001, 1: 1e-05, 2: 0.0001, 4: 0.01, 5: 0.1}
+        >>> [(one.number, one.values["learning_rate"]) for one in found]
+        [(0, 0.001), (1, 1e-05), (2, 0.0001), (4, 0.01), (5, 0.1)]
     """
     known = numbers(optimizer)
     default = {name: number.default for name, number in known.items()}
-    found = {DEFAULT: default}
+    found = []
     for k in range(1, count + 1):
-        values = (
-            _rate(known, default, k, count)
-            if search == RATES
-            else _drawn(known, k, seed)
-        )
-        if values not in found.values():
-            found[k] = values
-    return found
+        if search == RATES:
+            values = _rate(known, default, k, count)
+        else:
+            values = _drawn(known, k, seed)
+        found.append(Setting(k, values, searched=True))
+    others = [one for one in found if one.values != default]
+    return [Setting(DEFAULT, default, len(others) < len(found)), *others]
 
 
 def _rate(
