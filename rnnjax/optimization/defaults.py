@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rnnjax import settings
 from rnnjax.optimization.schema import CURES, INITIALIZERS, OPTIMIZERS, OWN
 
 EPOCHS = 30  # of each optimizer with --protocol=as_published
@@ -57,3 +58,14 @@ SMOKE_OF: dict[str, dict[str, Any]] = {
     INITIALIZERS: {"initializer": ("glorot_normal", "he_normal")},
     CURES: {"task": ("adding",), "lengths": (4, 8), "cell": ("rnn_tanh", "gru")},
 }
+
+
+def help_of_defaults() -> dict[str, str]:
+    """For --help: the default of each flag in each study."""
+    published = f"with --protocol=as_published {','.join(PUBLISHED)}"
+    found = settings.help_of_defaults(DEFAULTS)
+    return found | {
+        "optimizer": f"{found['optimizer']}; {published}",
+        "updates": f"{found['updates']}; as_published: {EPOCHS} epochs, if the task "
+        "has any",
+    }
