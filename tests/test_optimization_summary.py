@@ -94,12 +94,14 @@ def runs(means, seeds=10, spread=0.01, tasks=("rows", "copy"), **values):
     ],
 )
 def test_whether_an_optimizer_is_best(means, word, closest):
-    found = comparisons.scores(runs(means), "optimizer", summary.default)
+    found = comparisons.scores(runs(means), "optimizer", comparisons.at_defaults)
     verdict = comparisons.best(found, "adam")
     assert (verdict.word, verdict.closest.other) == (word, closest)
     expected = means["adam"] - means[closest]
     assert verdict.closest.difference.value == pytest.approx(expected, abs=0.01)
-    (text,) = [t for t in tables.tables(runs(means)) if t.title == "is adam best?"]
+    made = tables.tables(runs(means))
+    assert {len(t.columns) - len(line) for t in made for line in t.lines} == {0}
+    (text,) = [table for table in made if table.title == "is adam best?"]
     assert {line[-1] for line in text.lines} == {word}
     assert comparisons.best(found, "muon") is None
 
@@ -116,7 +118,9 @@ def test_the_verdict_errs_as_often_as_it_says():
 
 def test_a_method_without_a_seed_is_not_compared():
     rows = runs({"adam": 0.9, "lion": 0.8})[:-1]
-    assert list(comparisons.scores(rows, "optimizer", summary.default)) == ["adam"]
+    assert list(comparisons.scores(rows, "optimizer", comparisons.at_defaults)) == [
+        "adam"
+    ]
 
 
 def test_pairs_of_seeds_are_compared():
@@ -126,7 +130,7 @@ def test_pairs_of_seeds_are_compared():
         for name, gain in (("adam", 0.01), ("lion", 0.0))
         for seed in range(10)
     ]
-    found = comparisons.scores(rows, "optimizer", summary.default)
+    found = comparisons.scores(rows, "optimizer", comparisons.at_defaults)
     gain = comparisons.difference(found["adam"], found["lion"])
     assert gain.low == pytest.approx(0.01) and gain.high == pytest.approx(0.01)
 
@@ -145,7 +149,9 @@ def test_interaction_of_initializer_and_nonlinearity():
         for function in ("relu", "tanh")
         for seed in range(5)
     ]
-    (name, found), *none = comparisons.interaction(rows, summary.default).items()
+    (name, found), *none = comparisons.interaction(
+        rows, comparisons.at_defaults
+    ).items()
     assert name == "rows, rnn" and not none
     for estimate, expected in (
         (found.relu, 0.2),
@@ -153,7 +159,7 @@ def test_interaction_of_initializer_and_nonlinearity():
         (found.interaction, 0.15),
     ):
         assert (estimate.low, estimate.value) == pytest.approx((expected, expected))
-    assert comparisons.interaction(rows[:5], summary.default) == {}
+    assert comparisons.interaction(rows[:5], comparisons.at_defaults) == {}
 
 
 def test_stages_of_optimizers_that_follow_one_another():
