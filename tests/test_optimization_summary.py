@@ -19,7 +19,7 @@ ROW = {
     "initializer": "own",
     "hidden_size": 8,
     "optimizer": "adam",
-    "setting": 0,
+    "trial": 0,
     "searched": True,
     "search": "rates",
     "learning_rate": 0.1,
@@ -40,27 +40,24 @@ def row(validation=0.9, **values):
     return ROW | {"validation_accuracy": [0.1, 0.5, validation]} | values
 
 
-def test_a_setting_is_chosen_by_its_validation_and_scored_by_its_test():
+def test_a_trial_is_chosen_by_its_validation_and_scored_by_its_test():
     lanes = [
-        row(0.7, setting=1, accuracy=0.99),
-        row(0.9, setting=2, accuracy=0.6),
-        row(0.95, setting=3, accuracy=0.5, searched=False),
-        row(None, setting=4, accuracy=None, status="diverged"),
-        row(0.8, seed=1, setting=1, accuracy=0.7, solved_update=30),
-        row(0.8, seed=1, setting=2, accuracy=0.9, solved_update=20),
+        row(0.7, trial=1, accuracy=0.99),
+        row(0.9, trial=2, accuracy=0.6),
+        row(0.95, trial=3, accuracy=0.5, searched=False),
+        row(None, trial=4, accuracy=None, status="diverged"),
+        row(0.8, seed=1, trial=1, accuracy=0.7, solved_update=30),
+        row(0.8, seed=1, trial=2, accuracy=0.9, solved_update=20),
     ]
-    assert [(r["seed"], r["setting"]) for r in summary.chosen(lanes)] == [
+    assert [(r["seed"], r["trial"]) for r in summary.chosen(lanes)] == [
         (0, 2),
         (1, 2),
     ]
-    assert summary.default([*lanes, row(setting=0)]) == [row(setting=0)]
-    assert summary.median_setting(lanes) == [0.6, pytest.approx(0.8)]
+    assert summary.default([*lanes, row(trial=0)]) == [row(trial=0)]
+    assert summary.median_trial(lanes) == [0.6, pytest.approx(0.8)]
     assert summary.score(lanes[3]) == 0.0 and summary.validation(lanes[3]) == -math.inf
     assert summary.diverged(lanes) == pytest.approx(1 / 6)
-    # Two settings of three each: one of three is drawn, or the best.
-    first = [
-        row(v, setting=k, accuracy=a) for k, v, a in [(1, 0.2, 0.3), (2, 0.4, 0.9)]
-    ]
+    first = [row(v, trial=k, accuracy=a) for k, v, a in [(1, 0.2, 0.3), (2, 0.4, 0.9)]]
     np.testing.assert_allclose(summary.budget(first), [[0.6, 0.9]])
 
 

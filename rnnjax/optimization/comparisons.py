@@ -43,7 +43,8 @@ class Comparison:
 class Verdict:
     """Whether an optimizer is best: `supported`, `contradicted` or `undecided`.
 
-    `closest` is the comparison with the optimizer whose mean is highest of the others.
+    `closest` is the comparison with the other of the highest mean; if contradicted, of
+    those that are better.
     """
 
     word: str
@@ -51,7 +52,7 @@ class Verdict:
 
 
 def choices(rows: Sequence[Row]) -> dict[str, Values]:
-    """Accuracies at the defaults, and expected ones of the best of k settings."""
+    """Accuracies at the defaults, and expected ones of the best of k trials."""
     found = [summary.searched(lanes) for _, lanes in summary.methods(rows)]
     most = max((len(summary.seeds(some)[0]) for some in found if some), default=0)
     budgets = summary.budgets(most) if most else []
@@ -66,7 +67,7 @@ def at_defaults(lanes: Sequence[Row]) -> np.ndarray:
 
 
 def of_budget(k: int, lanes: Sequence[Row]) -> np.ndarray:
-    """The expected test accuracy of each seed after k settings, or all if fewer."""
+    """The expected test accuracy of each seed after k trials, or all if fewer."""
     curves = summary.budget(lanes)
     return curves[:, min(k, curves.shape[1]) - 1]
 
