@@ -4,9 +4,11 @@ import pathlib
 
 import pytest
 
+import rnnjax
 from benchmarks import optimization
 from rnnjax import read_rows
 from rnnjax.optimization.config import configure
+from rnnjax.results.rows import rounded
 
 BAD = {
     "--study=best": ["--study=best", "optimizers, initializers, cures"],
@@ -69,6 +71,18 @@ def test_one_network_through_one_optimizer_after_another(command):
     assert (status, err) == (0, "")
     assert "validation accuracy after each optimizer, %" in out
     rows = read_rows("run")
+    again = rnnjax.measure.optimization(
+        "lstm",
+        task="two_circles",
+        optimizer=("plain_sgd", "adam"),
+        hidden_sizes=4,
+        updates=6,
+        seeds=2,
+        options={"protocol": "as_published", "batch": 8},
+    )
+    losses = ({(row["optimizer"], row["seed"]): rounded(row["loss"]) for row in some}
+              for some in (rows, again))  # fmt: skip
+    assert next(losses) == next(losses)
     orders = {row["optimizer"] for row in rows}
     assert orders == {"plain_sgd+adam", "adam+plain_sgd"}
     assert {row["protocol"] for row in rows} == {"as_published"}
