@@ -115,7 +115,7 @@ class Config:
     curvature_batch: int = setting(
         256, "Samples in the batch of a Hessian-free update.", high=2**16
     )
-    curvature_updates: int = setting(100, "Updates of a Hessian-free training.")
+    curvature_updates: int = setting(300, "Updates of a Hessian-free training.")
     structural: float = setting(
         0.0, "Weight of structural damping in Hessian-free updates.", low=0, high=1e6
     )
