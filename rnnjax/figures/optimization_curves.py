@@ -41,8 +41,8 @@ def curves(rows: Sequence[Row], folder: Any) -> None:
             axis.set_ylabel("validation accuracy")
         canvas.legend(fig, axes)
         text = (
-            f"Means over {panels_lib.seeds(rows)}, {panels_lib.setting(rows)}; bands: "
-            f"their 95 % bootstrap intervals. Dotted: the solved level. {KEPT}"
+            f"Means over {panels_lib.seeds(rows)}, {panels_lib.setting(rows)}"
+            f"{panels_lib.intervals(rows, 'bands')}. Dotted: the solved level. {KEPT}"
         )
         canvas.caption(fig, "Accuracy in the course of the training", text)
 
@@ -131,11 +131,11 @@ def orders(given: Sequence[str], rows: Sequence[Row], folder: Any) -> None:
         for axis in axes[:, 0]:
             axis.set_ylabel("validation accuracy")
         text = (
-            f"Means over {panels_lib.seeds(rows)}; bands: their 95 % bootstrap "
-            "intervals. Each optimizer goes on with the network of the one before, so "
-            "the last gets the credit for all; numbers: the mean at its end. Framed: "
-            "the order given. Dotted: the solved level. All at their default settings. "
-            f"{KEPT}"
+            f"Means over {panels_lib.seeds(rows)}"
+            f"{panels_lib.intervals(rows, 'bands')}. Each optimizer goes on with the "
+            "network of the one before, so the last gets the credit for all; numbers: "
+            "the mean at its end. Framed: the order given. Dotted: the solved "
+            f"level. All at their default settings. {KEPT}"
         )
         title = "One network trained by one optimizer after another, in every order"
         canvas.caption(fig, title, text)

@@ -48,6 +48,7 @@ def _panel(axis: Any, panel: Panel, styles: Any) -> None:
         _line(axis, panels_lib.shown(lanes), "gradient_end", **style)
     axis.plot([], [], color=SHARED, ls="--", label="before training")
     axis.set(title=panel.name, xlabel="lag (steps before the last)", yscale="log")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     top = max((y for line in axis.lines for y in line.get_ydata() if y > 0), default=1)
     axis.set_ylim(bottom=max(axis.get_ylim()[0], SPAN * top))
 
@@ -60,7 +61,7 @@ def _line(axis: Any, lanes: Sequence[Row], key: str, **style: Any) -> None:
         return
     x, medians = lanes[0]["lags"], [statistics.median(v) for v in zip(*known)]
     y = [m.median or np.nan for m in medians]
-    axis.plot(x, y, lw=1.3, ms=4, markevery=max(1, len(x) // 8), **style)
+    axis.plot(x, y, lw=1.3, ms=4, markevery=panels_lib.marked(len(x)), **style)
     if medians[0].low is not None:
         low, high = [m.low for m in medians], [m.high for m in medians]
         axis.fill_between(x, low, high, color=style["color"], alpha=0.1, lw=0)

@@ -19,7 +19,7 @@ LINES: dict[str, tuple[str, ...]] = {
     INITIALIZERS: ("initializer",),
     CURES: ("cell", "activation", "initializer", "hidden_size", "optimizer"),
 }
-COLUMNS = 3  # of panels
+COLUMNS = {1: 1, 2: 2, 4: 2}  # of so many panels; 3 of others
 SIZES = {1: (5.6, 3.8), 2: (4.2, 3.6), 3: (3.5, 3.3)}  # of a panel, by columns
 MARKERS_A_LINE = 8
 
@@ -68,8 +68,8 @@ def beside(found: Sequence[Panel]) -> dict[str, float]:
 def figure(
     folder: Any, name: str, count: int, **subplots: Any
 ) -> Iterator[tuple[Any, np.ndarray]]:
-    """A figure of so many panels, `COLUMNS` in a row; what is over is empty."""
-    columns = min(count, COLUMNS)
+    """A figure of so many panels; places that are over are empty."""
+    columns = COLUMNS.get(count, 3)
     lines, size = -(-count // columns), SIZES[columns]
     with canvas.figure(folder, name, lines, columns, size, **subplots) as (fig, axes):
         for axis in axes.flat[count:]:
@@ -98,15 +98,27 @@ def seeds(rows: Sequence[Row]) -> str:
     return f"{most} seed{'s' * (most > 1)}"
 
 
+def intervals(rows: Sequence[Row], what: str) -> str:
+    """What bands or bars are; nothing of a single seed, which has none."""
+    if len({row["seed"] for row in rows}) == 1:
+        return ""
+    return f"; {what}: their 95 % bootstrap intervals"
+
+
 def band(
     axis: Any, x: Sequence[float] | np.ndarray, means: Sequence[Estimate], **style: Any
 ) -> None:
     """A line with its intervals; `style` has a color."""
-    every = max(1, len(x) // MARKERS_A_LINE)
-    axis.plot(x, [m.value for m in means], lw=1.3, ms=4, markevery=every, **style)
+    style = {"lw": 1.3, "ms": 4, "markevery": marked(len(x))} | style
+    axis.plot(x, [m.value for m in means], **style)
     if all(m.low is not None for m in means):
         low, high = [m.low for m in means], [m.high for m in means]
         axis.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
+
+
+def marked(points: int) -> int:
+    """Every which of so many points has a marker."""
+    return max(1, points // MARKERS_A_LINE)
 
 
 def level(axis: Any, panel: Panel) -> None:

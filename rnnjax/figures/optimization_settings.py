@@ -1,5 +1,6 @@
 """Accuracy over the settings of optimizers: learning rates, and how many are tried."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from rnnjax.optimization.schema import DEFAULT, DIVERGED, RATES
 from rnnjax.results.schema import Row
 
 RATE = "learning_rate"
-CELL = 0.36  # inches; less has no place for a number
+CELL = 0.36  # inches that a number needs
 DARK = 0.6  # accuracy up to which a color has white text on it
 HALF = 0.46  # of the height of a row
 LOG_BUDGET = 8  # settings from which their number has a logarithmic axis
@@ -34,7 +35,9 @@ def rates(rows: Sequence[Row], folder: Any) -> None:
     edges = [edge for lanes in kept for edge in _edges(list(_by_rate(lanes)))]
     narrow = min(np.diff(_edges(list(_by_rate(lanes)))).min() for lanes in kept)
     columns = min(len(found), 2)
-    width = max(4.2, min(7.0, 1.2 + CELL * (max(edges) - min(edges)) / narrow))
+    margin = 0.7 + 0.07 * max(map(len, names))
+    width = max(4.2, min(9.0, margin + CELL * (max(edges) - min(edges)) / narrow))
+    inches = (width - margin) / (max(edges) - min(edges))
     size = width, 0.9 + 0.36 * len(names)
     lines = -(-len(found) // columns)
     with canvas.figure(
@@ -43,20 +46,19 @@ def rates(rows: Sequence[Row], folder: Any) -> None:
         for axis in axes.flat[len(found) :]:
             axis.set_axis_off()
         for axis, panel in zip(axes.flat, found):
-            inches = (width - 1.2) / (max(edges) - min(edges))
             for name, lanes in panel.lines.items():
                 _rates(axis, names.index(name), lanes, inches)
             axis.set(title=panel.name, xlabel="learning rate")
             axis.set(xlim=(min(edges), max(edges)), ylim=(len(names) - 0.5, -0.5))
-            decades = range(int(np.ceil(min(edges))), int(max(edges)) + 1)
+            decades = range(math.ceil(min(edges)), math.floor(max(edges)) + 1)
             axis.set_xticks(decades, [f"$10^{{{n}}}$" for n in decades])
             axis.set_yticks(range(len(names)), names)
-            axis.tick_params(left=False)
+            axis.tick_params(left=False, labelbottom=True)
             axis.spines[:].set_visible(False)
-        _bar(fig, axes)
+        _bar(fig, axes, lines)
         text = (
             f"Means over {panels_lib.seeds(rows)}; a training that diverged counts as "
-            "0, and how many did is written below. Framed: the optimizer's default."
+            "0; how many did (div.) is written in a cell. Framed: the default."
         )
         canvas.caption(fig, "Test accuracy by learning rate", text)
 
@@ -87,22 +89,20 @@ def _rates(axis: Any, place: int, lanes: Sequence[Row], inches: float) -> None:
         if any(row["setting"] == DEFAULT for row in some):
             frame: Any = {"fill": False, "ec": "black", "lw": 2, "zorder": 3}
             axis.add_patch(patches.Rectangle(*where, **frame))
-        if (high - low) * inches < 0.8 * CELL:
-            continue
-        lost = sum(row["status"] == DIVERGED for row in some)
-        text = f"{mean:.2f}" + f"\n{lost} div." * (lost > 0)
+        wide = (high - low) * inches > 0.8 * CELL
+        text = [f"{mean:.2f}"] if wide else []
+        if lost := sum(row["status"] == DIVERGED for row in some):
+            text.append(f"{lost} div." if wide else f"{lost}\ndiv.")
+        style = {"ha": "center", "va": "center", "fontsize": 7 if wide else 5.5}
         color = "white" if mean < DARK else "black"
-        middle = (low + high) / 2
-        axis.text(
-            middle, place, text, ha="center", va="center", fontsize=7, color=color
-        )
+        axis.text((low + high) / 2, place, "\n".join(text), color=color, **style)
 
 
-def _bar(fig: Any, axes: Any) -> None:
+def _bar(fig: Any, axes: Any, lines: int) -> None:
     from matplotlib import cm, colors
 
     scale = cm.ScalarMappable(colors.Normalize(0, 1), "viridis")
-    fig.colorbar(scale, ax=axes, label="test accuracy", aspect=25, pad=0.02)
+    fig.colorbar(scale, ax=axes, label="test accuracy", shrink=1 / lines)
 
 
 def budget(rows: Sequence[Row], folder: Any) -> None:
@@ -124,9 +124,9 @@ def budget(rows: Sequence[Row], folder: Any) -> None:
         canvas.legend(fig, axes)
         text = (
             "The best of k settings is that with the highest validation accuracy; "
-            f"means over {panels_lib.seeds(rows)}, bands and bars: their 95 % "
-            "bootstrap intervals. Hollow: the default setting. A training that "
-            "diverged counts as 0."
+            f"means over {panels_lib.seeds(rows)}"
+            f"{panels_lib.intervals(rows, 'bands and bars')}. Hollow: the default "
+            "setting. A training that diverged counts as 0."
         )
         canvas.caption(fig, "What tuning is worth: the best of k settings", text)
 
@@ -138,7 +138,8 @@ def _budget(axis: Any, panel: Panel, found: Sequence[Panel], most: int) -> None:
         curve = summary.budget(lanes)
         x = np.arange(1, curve.shape[1] + 1)
         means = [summary.mean(column) for column in curve.T]
-        panels_lib.band(axis, x, means, label=name, **styles[name])
+        marked = [k - 1 for k in summary.budgets(len(x))]
+        panels_lib.band(axis, x, means, label=name, markevery=marked, **styles[name])
         if some := summary.default(lanes):
             one = summary.mean([summary.score(row) for row in some])
             low, high = (one.value if v is None else v for v in (one.low, one.high))

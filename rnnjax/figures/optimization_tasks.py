@@ -14,7 +14,7 @@ from rnnjax.results import bootstrap
 from rnnjax.results.schema import Row
 
 APART = 0.012  # between lines that would hide one another
-SPREAD = 0.08  # of the x-axis: what keeps the points of one length apart
+SPREAD = 0.1  # of the x-axis: what keeps the points of one length apart
 LEAST_FACTOR = 4.0  # that a profile goes to
 
 
@@ -112,7 +112,7 @@ def profile(rows: Sequence[Row], folder: Any) -> None:
         canvas.legend(fig, axes)
         never = int(np.isinf(best).sum())
         text = (
-            f"Over {len(found)} tasks: {', '.join(panel.name for panel in found)}. "
+            f"Over the {len(found)} tasks of curves.png. "
             "Time: the samples whose gradient was computed until the validation "
             f"accuracy was at the solved level, median over {panels_lib.seeds(rows)}, "
             f"{panels_lib.setting(rows)}."
