@@ -156,7 +156,7 @@ def _order(axis: Any, lanes: Sequence[Row], colors: Any) -> None:
         words = name.replace("_", "\n") if len(name) > LONG_NAME else name
         axis.text(
             (k + 0.5) * length,
-            top,
+            top - 0.03,
             f"{words}\n{means[part][-1].value:.2f}",
             ha="center",
             va="top",

@@ -18,7 +18,13 @@ SHARED = "0.35"  # the color of a start that several methods have
 
 
 def gradients(rows: Sequence[Row], folder: Any) -> None:
-    """`gradients.png`: the norm of the gradient by the lag, before and after."""
+    """`gradients.png`: the norm of the gradient by the lag, before and after.
+
+    Of tasks of two steps or more.
+    """
+    rows = [row for row in rows if len(row["lags"]) > 1]
+    if not rows:
+        return
     found = panels_lib.panels(rows)
     with panels_lib.figure(folder, "gradients", len(found)) as (fig, axes):
         for axis, panel in zip(axes.flat, found):

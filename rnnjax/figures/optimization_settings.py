@@ -16,6 +16,7 @@ from rnnjax.results.schema import Row
 RATE = "learning_rate"
 CELL = 0.36  # inches that a number needs
 DARK = 0.6  # accuracy up to which a color has white text on it
+TICK = 0.45  # inches of a power of ten that has place for its label
 HALF = 0.46  # of the height of a row
 LOG_BUDGET = 8  # settings from which their number has a logarithmic axis
 
@@ -38,6 +39,7 @@ def rates(rows: Sequence[Row], folder: Any) -> None:
     margin = 0.7 + 0.07 * max(map(len, names))
     width = max(4.2, min(9.0, margin + CELL * (max(edges) - min(edges)) / narrow))
     inches = (width - margin) / (max(edges) - min(edges))
+    step = 1 if inches > TICK else 2
     size = width, 0.9 + 0.36 * len(names)
     lines = -(-len(found) // columns)
     with canvas.figure(
@@ -50,7 +52,7 @@ def rates(rows: Sequence[Row], folder: Any) -> None:
                 _rates(axis, names.index(name), lanes, inches)
             axis.set(title=panel.name, xlabel="learning rate")
             axis.set(xlim=(min(edges), max(edges)), ylim=(len(names) - 0.5, -0.5))
-            decades = range(math.ceil(min(edges)), math.floor(max(edges)) + 1)
+            decades = range(math.ceil(min(edges)), math.floor(max(edges)) + 1, step)
             axis.set_xticks(decades, [f"$10^{{{n}}}$" for n in decades])
             axis.set_yticks(range(len(names)), names)
             axis.tick_params(left=False, labelbottom=True)
