@@ -22,7 +22,7 @@ ROW = {
     "initializer": "own",
     "hidden_size": 8,
     "optimizer": "adam",
-    "setting": 0,
+    "trial": 0,
     "seed": 0,
     "searched": True,
     "learning_rate": 1e-3,
@@ -110,10 +110,10 @@ def texts(axis):
 
 def test_pictures_are_those_that_the_rows_allow(draw):
     both = [lane(optimizer=name) for name in ("adam", "lion")]
-    assert set(draw(both)) == {"curves", "gradients"}  # one setting, one task
+    assert set(draw(both)) == {"curves", "gradients"}  # one trial, one task
     rates = [
         *both,
-        *(lane(optimizer="adam", setting=k, learning_rate=10.0**-k) for k in (1, 2)),
+        *(lane(optimizer="adam", trial=k, learning_rate=10.0**-k) for k in (1, 2)),
     ]
     assert set(draw(rates)) == {"curves", "gradients", "rates", "budget"}
     random = [row | {"search": "random"} for row in rates]
@@ -134,7 +134,7 @@ def test_pictures_are_those_that_the_rows_allow(draw):
 
 def test_pictures_of_trainings_that_all_diverged_are_empty_of_results(draw):
     rows = [
-        lost(seed=s, setting=k, learning_rate=10.0**-k) for s in (0, 1) for k in (0, 1)
+        lost(seed=s, trial=k, learning_rate=10.0**-k) for s in (0, 1) for k in (0, 1)
     ]
     found = draw(rows)
     assert set(found) == {"curves", "gradients", "rates", "budget"}
@@ -144,14 +144,14 @@ def test_pictures_of_trainings_that_all_diverged_are_empty_of_results(draw):
     assert texts(found["rates"].axes[0]) == ["0.00\n2 div."] * 2
 
 
-def test_curves_are_of_the_chosen_settings_until_trainings_end(draw):
+def test_curves_are_of_the_chosen_trials_until_trainings_end(draw):
     ended = lane((0.4, 0.96, None, None), seed=1, until_solved=True)
-    rows = [lane(), lane((0.1, 0.1, 0.1, 0.9), setting=1), ended]
+    rows = [lane(), lane((0.1, 0.1, 0.1, 0.9), trial=1), ended]
     rows += [lost(optimizer="lion"), lane(optimizer="lion", seed=1)]
     rows += [lane(task="adding", length=50, epoch=None, searched=False)]
     first, second = draw(rows)["curves"].axes
     known = lines(first)
-    x, y = known["adam"].T  # of seed 0 setting 1
+    x, y = known["adam"].T  # of seed 0 trial 1
     np.testing.assert_allclose(x, np.array(UPDATES) / 20)
     np.testing.assert_allclose(y, [0.25, 0.53, 0.53, 0.93])
     np.testing.assert_allclose(known["lion"][:, 1], [0.35, 0.2, 0.3, 0.4])
@@ -178,6 +178,8 @@ def test_curves_are_over_samples_where_updates_cost_more_than_a_gradient(draw):
     ]
     (axis,) = draw(rows)["curves"].axes
     assert "samples" in axis.get_xlabel()
+    (equal,) = draw([row | {"batch": 64} for row in rows])["curves"].axes
+    assert equal.get_xlabel() == axis.get_xlabel()
     known = lines(axis)
     np.testing.assert_allclose(known["adam"][:, 0], 64 * np.array(UPDATES))
     x, y = known["hessian_free"].T
@@ -187,11 +189,11 @@ def test_curves_are_over_samples_where_updates_cost_more_than_a_gradient(draw):
 
 def test_rates_stand_where_they_are_and_the_default_is_framed(draw):
     rows = [
-        lane((y,) * 4, setting=k, learning_rate=rate, seed=s)
+        lane((y,) * 4, trial=k, learning_rate=rate, seed=s)
         for k, rate, y in ((0, 1e-3, 0.6), (1, 1e-4, 0.2), (2, 1e-1, 0.8))
         for s in (0, 1)
     ]
-    rows[-1] = lost(setting=2, learning_rate=1e-1, seed=1)
+    rows[-1] = lost(trial=2, learning_rate=1e-1, seed=1)
     rows += [lane(optimizer="hessian_free", learning_rate=None)]
     (axis,) = draw(rows)["rates"].axes
     assert texts(axis) == ["0.20", "0.60", "0.40\n1 div."]
@@ -206,7 +208,7 @@ def test_rates_stand_where_they_are_and_the_default_is_framed(draw):
 
 def test_a_budget_has_the_expected_best_and_the_default_hollow(draw):
     rows = [
-        lane((y,) * 4, setting=k, searched=k > 0, seed=s, search="random")
+        lane((y,) * 4, trial=k, searched=k > 0, seed=s, search="random")
         for k, y in enumerate((0.5, 0.2, 0.4, 0.9))
         for s in (0, 1)
     ]

@@ -5,8 +5,8 @@ from typing import Any
 from rnnjax.figures import (
     optimization_curves,
     optimization_gradients,
-    optimization_settings,
     optimization_tasks,
+    optimization_trials,
 )
 from rnnjax.optimization.schema import AS_PUBLISHED
 from rnnjax.results.schema import Row
@@ -18,8 +18,8 @@ def draw(config: Any, rows: list[Row], folder: Any) -> None:
         optimization_curves.orders(config.optimizer, rows, folder)
         return
     optimization_curves.curves(rows, folder)
-    optimization_settings.rates(rows, folder)
-    optimization_settings.budget(rows, folder)
+    optimization_trials.rates(rows, folder)
+    optimization_trials.budget(rows, folder)
     optimization_tasks.solved(rows, folder)
     optimization_tasks.profile(rows, folder)
     optimization_gradients.gradients(rows, folder)

@@ -41,7 +41,7 @@ def curves(rows: Sequence[Row], folder: Any) -> None:
             axis.set_ylabel("validation accuracy")
         canvas.legend(fig, axes)
         text = (
-            f"Means over {panels_lib.seeds(rows)}, {panels_lib.setting(rows)}"
+            f"Means over {panels_lib.seeds(rows)}, {panels_lib.trial(rows)}"
             f"{panels_lib.intervals(rows, 'bands')}. Dotted: the solved level. {KEPT}"
         )
         canvas.caption(fig, "Accuracy in the course of the training", text)
@@ -135,7 +135,7 @@ def orders(given: Sequence[str], rows: Sequence[Row], folder: Any) -> None:
             f"{panels_lib.intervals(rows, 'bands')}. Each optimizer goes on with the "
             "network of the one before, so the last gets the credit for all; numbers: "
             "the mean at its end. Framed: the order given. Dotted: the solved "
-            f"level. All at their default settings. {KEPT}"
+            f"level. All at their defaults. {KEPT}"
         )
         title = "One network trained by one optimizer after another, in every order"
         canvas.caption(fig, title, text)

@@ -35,7 +35,7 @@ def gradients(rows: Sequence[Row], folder: Any) -> None:
         text = (
             f"Medians over {panels_lib.seeds(rows)} of the mean norm over samples. "
             "Dashed: before training, gray if methods share that start. Solid: after "
-            f"training, {panels_lib.setting(rows)}; trainings that diverged are left "
+            f"training, {panels_lib.trial(rows)}; trainings that diverged are left "
             "out. Bands: 95 % intervals of medians, from 5 seeds on."
         )
         canvas.caption(fig, "How far back the gradient reaches", text)

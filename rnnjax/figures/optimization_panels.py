@@ -78,15 +78,15 @@ def figure(
 
 
 def shown(lanes: Sequence[Row]) -> list[Row]:
-    """For each seed the chosen setting, or the default one if none was searched."""
+    """For each seed the chosen trial, or the defaults if none was searched."""
     return summary.chosen(lanes) or summary.default(lanes)
 
 
-def setting(rows: Sequence[Row]) -> str:
-    """Which setting is `shown`, for a caption."""
+def trial(rows: Sequence[Row]) -> str:
+    """Which trial is `shown`, for a caption."""
     if not summary.searched(rows):
-        return "at the default setting"
-    return "at the setting with the best validation accuracy, chosen for each seed"
+        return "at the defaults"
+    return "at the trial with the best validation accuracy, chosen for each seed"
 
 
 def seeds(rows: Sequence[Row]) -> str:

@@ -42,7 +42,7 @@ def solved(rows: Sequence[Row], folder: Any) -> None:
             axis.set_ylabel("fraction that solves the task")
         canvas.legend(fig, axes)
         text = (
-            f"Of {panels_lib.seeds(rows)}, {panels_lib.setting(rows)}; bars: Wilson's "
+            f"Of {panels_lib.seeds(rows)}, {panels_lib.trial(rows)}; bars: Wilson's "
             "95 % intervals. Points of one length are set apart. Solved: the "
             f"validation accuracy was at {_levels(merged)} at some time."
         )
@@ -115,7 +115,7 @@ def profile(rows: Sequence[Row], folder: Any) -> None:
             f"Over the {len(found)} tasks of curves.png. "
             "Time: the samples whose gradient was computed until the validation "
             f"accuracy was at the solved level, median over {panels_lib.seeds(rows)}, "
-            f"{panels_lib.setting(rows)}."
+            f"{panels_lib.trial(rows)}."
             + f" No method solves {never} of them." * (never > 0)
             + " Lines are set a little apart; without intervals."
         )

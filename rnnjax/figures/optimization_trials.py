@@ -1,4 +1,4 @@
-"""Accuracy over the settings of optimizers: learning rates, and how many are tried."""
+"""Accuracy by learning rate, and by how many trials a method may make."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ CELL = 0.36  # inches that a number needs
 DARK = 0.6  # accuracy up to which a color has white text on it
 TICK = 0.45  # inches of a power of ten that has place for its label
 HALF = 0.46  # of the height of a row
-LOG_BUDGET = 8  # settings from which their number has a logarithmic axis
+LOG_BUDGET = 8  # trials from which their number has a logarithmic axis
 
 
 def rates(rows: Sequence[Row], folder: Any) -> None:
@@ -88,7 +88,7 @@ def _rates(axis: Any, place: int, lanes: Sequence[Row], inches: float) -> None:
         mean = float(np.mean([summary.score(row) for row in some]))
         where = ((low, place - HALF), high - low, 2 * HALF)
         axis.add_patch(patches.Rectangle(*where, color=colormaps["viridis"](mean)))
-        if any(row["setting"] == DEFAULT for row in some):
+        if any(row["trial"] == DEFAULT for row in some):
             frame: Any = {"fill": False, "ec": "black", "lw": 2, "zorder": 3}
             axis.add_patch(patches.Rectangle(*where, **frame))
         wide = (high - low) * inches > 0.8 * CELL
@@ -108,7 +108,7 @@ def _bar(fig: Any, axes: Any, lines: int) -> None:
 
 
 def budget(rows: Sequence[Row], folder: Any) -> None:
-    """`budget.png`: the expected test accuracy of the best of k searched settings."""
+    """`budget.png`: the expected test accuracy of the best of k searched trials."""
     found = [
         Panel(panel.name, lines)
         for panel in panels_lib.panels(rows)
@@ -125,12 +125,12 @@ def budget(rows: Sequence[Row], folder: Any) -> None:
             axis.set_ylabel("expected test accuracy")
         canvas.legend(fig, axes)
         text = (
-            "The best of k settings is that with the highest validation accuracy; "
-            f"means over {panels_lib.seeds(rows)}"
-            f"{panels_lib.intervals(rows, 'bands and bars')}. Hollow: the default "
-            "setting. A training that diverged counts as 0."
+            "The best of k trials is that with the highest validation accuracy; means "
+            f"over {panels_lib.seeds(rows)}"
+            f"{panels_lib.intervals(rows, 'bands and bars')}. Hollow: the defaults. A "
+            "training that diverged counts as 0."
         )
-        canvas.caption(fig, "What tuning is worth: the best of k settings", text)
+        canvas.caption(fig, "What tuning is worth: the best of k trials", text)
 
 
 def _budget(axis: Any, panel: Panel, found: Sequence[Panel], most: int) -> None:
@@ -154,6 +154,6 @@ def _budget(axis: Any, panel: Panel, found: Sequence[Panel], most: int) -> None:
     if log:
         axis.set_xscale("log", base=2)
     ticks = summary.budgets(most) if log else range(1, most + 1)
-    axis.set_xticks([middle, *ticks], ["default", *ticks])
+    axis.set_xticks([middle, *ticks], ["defaults", *ticks])
     axis.minorticks_off()
-    axis.set(title=panel.name, xlabel="settings tried (k)", ylim=(-0.02, 1.03))
+    axis.set(title=panel.name, xlabel="trials (k)", ylim=(-0.02, 1.03))
