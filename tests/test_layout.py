@@ -31,6 +31,7 @@ ROOMS = (
     *EXPERIMENTS,
     "measure",
     "figures",
+    "report",
 )
 # Parts of the library that read results: they import no JAX.
 WITHOUT_JAX = (

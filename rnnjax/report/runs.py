@@ -1,0 +1,126 @@
+"""The runs below a folder: their rows, timings and pictures, and what is wrong.
+
+A folder that cannot be read is named and left out; the others count.
+"""
+
+import dataclasses
+import shlex
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etils import epath
+
+from rnnjax.results import files, rows
+from rnnjax.results.schema import Row
+
+INSIDE = ("rows", "timings", "processes", "states", "networks")  # of a run folder
+Timings = Sequence[tuple[dict[str, Any], list[Row]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run folder that could be read.
+
+    `name` is its path below the folder of the results, `flags` what stands on its
+    command line (of several, the last), by name.
+    """
+
+    path: epath.Path
+    name: str
+    benchmark: str
+    config: Mapping[str, Any]
+    rows: Sequence[Row]
+    timings: Timings
+    flags: Mapping[str, str]
+    pictures: Sequence[epath.Path]
+
+    @property
+    def where(self) -> Mapping[str, Any]:
+        """Where it last ran: versions, commit, processor, device."""
+        return (self.config.get("invocations") or [{}])[-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A folder that is left out or incomplete, and why."""
+
+    name: str
+    text: str
+
+
+def find(
+    root: epath.Path, benchmarks: Sequence[str]
+) -> tuple[list[Run], list[Problem]]:
+    """The runs below `root` of these benchmarks, and the problems, sorted by name."""
+    found: list[Run] = []
+    problems: list[Problem] = []
+    for path in _folders(root):
+        name = str(path.relative_to(root))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                run = _read(path, name, benchmarks)
+            except files.FolderError as error:
+                problems.append(Problem(name, error.problem.replace(f"{path}/", "")))
+                continue
+            except OSError as error:
+                problems.append(Problem(name, error.strerror or str(error)))
+                continue
+        found.append(run)
+        problems += [
+            Problem(name, str(w.message).replace(f"{path}/", "")) for w in caught
+        ]
+        if unfinished := _unfinished(run):
+            problems.append(Problem(name, unfinished))
+    return found, problems
+
+
+def _folders(folder: epath.Path) -> list[epath.Path]:
+    """The folders with a config.json, from `folder` downward."""
+    if (folder / "config.json").exists():
+        return [folder]
+    inner = sorted(p for p in folder.iterdir() if p.is_dir() and p.name not in INSIDE)
+    return [found for path in inner for found in _folders(path)]
+
+
+def _read(path: epath.Path, name: str, benchmarks: Sequence[str]) -> Run:
+    config = rows.read_config(path)
+    if config.get("benchmark") not in benchmarks:
+        problem = f"it is a run of another benchmark, {config.get('benchmark')!r}"
+        raise files.FolderError(problem)
+    read = rows.read_rows(path)
+    if not read:
+        raise files.FolderError("it has no rows")
+    commands = config.get("commands") or [""]
+    return Run(
+        path=path,
+        name=name,
+        benchmark=config["benchmark"],
+        config=config,
+        rows=read,
+        timings=_timings(path),
+        flags=flags_of(commands[-1]),
+        pictures=sorted(path.glob("*.svg")),
+    )
+
+
+def _timings(path: epath.Path) -> Timings:
+    try:
+        return rows.read_timings(path)
+    except (OSError, ValueError):
+        raise files.FolderError("its timings are damaged") from None
+
+
+def _unfinished(run: Run) -> str:
+    """What is missing of a run that was not carried to its end; "" of a whole one."""
+    if "axes" not in run.config or (run.path / "summary.csv").exists():
+        return ""
+    return f"it is unfinished: {len(run.rows)} rows so far, which count"
+
+
+def flags_of(command: str) -> dict[str, str]:
+    """The flags on a command line, `--smoke` as "True"."""
+    words = [word[2:] for word in shlex.split(command) if word.startswith("--")]
+    pairs = (word.partition("=") for word in words)
+    return {name: value if given else "True" for name, given, value in pairs}

@@ -1,0 +1,156 @@
+"""The verdict on each claim.
+
+A claim is supported or contradicted if its interval says so (see `forms`) and its
+p-value, adjusted by Holm for the claims of its family that were measured, is below
+0.05. The two kinds of verdict are adjusted each for itself.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from rnnjax.report import pools
+from rnnjax.report.claim import Claim
+from rnnjax.report.effects import Effect
+from rnnjax.report.forms import LEVEL, Tested
+from rnnjax.report.pools import Pool
+from rnnjax.report.runs import Run
+from rnnjax.results import bootstrap
+
+SUPPORTED, CONTRADICTED = "supported", "contradicted"
+UNDECIDED, NOT_MEASURED = "undecided", "not measured"
+VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_MEASURED)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """A claim, what was measured of it, and what that says.
+
+    `p` is the adjusted p-value of the verdict, or of the nearer of the two if it is
+    undecided. `reason` says why nothing was measured or decided.
+    """
+
+    claim: Claim
+    verdict: str
+    reason: str
+    n: int = 0
+    tested: Tested | None = None
+    p: float | None = None
+    runs: Sequence[Run] = ()
+
+    @property
+    def value(self) -> float | None:
+        return None if self.tested is None else self.tested.estimate.value
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        if self.tested is None or self.tested.estimate.low is None:
+            return None
+        assert self.tested.estimate.high is not None
+        return self.tested.estimate.low, self.tested.estimate.high
+
+    def criteria(self) -> dict[str, bool | None] | None:
+        """Three ways of agreeing with a published number; None without one.
+
+        Each is None where it has no meaning, or no interval.
+        """
+        known = self.claim.published
+        if known is None or self.value is None or self.interval is None:
+            return None
+        (low, high), null = self.interval, known.null
+        same = None
+        if null is not None:
+            significant = low > null or high < null
+            same = significant and (self.value > null) == (known.value > null)
+        within = None
+        if known.low is not None and known.high is not None:
+            within = known.low <= self.value <= known.high
+        return {
+            "same direction and significant": same,
+            "published value in our interval": low <= known.value <= high,
+            "our value in theirs": within,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Measured:
+    claim: Claim
+    effect: Effect
+    tested: Tested
+    runs: Sequence[Run]
+
+
+def judge(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Verdict]:
+    """The verdicts on claims, in their order, from all runs that count for each."""
+    measured, out = {}, {}
+    for claim in claims:
+        found = _measure(claim, runs)
+        if isinstance(found, str):
+            out[claim.key] = Verdict(claim, NOT_MEASURED, found)
+        else:
+            measured[claim.key] = found
+    for family in dict.fromkeys(one.claim.family for one in measured.values()):
+        some = [one for one in measured.values() if one.claim.family == family]
+        holds = _adjusted([one.tested.p_holds for one in some])
+        fails = _adjusted([one.tested.p_fails for one in some])
+        for one, p_holds, p_fails in zip(some, holds, fails, strict=True):
+            out[one.claim.key] = _verdict(one, p_holds, p_fails)
+    return [out[claim.key] for claim in claims]
+
+
+def _measure(claim: Claim, runs: Sequence[Run]) -> _Measured | str:
+    """The effect from the rows with most seeds; or why there is none."""
+    like = pools.pools(runs, claim.commands[-1])
+    if not like:
+        return claim.caveat if _unknown(claim) else "no run like that of its command"
+    found = []
+    for pool in like:
+        some = pool.of(claim.cells, claim.needs)
+        effect = claim.effect(some) if some.rows else None
+        if effect is not None:
+            found.append((effect.n, len(some.rows), effect, some))
+    if not found:
+        return _missing(claim, like)
+    _, _, effect, some = max(found, key=lambda entry: entry[:2])
+    return _Measured(claim, effect, claim.form.test(effect), some.runs)
+
+
+def _unknown(claim: Claim) -> bool:
+    """Whether no rows could decide it."""
+    return bool(claim.caveat) and claim.effect(Pool((), ())) is None
+
+
+def _missing(claim: Claim, like: Sequence[Pool]) -> str:
+    """What the rows of runs like that of the command do not have."""
+    rows = [row for pool in like for row in pool.rows]
+    cells = [cell for cell in claim.cells if all(cell != r["cell"] for r in rows)]
+    if cells:
+        return f"its runs have no {', '.join(cells)}"
+    keys = [key for key in claim.needs if all(key not in row for row in rows)]
+    if keys:
+        return f"its rows have no {', '.join(keys)}"
+    return claim.caveat or "its rows are incomplete: sizes, seeds or layers are missing"
+
+
+def _adjusted(values: Sequence[float | None]) -> list[float | None]:
+    known = [p for p in values if p is not None]
+    adjusted = iter(bootstrap.holm(known))
+    return [None if p is None else float(next(adjusted)) for p in values]
+
+
+def _verdict(one: _Measured, p_holds: float | None, p_fails: float | None) -> Verdict:
+    tested, effect = one.tested, one.effect
+
+    def made(verdict: str, reason: str, p: float | None) -> Verdict:
+        return Verdict(one.claim, verdict, reason, effect.n, tested, p, one.runs)
+
+    if p_holds is None or p_fails is None:
+        return made(UNDECIDED, f"too few seeds for an interval: {effect.n}", None)
+    if tested.holds and p_holds < LEVEL:
+        return made(SUPPORTED, "", p_holds)
+    if tested.fails and p_fails < LEVEL:
+        return made(CONTRADICTED, "", p_fails)
+    if tested.holds or tested.fails:
+        reason = "not after adjusting for the other claims"
+        return made(UNDECIDED, reason, p_holds if tested.holds else p_fails)
+    reason = "the interval allows either"
+    return made(UNDECIDED, reason, min(p_holds, p_fails))
