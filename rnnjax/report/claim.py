@@ -35,7 +35,8 @@ class Claim:
       form: what the number must show; it has the smallest effect of interest.
       cells, needs: the cells, and the keys that a row must have, to count.
       commands: what makes the rows. Those that count are of the last one, see `pools`.
-      effect: the number, of such rows; None if they do not have what it needs.
+      effect: the number, of such rows; None if they do not have what it needs. None
+        in its place if there is nothing to compare with, which `caveat` explains.
       published: the published number, if there is one.
       caveat: how what is measured differs from what was published, if it does.
     """
@@ -50,6 +51,6 @@ class Claim:
     cells: tuple[str, ...]
     needs: tuple[str, ...]
     commands: tuple[str, ...]
-    effect: Callable[[Pool], Effect | None]
+    effect: Callable[[Pool], Effect | None] | None
     published: Published | None = None
     caveat: str = ""

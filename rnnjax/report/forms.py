@@ -44,7 +44,7 @@ class Direction:
 
     @property
     def text(self) -> str:
-        return f"{'>' if self.sign > 0 else '<'} 0, by {self.smallest:g} or more"
+        return f"{'>' if self.sign > 0 else '<'} 0, by {self.smallest:.3g} or more"
 
     def test(self, effect: Effect) -> Tested:
         found = effect.estimate()
@@ -76,12 +76,12 @@ class Region:
     @property
     def text(self) -> str:
         if math.isinf(self.low):
-            return f"at most {self.high:g}"
+            return f"at most {self.high:.3g}"
         if math.isinf(self.high):
-            return f"at least {self.low:g}"
+            return f"at least {self.low:.3g}"
         if self.low == -self.high:
-            return f"within ±{self.high:g}"
-        return f"from {self.low:g} to {self.high:g}"
+            return f"within ±{self.high:.3g}"
+        return f"from {self.low:.3g} to {self.high:.3g}"
 
     def test(self, effect: Effect) -> Tested:
         found, inner = effect.estimate(), effect.estimate(1 - 2 * LEVEL)

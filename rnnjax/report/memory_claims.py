@@ -89,8 +89,8 @@ CLAIMS: tuple[Claim, ...] = (
             key=f"memory.sparse.{sparsity}",
             family=FAMILY,
             source="Charles, Yap and Rozell 2014, on sparse inputs",
-            statement=f"N numbers of a linear network hold more than N steps, if only "
-            f"{sparsity} of them are not 0.",
+            statement="N numbers of a linear network hold more than N steps, of which "
+            f"{sparsity} {'is' if sparsity == 1 else 'are'} not 0.",
             measured="log2 of the longest recovered sequence over N, by seed; at most "
             "the longest that was tried",
             unit="doublings",

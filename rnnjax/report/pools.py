@@ -80,7 +80,7 @@ def alike(runs: Sequence[Run], benchmark: str) -> list[Pool]:
     """All rows of a benchmark, put together where runs differ in axes alone."""
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        if run.benchmark == benchmark:
+        if run.benchmark == benchmark and "smoke" not in run.flags:
             fixed = tuple(sorted(_fixed(benchmark, run.flags).items()))
             key = fixed, _effort(benchmark, run.flags)
             groups.setdefault(key, []).append(run)

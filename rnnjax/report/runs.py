@@ -4,6 +4,7 @@ A folder that cannot be read is named and left out; the others count.
 """
 
 import dataclasses
+import re
 import shlex
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from rnnjax.results import files, rows
 from rnnjax.results.schema import Row
 
 INSIDE = ("rows", "timings", "processes", "states", "networks")  # of a run folder
+NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
+SMOKE = "it is a smoke run: its pictures are shown, its rows do not count"
 Timings = Sequence[tuple[dict[str, Any], list[Row]]]
 
 
@@ -67,6 +70,8 @@ def find(
             except OSError as error:
                 problems.append(Problem(name, error.strerror or str(error)))
                 continue
+        if "smoke" in run.flags:
+            problems.append(Problem(name, SMOKE))
         found.append(run)
         problems += [
             Problem(name, str(w.message).replace(f"{path}/", "")) for w in caught
@@ -120,7 +125,15 @@ def _unfinished(run: Run) -> str:
 
 
 def flags_of(command: str) -> dict[str, str]:
-    """The flags on a command line, `--smoke` as "True"."""
+    """The flags on a command line, `--smoke` as "True", numbers in one form."""
     words = [word[2:] for word in shlex.split(command) if word.startswith("--")]
     pairs = (word.partition("=") for word in words)
-    return {name: value if given else "True" for name, given, value in pairs}
+    return {name: _plain(value) if given else "True" for name, given, value in pairs}
+
+
+def _plain(value: str) -> str:
+    """A value with its numbers as Python writes them: "1e-4:1" as "0.0001:1"."""
+    return "".join(
+        f"{float(part):g}" if NUMBER.fullmatch(part) else part
+        for part in re.split("([,:])", value)
+    )

@@ -63,10 +63,10 @@ class Verdict:
             same = significant and (self.value > null) == (known.value > null)
         within = None
         if known.low is not None and known.high is not None:
-            within = known.low <= self.value <= known.high
+            within = bool(known.low <= self.value <= known.high)
         return {
             "same direction and significant": same,
-            "published value in our interval": low <= known.value <= high,
+            "published value in our interval": bool(low <= known.value <= high),
             "our value in theirs": within,
         }
 
@@ -99,9 +99,11 @@ def judge(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Verdict]:
 
 def _measure(claim: Claim, runs: Sequence[Run]) -> _Measured | str:
     """The effect from the rows with most seeds; or why there is none."""
+    if claim.effect is None:
+        return claim.caveat
     like = pools.pools(runs, claim.commands[-1])
     if not like:
-        return claim.caveat if _unknown(claim) else "no run like that of its command"
+        return "no run like that of its command"
     found = []
     for pool in like:
         some = pool.of(claim.cells, claim.needs)
@@ -114,11 +116,6 @@ def _measure(claim: Claim, runs: Sequence[Run]) -> _Measured | str:
     return _Measured(claim, effect, claim.form.test(effect), some.runs)
 
 
-def _unknown(claim: Claim) -> bool:
-    """Whether no rows could decide it."""
-    return bool(claim.caveat) and claim.effect(Pool((), ())) is None
-
-
 def _missing(claim: Claim, like: Sequence[Pool]) -> str:
     """What the rows of runs like that of the command do not have."""
     rows = [row for pool in like for row in pool.rows]
@@ -128,7 +125,7 @@ def _missing(claim: Claim, like: Sequence[Pool]) -> str:
     keys = [key for key in claim.needs if all(key not in row for row in rows)]
     if keys:
         return f"its rows have no {', '.join(keys)}"
-    return claim.caveat or "its rows are incomplete: sizes, seeds or layers are missing"
+    return "sizes, seeds, layers, weights or timings that it needs are missing"
 
 
 def _adjusted(values: Sequence[float | None]) -> list[float | None]:

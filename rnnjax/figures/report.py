@@ -1,0 +1,45 @@
+"""The pictures of the report, from what it has computed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from rnnjax.figures import canvas
+
+
+def predicted(
+    points: Mapping[str, Sequence[Any]], tolerance: str, folder: epath.PathLike
+) -> None:
+    """`predicted.png`: measured over predicted merge times, a marker for each cell.
+
+    `points` are those of `report.predictions` by cell; on the line both are equal.
+    """
+    with canvas.figure(folder, "predicted", 1, 1, (6.4, 4.4)) as (fig, axes):
+        axis = axes[0, 0]
+        for k, (name, some) in enumerate(points.items()):
+            style = canvas.style(k, len(points)) | {"ls": "none"}
+            x, y, low, high = np.transpose([p[2:] for p in some])
+            # A time of 0 has no place on a logarithmic axis.
+            x, y, low = (np.maximum(values, 0.5) for values in (x, y, low))
+            ends = [y - np.minimum(low, y), np.maximum(high, y) - y]
+            axis.errorbar(x, y, ends, ms=4, lw=0.8, label=name, **style)
+        axis.set(xscale="log", yscale="log")
+        canvas.plain_numbers(axis.xaxis)
+        canvas.plain_numbers(axis.yaxis)
+        limits = (*axis.get_xlim(), *axis.get_ylim())
+        both = [min(limits), max(limits)]
+        axis.plot(both, both, color="0.6", lw=0.8)
+        axis.set(
+            xlabel="predicted from the exponent (steps)", ylabel="measured (steps)"
+        )
+        canvas.legend(fig, axis)
+        seeds = sorted({point.seeds for some in points.values() for point in some})
+        number = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
+        text = (
+            f"Steps until outputs agree within {tolerance}. A point is a shape: the "
+            f"medians of {number} seeds, with the 95 % interval of the measured one. "
+            "Line: both are equal."
+        )
+        canvas.caption(fig, "What the largest exponent predicts of merge times", text)
