@@ -58,7 +58,7 @@ def build(
         Section("pictures", "Pictures", _pictures(pictures)),
         Section("claims", "Claims in full", [_details(one) for one in judged]),
         Section("runs", "How each row was run", [_runs(runs)]),
-        Section("problems", "What could not be read", _problems(problems)),
+        Section("problems", "Folders with problems", _problems(problems)),
     ]
     return Document(TITLE, [section for section in sections if section.blocks])
 
@@ -107,10 +107,10 @@ def _computed(runs: Sequence[Run]) -> str:
         for key, values in places.items():
             values |= {where[key] for where in invocations(run) if where.get(key)}
     dates = sorted(places["date"])
-    when = f", {dates[0]} to {dates[-1]}" if dates else ""
+    when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else ""
     by = f" by rnnjax {', '.join(sorted(places['rnnjax']))}" if places["rnnjax"] else ""
     where = "; ".join(sorted(places["processor"])) or "an unknown processor"
-    return f"{len(runs)} runs count, computed{by} on {where}{when}."
+    return f"{len(runs)} runs, computed{by} on {where}{', ' * bool(when)}{when}."
 
 
 def invocations(run: Run) -> Sequence[Mapping[str, Any]]:
@@ -156,16 +156,16 @@ def effect(one: Verdict) -> str:
 
 def number(value: float) -> str:
     """Three digits, more of a large number, without an exponent of ten."""
-    if value == 0 or abs(value) >= 100:
-        return f"{value:,.0f}"
+    if abs(value) < 5e-5:
+        return "0"
     digits = max(0, min(4, 2 - math.floor(math.log10(abs(value)))))
-    return f"{value:.{digits}f}"
+    return f"{value:,.{digits}f}"
 
 
 def p_text(p: float | None) -> str:
     if p is None:
         return "-"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "<\xa00.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _details(one: Verdict) -> Details:
@@ -259,7 +259,7 @@ def _problems(problems: Sequence[Problem]) -> list[Block]:
     if not problems:
         return []
     lines = [[Cell(p.name, p.name), Cell(p.text, p.text)] for p in problems]
-    return [Table("Folders with problems", ["folder", "problem"], lines)]
+    return [Table("What does not count, and why", ["folder", "problem"], lines)]
 
 
 def missing(judged: Sequence[Verdict]) -> list[str]:

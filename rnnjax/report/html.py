@@ -54,17 +54,22 @@ def _block(block: Block) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    """A table that can be sorted, in a frame that scrolls where it is too wide."""
+    """A table that can be sorted, in a frame that scrolls where it is too wide.
+
+    Its roles are written out: on a phone its lines are blocks, which have none.
+    """
     head = "".join(
-        f'<th scope="col"><button type="button">{escape(name)}</button></th>'
+        '<th scope="col" role="columnheader"><button type="button">'
+        f"{escape(name)}</button></th>"
         for name in table.columns
     )
     body = "\n".join(_line(table, k) for k in range(len(table.lines)))
     caption = escape(table.caption)
     return (
         f'<div class="frame" role="region" aria-label="{caption}" tabindex="0">'
-        f'<table class="{table.kind}"><caption>{caption}</caption>'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+        f'<table class="{table.kind}" role="table"><caption>{caption}</caption>'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>\n'
+        f'<tbody role="rowgroup">\n{body}\n</tbody></table></div>'
     )
 
 
@@ -74,13 +79,11 @@ def _line(table: Table, index: int) -> str:
         text = escape(cell.text)
         if cell.link:
             text = f'<a href="{escape(cell.link)}">{text}</a>'
-        label = escape(table.columns[k])
-        tag, more = ("th", ' scope="row"') if k == 0 else ("td", "")
-        cells.append(
-            f'<{tag}{more} data-sort="{escape(str(cell.sort))}" data-label="{label}" '
-            f'data-text="{escape(cell.text)}">{text}</{tag}>'
-        )
-    return f"<tr>{''.join(cells)}</tr>"
+        tag, role = ("td", "cell") if k else ("th", 'rowheader" scope="row')
+        data = {"sort": str(cell.sort), "label": table.columns[k], "text": cell.text}
+        more = "".join(f' data-{name}="{escape(v)}"' for name, v in data.items())
+        cells.append(f'<{tag} role="{role}"{more}>{text}</{tag}>')
+    return f'<tr role="row">{"".join(cells)}</tr>'
 
 
 def _details(block: Details) -> str:
@@ -99,9 +102,10 @@ def _details(block: Details) -> str:
 def _picture(block: Picture) -> str:
     title = escape(block.title)
     where = f" Of {escape(block.run)}." if block.run else ""
+    stop = "" if title.endswith("?") else "."
     return (
         '<figure><button type="button" class="picture" '
-        f'aria-label="Enlarge: {title}"><img src="{block.data}" alt="{title}" '
-        f'loading="lazy"></button><figcaption><strong>{title}.</strong> '
+        f'aria-label="Enlarge: {title}"><img src="{block.data}" alt="{title}">'
+        f"</button><figcaption><strong>{title}{stop}</strong> "
         f"{escape(block.caption)}{where}</figcaption></figure>"
     )

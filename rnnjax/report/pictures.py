@@ -10,6 +10,7 @@ from etils import epath
 from rnnjax.report.runs import Run
 
 MAX_BYTES = 4_500_000  # of all pictures of a page; what is beyond is named
+UNTOLD = "What is shown, and of how many networks, is written in the picture."
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 PLAIN = " !$&'()*+,-./:;=?@_~"  # characters that a data address may have
 
@@ -34,7 +35,7 @@ def collect(runs: Sequence[Run], own: Sequence[epath.Path]) -> list[Picture]:
         if len(data) > left:
             data = ""
         left -= len(data)
-        out.append(Picture(path, run, title or path.stem, caption, data))
+        out.append(Picture(path, run, title or path.stem, caption or UNTOLD, data))
     return out
 
 

@@ -90,7 +90,7 @@ def alike(runs: Sequence[Run], benchmark: str) -> list[Pool]:
 def joined(runs: Sequence[Run]) -> Pool:
     """The rows of runs, each lane once."""
     found: dict[tuple, Row] = {}
-    row_id = list(dict.fromkeys(key for run in runs for key in run.config["row_id"]))
+    row_id = sorted(set.intersection(*(set(run.config["row_id"]) for run in runs)))
     for run in runs:
         for row in run.rows:
             key = tuple(row.get(name) for name in row_id)
