@@ -17,7 +17,7 @@ flag is read:
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 
@@ -237,3 +237,20 @@ def _without_none(hint: Any) -> Any:
         (kind,) = (kind for kind in typing.get_args(hint) if kind is not type(None))
         return kind
     return hint
+
+
+def help_of_defaults(defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """For each name, what it is by default in each choice, in words.
+
+    For example `{"units": "linear, recall: 32; sparse: 8"}`.
+    """
+    names = dict.fromkeys(name for values in defaults.values() for name in values)
+    out = {}
+    for name in names:
+        by_value: dict[str, list[str]] = {}
+        for choice, values in defaults.items():
+            if values.get(name) is not None:
+                by_value.setdefault(text(values[name]), []).append(choice)
+        if by_value:
+            out[name] = "; ".join(f"{', '.join(c)}: {v}" for v, c in by_value.items())
+    return out

@@ -118,6 +118,7 @@ def test_p_value_has_a_least_value_and_a_largest():
     least = bootstrap.p_value(x, mean, resamples=10_000)
     assert least == pytest.approx(0.0064, abs=1e-4)
     assert bootstrap.p_value(x, mean, 5.5) > 0.9
+    assert bootstrap.p_value(x, mean, 5.5, resamples=10_000) > 0.9
     assert bootstrap.p_value([[1.0] * 4], mean, 1.0) == 1
 
 

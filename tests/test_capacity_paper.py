@@ -20,7 +20,7 @@ from rnnjax.results import rows as rows_lib
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.units import Units
-from rnnjax.training import trained, training
+from rnnjax.training import method, trained
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -65,7 +65,7 @@ def test_the_gradient_of_a_learned_initial_state(x64, steps):
 
     @jax.jit
     def loss(flat):
-        outputs = training.forward(network, unflatten(flat), task, data.x)
+        outputs = method.forward(network, unflatten(flat), task, data.x)
         return task.loss(outputs, data)
 
     gradient = np.asarray(jax.jit(jax.grad(loss))(flat))

@@ -39,6 +39,7 @@ def test_per_gate_blocks_are_orthogonal_each_and_differ():
     [
         ("glorot_uniform", 2 / (ROWS + GATES * SIZE)),
         ("glorot_uniform_per_gate", 2 / (ROWS + SIZE)),
+        ("glorot_normal", 2 / (ROWS + GATES * SIZE)),
         ("uniform", 1 / (3 * ROWS)),
         ("he_normal", 2 / ROWS),
         ("lecun_normal", 1 / ROWS),
@@ -53,4 +54,6 @@ def test_variance(name, variance):
 
 
 def test_identity_is_one_for_every_gate():
-    np.testing.assert_array_equal(draw("identity"), np.tile(np.eye(ROWS), GATES))
+    one = np.tile(np.eye(ROWS), GATES)
+    np.testing.assert_array_equal(draw("identity"), one)
+    np.testing.assert_allclose(draw("scaled_identity"), 0.01 * one, rtol=1e-6)

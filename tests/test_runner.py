@@ -124,7 +124,9 @@ def test_a_checker_counts_the_first_lanes_that_are_missing(mesh, log):
 
 
 def part(cell, log, seeds=(4, 9)):
-    return GridPart(cell, (cell,), seeds, lambda: Roots(cell, log))
+    return GridPart(
+        name=cell, shape=(cell,), seeds=seeds, make=lambda: Roots(cell, log)
+    )
 
 
 def test_parts_that_lack_a_row_are_unfinished(mesh, log):
@@ -147,7 +149,13 @@ def test_the_first_group_is_that_of_the_lanes_without_a_row(mesh, log):
 
 
 def test_a_part_counts_its_lanes_and_their_cost(log):
-    costs = GridPart("a", ("a",), (4, 9, 16), lambda: Roots("a", log), lambda n: 1 + n)
+    costs = GridPart(
+        name="a",
+        shape=("a",),
+        seeds=(4, 9, 16),
+        make=lambda: Roots("a", log),
+        group_cost=lambda n: 1 + n,
+    )
     assert (costs.lanes({}), costs.cost({})) == (3, 4)
     known = {("a", 9): row("a", 9)}
     assert (costs.lanes(known), costs.cost(known)) == (2, 3)

@@ -16,7 +16,7 @@ from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.tasks.parameters import Parameters
 from rnnjax.tasks.units import Units
-from rnnjax.training import training
+from rnnjax.training import method, training
 from rnnjax.training.training import Hyperparameters
 
 TASK = Units(size=4, delay=1, batch=32)
@@ -107,7 +107,7 @@ def test_updates_are_those_of_optax(optimizer):
     def update(variables, opt_state, key):
         batch = TASK.sample(None, key)
         gradient = jax.grad(
-            lambda v: TASK.loss(training.forward(network, v, TASK, batch.x), batch)
+            lambda v: TASK.loss(method.forward(network, v, TASK, batch.x), batch)
         )(variables)
         change, opt_state = theirs.update(gradient, opt_state, variables)
         return optax.apply_updates(variables, change), opt_state
@@ -134,7 +134,7 @@ def test_gradients_agree_with_finite_differences(x64):
 
     @jax.jit
     def loss(flat):
-        outputs = training.forward(network, unflatten(flat), TASK, batch.x)
+        outputs = method.forward(network, unflatten(flat), TASK, batch.x)
         return TASK.loss(outputs, batch)
 
     gradient = jax.grad(loss)(flat)
@@ -150,14 +150,14 @@ def test_a_blank_step_is_an_input_of_zeros():
     variables = networks.initialize(network, jax.random.key(1), 4)
     x = jax.random.normal(jax.random.key(0), (1, 5, 4))
     padded = jnp.pad(x, ((0, 20), (0, 0), (0, 0)))
-    whole = training.forward(network, variables, Units(size=4, delay=0), padded)
-    blank = training.forward(network, variables, Units(size=4, delay=20), x)
+    whole = method.forward(network, variables, Units(size=4, delay=0), padded)
+    blank = method.forward(network, variables, Units(size=4, delay=20), x)
     np.testing.assert_allclose(blank, whole, rtol=1e-5, atol=1e-6)
 
     class EveryStep(Units):
         every_step = True
 
-    every = training.forward(network, variables, EveryStep(size=4, delay=20), x)
+    every = method.forward(network, variables, EveryStep(size=4, delay=20), x)
     assert every.shape == (21, 5, 4)
     np.testing.assert_allclose(every[-1], whole, rtol=1e-5, atol=1e-6)
 
@@ -232,7 +232,7 @@ def test_lanes_that_advance_together_are_scored_at_the_end_alone():
         mesh, np.arange(3, dtype=np.uint32), np.ones(3, bool), np.arange(3)
     )
     program = mesh.map_lanes(
-        training._train, network=experiment.network, task=TASK, optimizer="adam"
+        training._train, method=experiment.method, per_chunk=experiment.per_chunk
     )
     traced = jax.make_jaxpr(
         lambda state, chunk: program((state,), (chunk, np.int32(500), np.int32(0)))

@@ -18,7 +18,7 @@ from rnnjax.engine.runner import RowId, Runner
 from rnnjax.results.schema import Row
 from rnnjax.settings import Range
 from rnnjax.tasks.task import Task
-from rnnjax.training import training
+from rnnjax.training import method, training
 
 MAX_LANES = 1024  # that an accelerator trains at once
 CORE_LANES = 8  # of a CPU core, in one program
@@ -245,8 +245,8 @@ def _numbers(point: Point, task: Task) -> int:
     return point.labels["parameters"] + states
 
 
-def _hyperparameters(trial: Trial) -> training.Hyperparameters:
-    return training.Hyperparameters(**trial.hyperparameters)
+def _hyperparameters(trial: Trial) -> method.Hyperparameters:
+    return method.Hyperparameters(**trial.hyperparameters)
 
 
 def _task(point: Point, trials: Sequence[Trial]) -> Task:

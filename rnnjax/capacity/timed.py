@@ -6,7 +6,7 @@ from rnnjax.engine import lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.timed import Timed
 from rnnjax.tasks.parameters import Parameters
-from rnnjax.training import training
+from rnnjax.training import method, training
 
 CELLS = ("rnn_tanh", "gru", "lstm")
 LANES = 4  # at least
@@ -32,7 +32,7 @@ def _timed(prefix: str, mesh: Mesh, cell: str, units: int, samples: int) -> Time
     def group() -> lanes.Group:
         network = networks.Network(registry.CELLS[cell](hidden_size=units), outputs=1)
         task = Parameters(steps=STEPS, padded_samples=samples)
-        values = training.Hyperparameters(samples=samples)
+        values = method.Hyperparameters(samples=samples)
         experiment = training.Training(network, task, UPDATES, (values,))
         return lanes.Group(name, experiment, tuple(range(count)))
 

@@ -45,6 +45,13 @@ def _identity(key: jax.Array, shape: tuple[int, int], dtype: DTypeLike) -> jax.A
     return jnp.eye(*shape, dtype=dtype)
 
 
+def _scaled_identity(
+    key: jax.Array, shape: tuple[int, int], dtype: DTypeLike
+) -> jax.Array:
+    """0.01 times the identity, for short memory (Le et al. 2015, arXiv:1504.00941)."""
+    return 0.01 * _identity(key, shape, dtype)
+
+
 def _positive_definite(
     key: jax.Array, shape: tuple[int, int], dtype: DTypeLike
 ) -> jax.Array:
@@ -62,6 +69,7 @@ def _positive_definite(
 INITIALIZERS: dict[str, Initializer] = {
     "glorot_uniform": fused(jax.nn.initializers.glorot_uniform()),
     "glorot_uniform_per_gate": per_gate(jax.nn.initializers.glorot_uniform()),
+    "glorot_normal": fused(jax.nn.initializers.glorot_normal()),
     "uniform": fused(jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")),
     "orthogonal": fused(jax.nn.initializers.orthogonal()),
     "orthogonal_per_gate": per_gate(jax.nn.initializers.orthogonal()),
@@ -69,5 +77,6 @@ INITIALIZERS: dict[str, Initializer] = {
     "lecun_normal": fused(jax.nn.initializers.lecun_normal()),
     "small_normal": fused(jax.nn.initializers.normal(1e-3)),
     "identity": per_gate(_identity),
+    "scaled_identity": per_gate(_scaled_identity),
     "positive_definite": per_gate(_positive_definite),
 }

@@ -35,7 +35,9 @@ import optax
 from jax import lax
 
 from rnnjax.engine import mesh, updates, weight_gradient
+from rnnjax.engine.optimizers import Hyperparameter
 from rnnjax.engine.updates import NOT_DIVERGED, Params
+from rnnjax.settings import Range
 
 KEPT = (
     0.95  # of the last change of the parameters, where the next search for one starts
@@ -43,6 +45,11 @@ KEPT = (
 LOW_RATIO, HIGH_RATIO = 1 / 4, 3 / 4
 FACTOR = 1.5  # on the damping
 MIN_DAMPING, MAX_DAMPING = 1e-10, 1e10  # from which it can come back
+
+# For random search; `structural` is 0 unless it is given.
+HYPERPARAMETERS = {
+    "damping": Hyperparameter("damping of the first step", 1.0, Range(1e-2, 1e2))
+}
 
 Linear = Callable[[Any], Any]
 

@@ -12,9 +12,10 @@ distance to 1, in orders of magnitude: 0.9 and 0.99 are as far apart as 0.99 and
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from optax import contrib
 
@@ -59,6 +60,7 @@ class Optimizer:
       full_batch: whether every step must have the same data, as a line search needs.
       evaluated: from its state and the parameters that are trained, those of the
         trained network. None: they are the same.
+      gradients: from its state, how many gradients were computed. None: one an update.
     """
 
     make: Callable[[Hyperparameters], optax.GradientTransformation]
@@ -67,6 +69,7 @@ class Optimizer:
     by_matrix: bool = False
     full_batch: bool = False
     evaluated: Callable[[optax.OptState, Params], Params] | None = None
+    gradients: Callable[[Any], jax.Array] | None = None
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -123,9 +126,22 @@ def _direction_at_rate(
     return optax.GradientTransformationExtraArgs(make(1.0).init, update)
 
 
+class _Counted(NamedTuple):
+    """The state of an optimizer, and how many gradients it had until then, int32."""
+
+    inner: optax.OptState
+    gradients: jax.Array
+
+
 def _lbfgs(_: Hyperparameters) -> optax.GradientTransformation:
-    """Its line search passes on what it does not know, so it gets what it knows."""
+    """Its line search passes on what it does not know, so it gets what it knows.
+
+    Each trial of the search has a gradient, that of the last one among them.
+    """
     inner = _direction(optax.lbfgs())
+
+    def init(params: Params) -> _Counted:
+        return _Counted(inner.init(params), jnp.int32(0))
 
     def update(
         gradient: Params,
@@ -138,9 +154,11 @@ def _lbfgs(_: Hyperparameters) -> optax.GradientTransformation:
         **_: Any,
     ) -> tuple[Params, optax.OptState]:
         known = {"value": value, "grad": grad, "value_fn": value_fn}
-        return inner.update(gradient, state, params, **known)
+        change, after = inner.update(gradient, state.inner, params, **known)
+        trials = optax.tree.get(after, "num_linesearch_steps")
+        return change, _Counted(after, state.gradients + 1 + trials)
 
-    return optax.GradientTransformationExtraArgs(inner.init, update)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _adamw(numbers: Hyperparameters) -> optax.GradientTransformation:
@@ -217,6 +235,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         _rate(1.0, 1.0, 1.0),
         {},
         full_batch=True,
+        gradients=lambda state: state.gradients,
     ),
     "lion": Optimizer(
         lambda numbers: _direction(

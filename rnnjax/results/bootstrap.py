@@ -1,6 +1,7 @@
 """Comparisons of methods over seeds: bootstrap intervals, tests, curves over trials.
 
-Letters of axes, here alone: R resamples, n seeds or trials, M methods, K tasks.
+Letters of axes, here alone: R resamples, n seeds or trials, M methods, K tasks, F
+factors.
 """
 
 import dataclasses
@@ -250,7 +251,7 @@ def expected_best(validation: ArrayLike, test: ArrayLike) -> np.ndarray:
     values = shared[np.sort(group)]  # best first; equal scores share their mean
     # The (i + 1)-th is chosen (n - i - k + 1) / (n - i) times as often as the i-th.
     k, i = np.arange(1, n + 1)[:, None], np.arange(1, n)
-    ratios = np.maximum(0, (n - i - k + 1) / (n - i))
+    ratios = (n - i - k + 1) / (n - i)  # 0 once fewer than k are left
     chance = k / n * np.cumprod(np.hstack([np.ones((n, 1)), ratios]), axis=1)
     return (np.where(chance > 0, values, 0) * chance).sum(axis=1)
 

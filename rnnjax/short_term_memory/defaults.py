@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rnnjax import settings
 from rnnjax.short_term_memory.schema import LINEAR, PROCESSING, RECALL, SPARSE
 
 DELAYS_A_UNIT = 5  # of the linear measure
@@ -108,18 +109,7 @@ SMOKE: dict[str, dict[str, Any]] = {
 
 def help_of_defaults() -> dict[str, str]:
     """For --help: the default of each flag in each measure."""
-    names = dict.fromkeys(name for some in DEFAULTS.values() for name in some)
-    out = {}
-    for name in names:
-        by_value: dict[str, list[str]] = {}
-        for measure, values in DEFAULTS.items():
-            if values.get(name) is not None:
-                value = values[name]
-                words = ",".join(map(str, value)) if isinstance(value, tuple) else value
-                by_value.setdefault(str(words), []).append(measure)
-        if by_value:
-            out[name] = "; ".join(f"{', '.join(m)}: {v}" for v, m in by_value.items())
-    return out | {
+    return settings.help_of_defaults(DEFAULTS) | {
         "washout": f"{WASHOUT}, or as many as there are delays",
         "delays": f"{LINEAR}: {DELAYS_A_UNIT} times the units; {PROCESSING}: 20",
     }

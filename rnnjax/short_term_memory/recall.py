@@ -28,7 +28,7 @@ from rnnjax.results.schema import Row
 from rnnjax.settings import SettingError
 from rnnjax.tasks import recall
 from rnnjax.tasks.task import weighted_mean
-from rnnjax.training import training
+from rnnjax.training import method, training
 
 TEST_SAMPLES = 512  # at each number of pairs, and at each length
 TEST_ROOT = 20231208  # of their keys, the same for every lane
@@ -177,7 +177,7 @@ def _test(
         root = jax.random.key(TEST_ROOT, impl="threefry2x32")
         key = jax.random.fold_in(root, index)
         batch = task.sample_at(key, TEST_SAMPLES, fewest, most, length)
-        y = training.forward(network, variables, task, batch.x)
+        y = method.forward(network, variables, task, batch.x)
         correct = jnp.argmax(y, axis=-1) == batch.target
         finite = jnp.all(jnp.isfinite(y), axis=-1) | (batch.weight == 0)
         mean = weighted_mean(correct.astype(jnp.float32), batch.weight)

@@ -12,7 +12,7 @@ from rnnjax.short_term_memory import recall, summary
 from rnnjax.short_term_memory.config import Config
 from rnnjax.short_term_memory.schema import NUMBERS, RECALL, TRAINED
 from rnnjax.tasks.recall import Recall as Task
-from rnnjax.training import training
+from rnnjax.training import method, training
 
 # What a step costs beside its products with weights, in parameters of the same cost.
 STEP_COST = 100
@@ -52,7 +52,7 @@ def _experiment(
     config: Config, task: Task, network: networks.Network, cell: str
 ) -> recall.Recall:
     assert config.updates and config.learning_rate and config.decay is not None
-    values = training.Hyperparameters(
+    values = method.Hyperparameters(
         learning_rate=config.learning_rate, decay=config.decay
     )
     labels = {

@@ -75,6 +75,14 @@ class Digits(Classification):
             part, jax.random.randint(key, (count or self.batch,), 0, len(part))
         )
 
+    @property
+    def training_samples(self) -> int:
+        return len(self._read().train)
+
+    def training_batch(self, data: Data) -> Batch:
+        """The images for training."""
+        return self._batch(self._read().train, jnp.arange(self.training_samples))
+
     def test_batch(self, data: Data, key: jax.Array, count: int) -> Batch:
         """The images for tests, or `count` of them."""
         return self._some(self._read().test, key, count)

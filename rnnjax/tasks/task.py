@@ -121,6 +121,15 @@ class Task(abc.ABC):
         `data` is the result of `make_data`.
         """
 
+    @property
+    def training_samples(self) -> int | None:
+        """The samples of a fixed training set; None if samples are drawn afresh."""
+        return None
+
+    def training_batch(self, data: Data) -> Batch:
+        """All samples of a fixed training set, for updates that need the same data."""
+        raise TypeError(f"{type(self).__name__} draws its samples afresh")
+
     def test_batch(self, data: Data, key: jax.Array, count: int) -> Batch:
         """The batch that the scores of a trained network are computed on."""
         return self.sample(data, key, count)

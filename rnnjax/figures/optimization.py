@@ -1,0 +1,5 @@
+"""Pictures of optimization."""
+
+
+def draw(config, rows, folder) -> None:
+    """None yet."""

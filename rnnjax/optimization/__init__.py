@@ -1,0 +1,1 @@
+"""Optimization: what makes a recurrent network trainable."""

@@ -1,0 +1,258 @@
+"""A run of optimization as data: what is trained, by what, and how often."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from rnnjax.cells import registry
+from rnnjax.cells.activations import ACTIVATIONS
+from rnnjax.cells.initializers import INITIALIZERS
+from rnnjax.engine.optimizers import OPTIMIZERS as TABLE
+from rnnjax.optimization.defaults import (
+    DEFAULTS,
+    EPOCHS,
+    PUBLISHED,
+    SMOKE,
+    SMOKE_OF,
+)
+from rnnjax.optimization.schema import (
+    AS_PUBLISHED,
+    CURES,
+    FAIR,
+    OPTIMIZERS,
+    OWN,
+    RANDOM,
+    RATES,
+)
+from rnnjax.settings import SettingError, setting, validate
+from rnnjax.tasks.registry import TASKS
+from rnnjax.tasks.task import Task
+from rnnjax.training.method import HESSIAN_FREE, METHODS
+
+MAX_SETTINGS = 4096
+MAX_STAGES = 4  # optimizers that follow one another in all orders
+# The tasks, and the setting of each that --lengths sets.
+LENGTHS: dict[str, str | None] = {
+    "rows": None,
+    "pixels": None,
+    "two_circles": None,
+    "adding": "length",
+    "temporal_order": "length",
+    "copy": "delay",
+    "parentheses": "length",
+}
+
+
+def _given(help: str, **limits: Any) -> Any:
+    """A setting whose default depends on the study or the task."""
+    return setting(None, help, **limits)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A run; every field but `own`, the options of a user's cells, is a flag.
+
+    What is None has the default of the study, which `configure` puts in, or of the
+    task. Raises `SettingError` for a bad value.
+    """
+
+    study: str = setting(
+        OPTIMIZERS,
+        "optimizers: which trains best; initializers: which start, with which "
+        "nonlinearity; cures: what makes long dependencies learnable.",
+        choices=DEFAULTS,
+    )
+    protocol: str = setting(
+        FAIR,
+        "fair: every training begins with fresh weights, and settings are chosen on "
+        "validation data; as_published: one network is trained by one optimizer after "
+        "another, in all orders.",
+        choices=(FAIR, AS_PUBLISHED),
+    )
+    search: str = setting(
+        RATES,
+        "rates: learning rates evenly over the optimizer's range; random: all numbers "
+        "of the optimizer at random from their ranges.",
+        choices=(RATES, RANDOM),
+    )
+    settings_tried: int | None = _given(
+        "How many of these settings are tried, beside the defaults.",
+        low=0,
+        high=MAX_SETTINGS,
+    )
+    task: tuple[str, ...] | None = _given("Tasks.", choices=tuple(LENGTHS))
+    lengths: tuple[int, ...] | None = _given(
+        "Lengths of the samples of adding, temporal_order and parentheses, and delays "
+        "of copy. Default: the task's own."
+    )
+    cell: tuple[str, ...] | None = registry.cell_setting(None)
+    activation: tuple[str, ...] | None = _given(
+        "Nonlinearities of cells that have such an option. Default: the cell's own.",
+        choices=tuple(ACTIVATIONS),
+    )
+    initializer: tuple[str, ...] | None = _given(
+        "Initializers of recurrent weights, and of input weights but for identity, "
+        "scaled_identity and positive_definite. own: those that the cell has.",
+        choices=(OWN, *INITIALIZERS),
+    )
+    optimizer: tuple[str, ...] | None = _given("Optimizers.", choices=METHODS)
+    hidden_sizes: tuple[int, ...] = setting((32,), "Numbers of units.", high=2**14)
+    updates: int | None = _given("Updates of a training by each optimizer.")
+    until_solved: bool | None = _given(
+        "End a training once its validation accuracy is at the solved level."
+    )
+    batch: int = setting(64, "Samples in the batch of an update.", high=2**16)
+    clip: float = setting(
+        1.0, "Norm that gradients are clipped to, if there is a rate.", low=1e-12
+    )
+    decay: float = setting(
+        0.0, "Power with which the learning rate falls to 0.", low=0, high=100
+    )
+    curvature_batch: int = setting(
+        256, "Samples in the batch of a Hessian-free update.", high=2**16
+    )
+    curvature_updates: int = setting(100, "Updates of a Hessian-free training.")
+    structural: float = setting(
+        0.0, "Weight of structural damping in Hessian-free updates.", low=0, high=1e6
+    )
+    seeds: int = setting(10, "Number of seeds.", high=10**5)
+    first_seed: int = setting(0, "The first seed; the others follow it.", low=0)
+    images: str = setting(
+        "embedded", "Images of rows and pixels: embedded, mnist, or a folder."
+    )
+    data_dir: str | None = setting(
+        None,
+        "Folder for downloads. Default: RNNJAX_DATA_DIR, else the user's cache folder.",
+    )
+    own: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        registry.check_option("activation", self.activation, self.cell or ())
+        for name, task in self.tasks.items():
+            self._check_task(name, task)
+        if self.protocol == AS_PUBLISHED:
+            self._check_published()
+
+    def _check_task(self, name: tuple[str, int | None], task: Task) -> None:
+        """Raises `SettingError` for an optimizer that the task has no data for."""
+        for optimizer in self.optimizer or ():
+            entry = TABLE.get(optimizer)
+            if entry and entry.full_batch and task.training_samples is None:
+                problem = f"{optimizer} needs the same data in every update, and "
+                problem += f"{name[0]} draws them afresh"
+                allowed = "with --task=rows or pixels"
+                raise SettingError("optimizer", self.optimizer, problem, allowed)
+
+    def _check_published(self) -> None:
+        if self.study != OPTIMIZERS:
+            problem, allowed = "there is one of optimizers alone", "fair"
+            raise SettingError("protocol", self.protocol, problem, allowed)
+        count, entries = len(self.optimizer or ()), self.optimizer or ()
+        if count > MAX_STAGES or HESSIAN_FREE in entries:
+            problem = "they follow one another in all orders"
+            allowed = f"at most {MAX_STAGES} optimizers, none of them {HESSIAN_FREE}"
+            raise SettingError("optimizer", self.optimizer, problem, allowed)
+
+    @functools.cached_property
+    def tasks(self) -> dict[tuple[str, int | None], Task]:
+        """The tasks by name and length. Raises `SettingError`."""
+        found: dict[tuple[str, int | None], Task] = {}
+        for name in self.task or ():
+            kind, option = TASKS[name], LENGTHS[name]
+            values: dict[str, Any] = {"batch": self.batch}
+            if option is None:
+                if name in ("rows", "pixels"):
+                    values |= {"images": self.images, "data_dir": self.data_dir}
+                found[name, None] = kind(**values)
+                continue
+            for length in self.lengths or (getattr(kind(), option),):
+                try:
+                    found[name, length] = kind(**values | {option: length})
+                except SettingError as error:
+                    problem = f"{name} has no such length"
+                    raise SettingError(
+                        "lengths", self.lengths, problem, error.allowed
+                    ) from None
+        return found
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return self.cell or ()
+
+    @property
+    def own_cells(self) -> dict[str, dict[str, Any]]:
+        return registry.describe_own(self.cells, self.own)
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        return tuple(range(self.first_seed, self.first_seed + self.seeds))
+
+    @property
+    def name(self) -> str:
+        cells = "+".join(map(registry.file_name, self.cells))
+        study = self.study if self.protocol == FAIR else AS_PUBLISHED
+        return f"{study}/{'+'.join(self.task or ())}-{cells}"
+
+    def updates_on(self, task: Task) -> int:
+        """The updates of a training by one optimizer."""
+        if self.updates:
+            return self.updates
+        samples = task.training_samples
+        if self.protocol == AS_PUBLISHED and samples:
+            return round(EPOCHS * samples / self.batch)
+        return DEFAULTS[self.study]["updates"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        names = ["study", "protocol", "search", "updates", "until_solved", "batch"]
+        names += ["clip", "decay", "curvature_batch", "curvature_updates", "structural"]
+        described = [task.description() for task in self.tasks.values()]
+        digests = {one["sha256"] for one in described if "sha256" in one}
+        images = {"images": self.images, "sha256": digests.pop()} if digests else {}
+        if self.search == RATES:  # their number decides which these are
+            names.append("settings_tried")
+        return {name: getattr(self, name) for name in names} | images
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        lengths = {length for _, length in self.tasks if length is not None}
+        return {
+            "tasks": self.task or (),
+            "lengths": tuple(sorted(lengths)),
+            "cells": self.cells,
+            "activations": self.activation or (),
+            "initializers": self.initializer or (),
+            "optimizers": self.optimizer or (),
+            "hidden_sizes": self.hidden_sizes,
+            "settings": tuple(range((self.settings_tried or 0) + 1)),
+            "seeds": self.seed_list,
+        }
+
+
+def configure(given: Mapping[str, Any]) -> Config:
+    """The config of the flags that were given, by name; `smoke` makes it tiny.
+
+    Raises `SettingError`.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    smoke = given.pop("smoke", False)
+    study = Config(study=given.get("study", OPTIMIZERS)).study
+    protocol = Config(protocol=given.get("protocol", FAIR)).protocol
+    defaults = dict(DEFAULTS[study])
+    if protocol == AS_PUBLISHED:
+        if "settings_tried" in given:
+            problem = "the defaults are used with --protocol=as_published"
+            raise SettingError(
+                "settings_tried", given["settings_tried"], problem, "no such flag"
+            )
+        defaults |= {"optimizer": PUBLISHED, "settings_tried": 0, "updates": None}
+    if smoke:
+        defaults |= SMOKE | SMOKE_OF[study]
+        if protocol == AS_PUBLISHED:
+            defaults["settings_tried"] = 0
+    if study != CURES and "lengths" in given and "task" not in given:
+        problem = f"--study={study} has a task without lengths by default"
+        raise SettingError("lengths", given["lengths"], problem, "with --task=adding")
+    return Config(**{**defaults, **given})

@@ -1,0 +1,259 @@
+"""The parts of a run: all settings and seeds of one network, task and optimizer."""
+
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from rnnjax import networks
+from rnnjax.cells import registry
+from rnnjax.cells.initializers import INITIALIZERS
+from rnnjax.engine import lanes
+from rnnjax.engine.grid import LanesPart
+from rnnjax.engine.runner import RowId, split_seeds
+from rnnjax.optimization import settings
+from rnnjax.optimization.config import Config
+from rnnjax.optimization.experiment import Optimization
+from rnnjax.optimization.schema import AS_PUBLISHED, CURES, DEFAULT, NUMBERS, OWN, THEN
+from rnnjax.optimization.settings import RATE, Setting, Values
+from rnnjax.tasks.task import Task
+from rnnjax.training import method as method_lib
+from rnnjax.training import training
+from rnnjax.training.method import HESSIAN_FREE, Hyperparameters
+
+MOST_POINTS = 40  # of a curve, for each optimizer
+CURVATURE_POINTS = 20
+# Initializers of square matrices, which do not start the input weights.
+RECURRENT_ONLY = ("identity", "scaled_identity", "positive_definite")
+# What a step costs beside its products with weights, in parameters of the same cost.
+STEP_COST = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A network, a task and an optimizer; `shape` are the values of `schema.METHOD`."""
+
+    network: networks.Network
+    task: Task
+    optimizer: str
+    shape: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        task, length, cell, activation, initializer, units, optimizer = self.shape
+        words = [task if length is None else f"{task} {length}", cell]
+        words += [] if cell.endswith(activation) or activation == OWN else [activation]
+        words += [] if initializer == OWN else [initializer]
+        return ", ".join([*words, f"{units} units", optimizer])
+
+
+class Trial(NamedTuple):
+    """A lane: a setting and a seed."""
+
+    setting: Setting
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialsPart(LanesPart):
+    """Trials of one point; `make` makes the experiment of some of them."""
+
+    shape: tuple[Any, ...]
+    trials: tuple[Trial, ...]
+    make: Callable[[Sequence[Trial]], Optimization] = dataclasses.field(compare=False)
+
+    @property
+    def ids(self) -> list[RowId]:
+        return [
+            (*self.shape, trial.setting.number, trial.seed) for trial in self.trials
+        ]
+
+    def group(self, missing: Sequence[int]) -> lanes.Group:
+        trials = [self.trials[k] for k in missing]
+        seeds = tuple(trial.seed for trial in trials)
+        shape = "-".join(map(str, self.shape)).replace(":", ".")
+        first, last = (trial.setting.number for trial in (trials[0], trials[-1]))
+        name = f"{shape}-k{first}-{last}-s{seeds[0]}-{seeds[-1]}"
+        cost = self.group_cost(len(trials))
+        made = self.make(trials)
+        return lanes.Group(name, made, seeds, cost, numbers=self.numbers)
+
+
+def parts(config: Config, processes: int = 1) -> list[TrialsPart]:
+    """All points of a run with their trials, cut for so many processes."""
+    found = list(points(config))
+    return [
+        _part(config, point, seeds)
+        for point in found
+        for seeds in split_seeds(config.seed_list, len(found), processes)
+    ]
+
+
+def points(config: Config) -> Iterator[Point]:
+    """Every network, task and optimizer.
+
+    With --study=cures each point differs from the first cell with the first optimizer
+    in one of the two.
+    """
+    optimizers = config.optimizer or ()
+    if config.protocol == AS_PUBLISHED:
+        orders = itertools.permutations(optimizers)
+        optimizers = tuple(THEN.join(order) for order in orders)
+    for ((name, length), task), cell, initializer, units in itertools.product(
+        config.tasks.items(),
+        config.cells,
+        config.initializer or (OWN,),
+        config.hidden_sizes,
+    ):
+        other = config.study == CURES and cell != config.cells[0]
+        for activation, module in _modules(config, cell, initializer, units):
+            network = networks.Network(module, outputs=task.outputs)
+            for optimizer in optimizers[:1] if other else optimizers:
+                shape = (name, length, cell, activation, initializer, units, optimizer)
+                yield Point(network, task, optimizer, shape)
+
+
+def _modules(
+    config: Config, cell: str, initializer: str, units: int
+) -> Iterator[tuple[str, Any]]:
+    """The cell with each nonlinearity, and the name of this."""
+    make, known = registry.find(cell, config.own), registry.options(cell)
+    chosen: dict[str, Any] = {}
+    if initializer != OWN:
+        if "recurrent_init" in known:
+            chosen["recurrent_init"] = INITIALIZERS[initializer]
+        if "kernel_init" in known and initializer not in RECURRENT_ONLY:
+            chosen["kernel_init"] = INITIALIZERS[initializer]
+    names = (
+        config.activation if "activation" in known and config.activation else (None,)
+    )
+    for name in names:
+        options = {} if name is None else {"activation": registry.ACTIVATIONS[name]}
+        module = networks.build(make, units, 1, **chosen, **options)
+        found = registry.option_values(module).get("activation")
+        yield str(found or OWN), module
+
+
+def _part(config: Config, point: Point, seeds: Sequence[int]) -> TrialsPart:
+    trials = tuple(
+        Trial(setting, seed)
+        for seed in seeds
+        for setting in _settings(config, point.optimizer, seed)
+    )
+    stages = point.optimizer.split(THEN)
+    made = _stages(config, point, trials[:1])
+    parameters = networks.parameter_count(point.network, point.task.input_size)
+    samples = sum(_samples(config, stage) * stage.updates for stage in made)
+    one = samples * point.task.sequence * (parameters + STEP_COST)
+    units = point.network.hidden_size
+    largest = max(stage.task.batch for stage in made)
+    return TrialsPart(
+        name=point.name,
+        shape=point.shape,
+        trials=trials,
+        make=functools.partial(_experiment, config, point),
+        group_cost=functools.partial(_cost, one),
+        programs={("train", *point.shape[:-1], stage): 1.0 for stage in stages},
+        numbers=4 * parameters + 8 * largest * point.task.sequence * units,
+    )
+
+
+def _cost(of_a_lane: float, count: int) -> float:
+    return of_a_lane * count
+
+
+def _samples(config: Config, stage: training.Training) -> int:
+    """The samples whose gradient an update computes, about."""
+    if stage.optimizer == HESSIAN_FREE:
+        return stage.task.batch * method_lib.ITERATIONS
+    if stage.method.full_batch:
+        return stage.task.training_samples or stage.task.batch
+    return stage.task.batch
+
+
+def _settings(config: Config, optimizer: str, seed: int) -> list[Setting]:
+    if THEN in optimizer:  # each of them has its defaults
+        return [Setting(DEFAULT, {}, searched=False)]
+    tried = config.settings_tried or 0
+    return settings.settings(optimizer, config.search, tried, seed)
+
+
+def _experiment(config: Config, point: Point, trials: Sequence[Trial]) -> Optimization:
+    stages = _stages(config, point, trials)
+    labels = [_labels(config, point, stages, trial) for trial in trials]
+    return Optimization(stages, tuple(labels), bool(config.until_solved))
+
+
+def _stages(
+    config: Config, point: Point, trials: Sequence[Trial]
+) -> tuple[training.Training, ...]:
+    """The training by each optimizer, with the numbers of each trial."""
+    return tuple(
+        _training(config, point, optimizer, [trial.setting.values for trial in trials])
+        for optimizer in point.optimizer.split(THEN)
+    )
+
+
+def _training(
+    config: Config, point: Point, optimizer: str, values: Sequence[Values]
+) -> training.Training:
+    task, updates, most = point.task, config.updates_on(point.task), MOST_POINTS
+    if optimizer == HESSIAN_FREE:
+        changed: Any = task
+        task = dataclasses.replace(changed, batch=config.curvature_batch)
+        updates, most = config.curvature_updates, CURVATURE_POINTS
+    defaults = settings.settings(optimizer, config.search, 0, 0)[0].values
+    return training.Training(
+        point.network,
+        task,
+        updates,
+        tuple(_hyperparameters(config, optimizer, one or defaults) for one in values),
+        optimizer,
+        gains=(),
+        per_chunk=math.ceil(updates / min(most, updates)),
+    )
+
+
+def _hyperparameters(config: Config, optimizer: str, values: Values) -> Hyperparameters:
+    numbers = {name: value for name, value in values.items() if name != RATE}
+    if optimizer == HESSIAN_FREE and config.structural:
+        numbers["structural"] = config.structural
+    return Hyperparameters(
+        learning_rate=values.get(RATE, 0.0),
+        decay=config.decay,
+        clip=config.clip,
+        optimizer=numbers,
+    )
+
+
+def _labels(
+    config: Config, point: Point, stages: Sequence[training.Training], trial: Trial
+) -> dict[str, Any]:
+    task, length, cell, activation, initializer, _, optimizer = point.shape
+    first, values = stages[0], dict(trial.setting.values)
+    if optimizer == HESSIAN_FREE and config.structural:
+        values["structural"] = config.structural
+    clips = optimizer != HESSIAN_FREE and not first.method.full_batch
+    samples = point.task.training_samples
+    return {
+        "benchmark": "optimization",
+        "study": config.study,
+        "protocol": config.protocol,
+        "task": task,
+        "length": length,
+        "cell": cell,
+        "activation": activation,
+        "initializer": initializer,
+        "optimizer": optimizer,
+        "setting": trial.setting.number,
+        "searched": trial.setting.searched,
+        "search": config.search,
+        RATE: values.get(RATE),
+        **{name: values.get(name) for name in NUMBERS},
+        "decay": config.decay,
+        "clip": config.clip if clips else None,
+        "batch": first.task.batch,
+        "epoch": samples / first.task.batch if samples else None,
+    }

@@ -1,0 +1,226 @@
+"""The tables of optimization, from rows alone. Needs no JAX."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from rnnjax.optimization import comparisons, summary
+from rnnjax.optimization.comparisons import CHOICES
+from rnnjax.optimization.schema import AS_PUBLISHED, OPTIMIZERS, THEN
+from rnnjax.results.bootstrap import Estimate
+from rnnjax.results.schema import Row
+from rnnjax.results.tables import Table
+
+ASKED = "adam"  # the optimizer that is said to be best
+INTERVALS = "± is half a 95 % interval, by a bootstrap over seeds."
+
+
+def tables(rows: list[Row]) -> list[Table]:
+    """The main table, and what the study asks; then details."""
+    if rows[0]["protocol"] == AS_PUBLISHED:
+        return [_orders(rows)]
+    made = [_main(rows)]
+    if rows[0]["study"] == OPTIMIZERS:
+        made += _best(rows)
+    made += _interactions(rows)
+    return [*made, *_budgets(rows), *_settings(rows)]
+
+
+def _main(rows: list[Row]) -> Table:
+    """What each method reaches, at its defaults and at its best setting."""
+    costs = len({row["batch"] for row in rows}) > 1
+    lines = []
+    for _, lanes in summary.methods(rows):
+        best = summary.chosen(lanes)
+        lines.append(
+            [
+                name(lanes[0], rows),
+                _percent(summary.mean([*map(summary.score, summary.default(lanes))])),
+                _percent(summary.mean([*map(summary.score, best)])),
+                _percent(summary.mean(summary.median_setting(lanes))),
+                f"{sum(row['solved_update'] is not None for row in best)}/{len(best)}",
+                _time(best),
+                *([_samples(best)] if costs else []),
+                f"{100 * summary.diverged(lanes):.0f}",
+            ]
+        )
+    columns = ["", "defaults", "best", "median", "solved", "updates"]
+    columns += ["samples"] if costs else []
+    first = rows[0]
+    found = {len(some) for some in _searched(rows)}
+    count = "-".join(map(str, sorted({min(found), max(found)})))
+    notes = [
+        f"{len(rows)} trainings of {_span(row['updates'] for row in rows)} updates. "
+        f"{INTERVALS} best: of {count} settings (--search={first['search']}), for each "
+        "seed the one with the best validation accuracy; median: of these settings; "
+        "solved, updates: seeds that solve the task at their best setting, and the "
+        f"median of when ({100 * first['solved_accuracy']:.0f} % of validation data).",
+    ]
+    title = "accuracy on test data, %"
+    return Table(title, [*columns, "diverged %"], lines, notes)
+
+
+def _best(rows: list[Row]) -> list[Table]:
+    """Whether Adam is best; another optimizer, the leader, if there is no Adam."""
+    lines, details = [], []
+    for choice, choose in CHOICES.items():
+        found = comparisons.scores(rows, "optimizer", choose)
+        if len(found) < 2:
+            continue
+        leader = max(found, key=lambda one: np.mean([x.mean() for x in found[one]]))
+        asked = ASKED if ASKED in found else leader
+        verdict = comparisons.best(found, asked)
+        assert verdict is not None
+        lines.append([choice, leader, *_against(verdict.closest), verdict.word])
+        details += [
+            [
+                f"{choice}, {other}",
+                *_against(comparisons.compare(found, asked, other))[1:],
+            ]
+            for other in found
+            if other != asked
+        ]
+    if not lines:
+        return []
+    notes = [
+        f"difference: {asked} minus the next, or minus the best of the others, in %, "
+        f"paired by seed. {INTERVALS} P: probability that a seed of {asked} is better. "
+        f"Supported: {asked} is better than each of the others, at "
+        "95 % each; contradicted: worse than one, at 95 % for all together.",
+    ]
+    columns = ["", "highest", "next", "difference", "P", "verdict"]
+    pairs = ["", "difference", "P"]
+    return [
+        Table(f"is {asked} best?", columns, lines, notes),
+        Table(f"{asked} against others", pairs, details, notes[:1], detail=True),
+    ]
+
+
+def _against(compared: comparisons.Comparison) -> list[str]:
+    p = compared.probability
+    interval = "" if p.low is None else f" ({p.low:.2f}-{p.high:.2f})"
+    return [_percent(compared.difference), f"{p.value:.2f}{interval}"]
+
+
+def _interactions(rows: list[Row]) -> list[Table]:
+    """He against Glorot under both nonlinearities."""
+    lines = []
+    for choice, choose in CHOICES.items():
+        for cell, gain in comparisons.interaction(rows, choose).items():
+            entries = map(_percent, (gain.relu, gain.tanh, gain.interaction))
+            lines.append([f"{cell}, {choice}", *entries])
+    if not lines:
+        return []
+    note = f"In % of accuracy, paired by seed. {INTERVALS}"
+    columns = ["", "under ReLU", "under tanh", "difference"]
+    return [Table("what He gains over Glorot", columns, lines, [note])]
+
+
+def _budgets(rows: list[Row]) -> list[Table]:
+    """The expected best of k settings."""
+    lines, most = [], max(len(some) for some in _searched(rows))
+    if most < 2:
+        return []
+    for _, lanes in summary.methods(rows):
+        curves = summary.budget(lanes)
+        entries = [
+            _percent(summary.mean(curves[:, k - 1])) if k <= curves.shape[1] else ""
+            for k in summary.budgets(most)
+        ]
+        lines.append([name(lanes[0], rows), *entries])
+    note = (
+        "Test accuracy in % of the best of k random settings of those searched, chosen "
+        f"on validation data. {INTERVALS}"
+    )
+    columns = ["", *(f"k = {k}" for k in summary.budgets(most))]
+    return [Table("tuning budget", columns, lines, [note], detail=True)]
+
+
+def _settings(rows: list[Row]) -> list[Table]:
+    """The accuracy at each setting; random ones differ from seed to seed."""
+    if rows[0]["search"] != "rates":
+        return []
+    lines = []
+    for _, lanes in summary.methods(rows):
+        for setting in sorted({row["setting"] for row in lanes}):
+            some = [row for row in lanes if row["setting"] == setting]
+            rate = some[0]["learning_rate"]
+            lines.append(
+                [
+                    name(some[0], rows),
+                    "" if rate is None else f"{rate:g}",
+                    _percent(summary.mean([*map(summary.score, some)])),
+                    _time(some),
+                    f"{100 * summary.diverged(some):.0f}",
+                ]
+            )
+    columns = ["", "rate", "accuracy", "updates to solve", "diverged %"]
+    return [Table("every learning rate", columns, lines, [INTERVALS], detail=True)]
+
+
+def _orders(rows: list[Row]) -> Table:
+    """What each optimizer leaves, by the order in which they trained one network."""
+    count = len(rows[0]["optimizer"].split(THEN))
+    lines = []
+    for _, lanes in summary.methods(rows):
+        names = [optimizer for optimizer, _ in summary.stages(lanes[0])]
+        ends = zip(*([x or 0.0 for _, x in summary.stages(row)] for row in lanes))
+        entries = [
+            f"{optimizer} {_percent(summary.mean(values))}"
+            for optimizer, values in zip(names, ends)
+        ]
+        task = (
+            [summary.task(lanes[0])] if len({row["task"] for row in rows}) > 1 else []
+        )
+        lines.append([", ".join(task) or lanes[0]["cell"], *entries])
+    each = rows[0]["updates"] // count
+    note = (
+        f"One network is trained by all optimizers in turn, {each:,} updates each at "
+        f"their defaults. {INTERVALS} What the last one reaches is not its own doing."
+    )
+    columns = ["", "first", "second", "third", "fourth"][: count + 1]
+    return Table("validation accuracy after each optimizer, %", columns, lines, [note])
+
+
+def name(row: Row, rows: Sequence[Row]) -> str:
+    """A method, with its task if there are several."""
+    tasks = {summary.task(other) for other in rows}
+    words = summary.title(row, rows)
+    return f"{summary.task(row)}, {words}" if len(tasks) > 1 else words
+
+
+def _searched(rows: Sequence[Row]) -> list[list[Row]]:
+    """The searched settings of a seed of each method."""
+    return [
+        summary.seeds(summary.searched(lanes))[0]
+        for _, lanes in summary.methods(rows)
+        if summary.searched(lanes)
+    ] or [[]]
+
+
+def _percent(found: Estimate) -> str:
+    """An accuracy with half its interval, in %."""
+    if found.low is None or found.high is None:
+        return f"{100 * found.value:.1f}"
+    half = max(found.value - found.low, found.high - found.value)
+    return f"{100 * found.value:.1f} ± {100 * half:.1f}"
+
+
+def _time(lanes: Sequence[Row]) -> str:
+    """The median of when lanes solve their task; censored at the end."""
+    median = summary.solved_update(lanes).median.median
+    if median is None or math.isinf(median):
+        return f">{max(row['updates'] for row in lanes):,}"
+    return f"{median:,.0f}"
+
+
+def _samples(lanes: Sequence[Row]) -> str:
+    """The median of the samples whose gradient was computed until then."""
+    median = float(np.median([*map(summary.samples, lanes)]))
+    return "" if math.isinf(median) else f"{median / 1000:,.0f}k"
+
+
+def _span(values: Iterable[int]) -> str:
+    found = set(values)
+    return " to ".join(f"{value:,}" for value in sorted({min(found), max(found)}))

@@ -1,0 +1,30 @@
+"""A run like another that takes a second or two, for estimates of time."""
+
+import dataclasses
+
+from rnnjax.optimization.config import Config
+from rnnjax.optimization.schema import FAIR
+
+MAX_UPDATES = 40
+MAX_CURVATURE_UPDATES = 1
+
+
+def trial(config: Config, lanes: int) -> Config:
+    """One of the methods with a few updates."""
+    cells, optimizers = config.cells, config.optimizer or ()
+    lengths = config.lengths[len(config.lengths) // 2 :][:1] if config.lengths else None
+    return dataclasses.replace(
+        config,
+        protocol=FAIR,
+        task=(config.task or ())[:1],
+        lengths=lengths,
+        cell=cells[len(cells) // 2 :][:1],
+        activation=config.activation[:1] if config.activation else None,
+        initializer=(config.initializer or ())[:1],
+        optimizer=optimizers[:1],
+        hidden_sizes=config.hidden_sizes[-1:],
+        settings_tried=0,
+        updates=min(MAX_UPDATES, config.updates or MAX_UPDATES),
+        curvature_updates=MAX_CURVATURE_UPDATES,
+        seeds=lanes,
+    )
