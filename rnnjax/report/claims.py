@@ -4,6 +4,7 @@ from rnnjax.report import (
     autocomplete_claims,
     capacity_claims,
     memory_claims,
+    optimization_claims,
     stability_claims,
 )
 from rnnjax.report.claim import Claim
@@ -12,5 +13,6 @@ CLAIMS: tuple[Claim, ...] = (
     *stability_claims.CLAIMS,
     *capacity_claims.CLAIMS,
     *autocomplete_claims.CLAIMS,
+    *optimization_claims.CLAIMS,
     *memory_claims.CLAIMS,
 )

@@ -26,6 +26,10 @@ AXES: Mapping[str, tuple[str, ...]] = {
         *("cell", "hidden_sizes", "layers", "seeds", "first_seed", "input_scale"),
         *("sparsities", "delays", "trials", "longest"),
     ),
+    "optimization": (
+        *("task", "lengths", "cell", "activation", "initializer", "optimizer"),
+        *("hidden_sizes", "seeds", "first_seed"),
+    ),
 }
 EFFORT: Mapping[str, tuple[str, ...]] = {
     "memory_stability": ("network",),
@@ -35,6 +39,16 @@ EFFORT: Mapping[str, tuple[str, ...]] = {
         *("connectivity_windows", "max_eval_windows"),
     ),
     "short_term_memory": ("steps", "test_steps", "updates", "network"),
+    "optimization": (
+        *("search", "settings_tried", "updates", "until_solved", "batch", "images"),
+        *("curvature_batch", "curvature_updates"),
+    ),
+}
+# What a flag is that is not given, where commands say it.
+DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "capacity": {"task": "parameters"},
+    "short_term_memory": {"measure": "linear"},
+    "optimization": {"study": "optimizers"},
 }
 PRESENT = ("network",)  # of effort: whether it is given is not free
 # They change no row.
@@ -111,7 +125,8 @@ def benchmark_of(command: str) -> str:
 
 def _fixed(benchmark: str, flags: Mapping[str, str]) -> dict[str, str]:
     free = (*AXES[benchmark], *EFFORT[benchmark], *ELSEWHERE)
-    fixed = {name: value for name, value in flags.items() if name not in free}
+    given = {**DEFAULTS.get(benchmark, {}), **flags}
+    fixed = {name: value for name, value in given.items() if name not in free}
     return fixed | {name: "given" for name in PRESENT if name in flags}
 
 
