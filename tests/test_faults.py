@@ -85,7 +85,8 @@ def writes(monkeypatch):
         "capacity",
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("memory_stability", "autocomplete", "short_term_memory")
+            for name in tiny.BINARIES
+            if name != "capacity"
         ),
     ],
 )

@@ -17,6 +17,7 @@ EXPERIMENTS = (
     "capacity",
     "autocomplete",
     "short_term_memory",
+    "optimization",
 )
 # From the ground up: a room may import those before it, and experiments not each other.
 ROOMS = (
@@ -45,6 +46,7 @@ WITHOUT_JAX = (
     "rnnjax.memory_stability.slopes",
     "rnnjax.capacity.growth",
     "rnnjax.figures.regret",
+    "rnnjax.optimization.comparisons",
     "rnnjax.short_term_memory.recall_schema",
     "rnnjax.short_term_memory.recall_summary",
     *(f"rnnjax.{name}.summary" for name in EXPERIMENTS),

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize(
     "benchmark",
     [
-        "short_term_memory",
+        "optimization",
+        pytest.param("short_term_memory", marks=pytest.mark.slow),
         pytest.param("memory_stability", marks=pytest.mark.slow),
         pytest.param("capacity", marks=pytest.mark.slow),
         pytest.param("autocomplete", marks=pytest.mark.slow),

@@ -35,6 +35,7 @@ def start(arguments, environment):
         "capacity",
         pytest.param("autocomplete", marks=pytest.mark.slow),
         pytest.param("short_term_memory", marks=pytest.mark.slow),
+        pytest.param("optimization", marks=pytest.mark.slow),
     ],
 )
 def test_slices_make_the_rows_of_one_process(command, tmp_path, benchmark):
@@ -74,6 +75,7 @@ MISSING = {
     "capacity": "1 of 2 searches",
     "autocomplete": "1 of 1 shape",
     "short_term_memory": "1 of 2 shapes",
+    "optimization": "1 of 2 methods",
 }
 
 

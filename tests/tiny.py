@@ -4,7 +4,13 @@ import pathlib
 
 import numpy as np
 
-from benchmarks import autocomplete, capacity, memory_stability, short_term_memory
+from benchmarks import (
+    autocomplete,
+    capacity,
+    memory_stability,
+    optimization,
+    short_term_memory,
+)
 from rnnjax.text import corpus
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -13,6 +19,7 @@ BINARIES = {
     "capacity": capacity,
     "autocomplete": autocomplete,
     "short_term_memory": short_term_memory,
+    "optimization": optimization,
 }
 RUNS = {
     "memory_stability": "--cell=gru --input_sizes=1,2 --hidden_sizes=2,3 --seeds=1 "
@@ -23,6 +30,8 @@ RUNS = {
     "--max_eval_windows=4 --noconnectivity --text=text.txt",
     "short_term_memory": "--cell=rnn_tanh --hidden_sizes=2,3 --seeds=2 "
     "--input_scale=1 --steps=900 --test_steps=300 --washout=100 --delays=9",
+    "optimization": "--task=two_circles --cell=rnn_tanh --hidden_sizes=2 --seeds=2 "
+    "--optimizer=plain_sgd,adam --settings_tried=2 --updates=60 --batch=8",
 }
 SMALLEST = {  # the same with a group or two of two chunks each
     "memory_stability": "--cell=gru --input_sizes=1 --hidden_sizes=2 --seeds=2 "
@@ -33,6 +42,8 @@ SMALLEST = {  # the same with a group or two of two chunks each
     "--max_eval_windows=4 --noconnectivity --text=text.txt",
     "short_term_memory": "--cell=rnn_tanh --hidden_sizes=2 --seeds=2 "
     "--input_scale=1 --steps=900 --test_steps=300 --washout=100 --delays=9",
+    "optimization": "--task=two_circles --cell=rnn_tanh --hidden_sizes=2 --seeds=2 "
+    "--optimizer=adam --settings_tried=0 --updates=2 --batch=8",
 }
 SENTENCE = "to be or not that is the question whether tis nobler in mind"
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rnnjax.optimization import summary
+from rnnjax.optimization.schema import METHOD
 from rnnjax.optimization.summary import Choose
 from rnnjax.results import bootstrap, statistics
 from rnnjax.results.bootstrap import Estimate
@@ -60,9 +61,7 @@ def scores(rows: Sequence[Row], key: str, choose: Choose) -> dict[str, Scores]:
     tasks: dict[tuple[object, ...], dict[str, list[Row]]] = {}
     for _, lanes in summary.methods(rows):
         first = lanes[0]
-        shared = tuple(
-            first[name] for name in summary.METHOD if name not in (key, "hidden_size")
-        )
+        shared = tuple(first[name] for name in METHOD if name != key)
         tasks.setdefault(shared, {})[first[key]] = choose(lanes)
     values = dict.fromkeys(value for some in tasks.values() for value in some)
     found: dict[str, Scores] = {}
