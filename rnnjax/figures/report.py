@@ -43,3 +43,34 @@ def predicted(
             "Line: both are equal."
         )
         canvas.caption(fig, "What the largest exponent predicts of merge times", text)
+
+
+def profiles(
+    fractions: Mapping[str, np.ndarray],
+    factors: np.ndarray,
+    problems: int,
+    seeds: int,
+    folder: epath.PathLike,
+) -> None:
+    """`profiles.png`: the fraction of problems solved within a factor of the best.
+
+    `fractions` are those of `report.profiles` by optimizer.
+    """
+    with canvas.figure(folder, "profiles", 1, 1, (6.4, 3.8)) as (fig, axes):
+        axis = axes[0, 0]
+        for k, (name, line) in enumerate(fractions.items()):
+            style = canvas.style(k, len(fractions)) | {"markevery": 12, "ms": 4}
+            axis.step(factors, line, where="post", label=name, **style)
+        axis.set(xscale="log", ylim=(-0.02, 1.02))
+        canvas.plain_numbers(axis.xaxis)
+        axis.set(
+            xlabel="samples, as a factor of those of the best optimizer",
+            ylabel="fraction of problems solved",
+        )
+        canvas.legend(fig, axis)
+        text = (
+            f"Of {problems} problems, each a task, network and one of {seeds} seeds: "
+            "solved with at most so many times the samples of the optimizer that needs "
+            "fewest. Each at its best setting. No interval."
+        )
+        canvas.caption(fig, "Performance profiles of optimizers", text)

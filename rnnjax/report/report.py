@@ -15,6 +15,7 @@ from rnnjax.report import (
     markdown,
     pictures,
     predictions,
+    profiles,
     verdicts,
 )
 from rnnjax.report import runs as runs_lib
@@ -62,10 +63,15 @@ def write(results: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Re
 
 def _draw(found: Sequence[Run], folder: epath.Path) -> list[epath.Path]:
     """The report's own pictures, as far as there are rows for them."""
+    made = []
     by_cell: dict[str, list[predictions.Point]] = {}
     for point in predictions.points(found):
         by_cell.setdefault(point.name, []).append(point)
-    if not by_cell:
-        return []
-    figures.predicted(by_cell, predictions.TOLERANCE, folder)
-    return [folder / "predicted.svg"]
+    if by_cell:
+        figures.predicted(by_cell, predictions.TOLERANCE, folder)
+        made.append(folder / "predicted.svg")
+    if profile := profiles.profile(found):
+        shown = profile.fractions, profiles.FACTORS, profile.problems, profile.seeds
+        figures.profiles(*shown, folder)
+        made.append(folder / "profiles.svg")
+    return made
