@@ -129,7 +129,7 @@ def _cure(key: str, source: str, what: str, cell: str, optimizer: str) -> Claim:
         f"{what} {'fail at' if fails else 'learn'} long lags.",
         measured="fraction of seeds that solve the longest sums at their best setting",
         unit="fraction of seeds",
-        form=forms.Region(high=HALF) if fails else forms.Region(low=HALF),
+        form=forms.at_most(0, HALF) if fails else forms.at_least(1, HALF),
         cells=(cell,),
         commands=(CURES,),
         effect=functools.partial(solved, cell=cell, optimizer=optimizer),
