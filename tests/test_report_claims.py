@@ -212,11 +212,11 @@ def test_memory_over_the_state_and_lengths_beyond_it():
 # Optimization.
 
 
-def training(seed, accuracy, setting=1, **changes):
+def training(seed, accuracy, trial=1, **changes):
     """A training of an LSTM by Adam on sums of 50 numbers."""
     row = dict.fromkeys(optimization.METHOD) | {"task": "adding", "length": 50}
     row |= {"cell": "lstm", "initializer": "own", "optimizer": "adam", "hidden_size": 8}
-    row |= {"setting": setting, "seed": seed, "searched": setting > 0, "batch": 4}
+    row |= {"trial": trial, "seed": seed, "searched": trial > 0, "batch": 4}
     row |= {
         "status": "trained",
         "accuracy": accuracy,
@@ -232,13 +232,13 @@ def training(seed, accuracy, setting=1, **changes):
 
 def test_adam_against_the_best_of_the_others():
     rows = [
-        training(seed, accuracy + 0.01 * seed, setting, optimizer=name)
+        training(seed, accuracy + 0.01 * seed, trial, optimizer=name)
         for name, accuracy in (("adam", 0.5), ("muon", 0.6), ("plain_sgd", 0.2))
-        for setting in (0, 1)
+        for trial in (0, 1)
         for seed in range(3)
     ]
     assert value("optimization.adam.best", rows) == pytest.approx(-0.1)
-    better = [row | {"accuracy": 0.9} if row["setting"] == 0 else row for row in rows]
+    better = [row | {"accuracy": 0.9} if row["trial"] == 0 else row for row in rows]
     assert value("optimization.adam.defaults", better) == pytest.approx(0)
     assert BY_KEY["optimization.adam.best"].effect(Pool(rows[:6], ())) is None
 
