@@ -94,7 +94,7 @@ def test_verdicts_are_wrong_no_more_often_than_stated(name):
 
 def test_an_interval_on_both_sides_of_the_smallest_effect_decides_nothing():
     above_zero = effects.over_seeds(np.linspace(0.3, 0.9, 10))
-    for form in (forms.Direction(1, 0.5), forms.none(0.5), forms.near(0.5, 0.05)):
+    for form in (forms.Direction(1, 0.5), forms.none(0.5), forms.near(0.6, 0.05)):
         tested = form.test(above_zero)
         assert not tested.holds and not tested.fails
     assert forms.Direction(1, 0.2).test(above_zero).holds
@@ -164,6 +164,9 @@ def test_runs_with_another_setting_and_smoke_runs_do_not_count(tmp_path):
     assert [run.name for run in found(tmp_path)[0]] == ["a", "b"]
     (problem,) = found(tmp_path)[1]
     assert problem.name == "b" and "smoke" in problem.text
+    assert {
+        run.name for one in cells.compare(found(tmp_path)[0]) for run in one.runs
+    } == {"a"}
 
 
 def test_numbers_on_a_command_line_have_one_form():
