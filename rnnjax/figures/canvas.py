@@ -75,10 +75,17 @@ def figure(
             yield fig, axes
             for kind, metadata in METADATA.items():
                 buffer = io.BytesIO()
-                fig.savefig(buffer, format=kind, metadata=metadata)
+                about = _about(fig) if kind == "svg" else {}
+                fig.savefig(buffer, format=kind, metadata={**metadata, **about})
                 (epath.Path(folder) / f"{name}.{kind}").write_bytes(buffer.getvalue())
         finally:
             pyplot.close(fig)
+
+
+def _about(fig: "Figure") -> dict[str, str]:
+    """Title and caption, which pages that show the picture read in its file."""
+    texts = {"Title": fig.get_suptitle(), "Description": fig.get_supxlabel()}
+    return {key: " ".join(text.split()) for key, text in texts.items() if text}
 
 
 def caption(fig: "Figure", title: str, text: str) -> None:

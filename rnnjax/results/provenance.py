@@ -1,5 +1,6 @@
 """What a run was computed with: versions, commit, processor and device."""
 
+import datetime
 import os
 import platform
 import subprocess
@@ -15,7 +16,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, the commit and whether files differ from it, devices, XLA's flags."""
+    """Versions, commit, whether files differ from it, devices, day, XLA's flags."""
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {
@@ -27,6 +28,7 @@ def provenance() -> dict[str, Any]:
         "processor": processor.model(),
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
 

@@ -1,0 +1,71 @@
+"""What was claimed, and what was measured: one page from all runs of a folder.
+
+    python -m benchmarks.report --results=results
+
+finds the run folders below --results, judges published claims from their rows, and
+writes report.html, which needs no other file, report.md, and claims.json. Folders that
+cannot be read are named, and the others count.
+"""
+
+import dataclasses
+import os
+from typing import Any
+
+from rnnjax import settings
+from rnnjax.report import content, report
+from rnnjax.report.document import Table as Content
+from rnnjax.results.tables import Table
+
+from .common import command, errors, main, terminal
+
+SHOWN = 4  # columns of the table of verdicts on the terminal
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The flags of the binary."""
+
+    results: str = settings.setting("results", "Folder with run folders, at any depth.")
+    out_dir: str = settings.setting("results/report", "Folder of the report.")
+
+    def __post_init__(self) -> None:
+        settings.validate(self)
+
+
+def run(given: dict[str, Any]) -> int:
+    """Writes the report and prints its answer; returns the exit status."""
+    options = Options(**given)
+    results = main.open_path(options.results)
+    if not results.is_dir():
+        raise errors.UsageError(
+            "results", options.results, "it is no folder", "a folder with run folders"
+        )
+    made = report.write(results, main.open_path(options.out_dir))
+    for problem in made.problems:
+        terminal.say(f"report: {os.path.join(results, problem.name)}: {problem.text}")
+    if not made.runs:
+        terminal.say(f"report: no run could be read below {results}")
+    _show(made)
+    print(f"Report: {os.path.join(options.out_dir, report.NAMES[0])}")
+    return 0 if made.runs else 1
+
+
+def _show(made: report.Report) -> None:
+    verdicts = content.verdict_table(made.verdicts)
+    missing = content.missing(made.verdicts)
+    notes = [f"Not measured yet: {line}" for line in missing]
+    terminal.table(_table(verdicts, notes))
+    (answer,) = made.document.sections[0].blocks
+    for line in answer.lines:  # type: ignore[union-attr]
+        print(line)
+
+
+def _table(made: Content, notes: list[str]) -> Table:
+    lines = [[cell.text for cell in line[:SHOWN]] for line in made.lines]
+    return Table(made.caption, made.columns[:SHOWN], lines, notes)
+
+
+COMMAND = command.Command("report", __doc__ or "", {"Flags": Options}, run)
+
+if __name__ == "__main__":
+    command.start(COMMAND)
