@@ -34,6 +34,9 @@ from rnnjax.memory_stability import config as stability_config
 from rnnjax.memory_stability import parts as stability_parts
 from rnnjax.memory_stability import schema as stability_schema
 from rnnjax.memory_stability.experiment import DEFAULT_CRITERIA
+from rnnjax.optimization import config as optimization_config
+from rnnjax.optimization import parts as optimization_parts
+from rnnjax.optimization import schema as optimization_schema
 from rnnjax.results.schema import Row
 from rnnjax.short_term_memory import config as short_term_config
 from rnnjax.short_term_memory import parts as short_term_parts
@@ -199,6 +202,43 @@ def short_term_memory(
     config = short_term_config.configure(known)
     parts, row_id = short_term_parts.parts, short_term_schema.ROW_ID
     return _rows(config, parts, row_id, config.context(), mesh)
+
+
+def optimization(
+    cell: AnyCell | Sequence[str],
+    *,
+    study: str = "optimizers",
+    task: str | Sequence[str] | None = None,
+    optimizer: str | Sequence[str] | None = None,
+    rates: float | Sequence[float] | None = None,
+    hidden_sizes: Numbers = 32,
+    updates: int | None = None,
+    seeds: int = 10,
+    options: Mapping[str, Any] | None = None,
+    mesh: Mesh | None = None,
+) -> list[Row]:
+    """How well, and how soon, optimizers train networks that start in several ways.
+
+    None stands for the default of the study. Returns a row for each training, with the
+    keys of `optimization.schema`, among them `accuracy` on test data and the curve of
+    `validation_accuracy`; `optimization.summary` chooses between the trials of a seed.
+
+    Raises:
+      ValueError: the cell does not keep the contract, or an argument is out of range.
+    """
+    given = {
+        "study": study,
+        "task": task,
+        "optimizer": optimizer,
+        "rates": rates,
+        "hidden_sizes": hidden_sizes,
+        "updates": updates,
+        "seeds": seeds,
+    }
+    known = _given(cell, given, options, optimization_config.Config)
+    config = optimization_config.configure(known)
+    parts, row_id = optimization_parts.parts, optimization_schema.ROW_ID
+    return _rows(config, parts, row_id, contextlib.nullcontext(), mesh)
 
 
 def _given(

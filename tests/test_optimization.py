@@ -1,4 +1,4 @@
-"""Optimization: settings, gradients by lag, and trainings against training itself."""
+"""Optimization: trials, gradients by lag, and trainings against training itself."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from rnnjax.cells import registry
 from rnnjax.engine import hessian_free, lanes
 from rnnjax.engine.mesh import Mesh
 from rnnjax.engine.optimizers import OPTIMIZERS
-from rnnjax.optimization import gradients, schema, settings
+from rnnjax.optimization import gradients, hyperparameters, schema
 from rnnjax.optimization.config import configure
 from rnnjax.optimization.experiment import Optimization
 from rnnjax.optimization.parts import parts, points
@@ -20,7 +20,14 @@ from rnnjax.tasks.adding import Adding
 from rnnjax.tasks.rows import Rows
 from rnnjax.tasks.task import Level
 from rnnjax.tasks.two_circles import TwoCircles
-from rnnjax.training.method import HESSIAN_FREE, METHODS, Hyperparameters, forward
+from rnnjax.training.method import (
+    HESSIAN_FREE,
+    ITERATIONS,
+    METHODS,
+    TOLERANCE,
+    Hyperparameters,
+    forward,
+)
 from rnnjax.training.training import Training
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -50,41 +57,43 @@ def run(*stages, seeds=(0, 1), mesh=None, **options):
     return result.rows, result.state
 
 
-# Settings.
+# Trials.
 
 
 @pytest.mark.parametrize("optimizer", METHODS)
-def test_random_settings_lie_in_their_ranges(optimizer):
-    known = settings.numbers(optimizer)
-    first, *others = settings.settings(optimizer, schema.RANDOM, 50, seed=3)
+def test_random_trials_lie_in_their_ranges(optimizer):
+    known = hyperparameters.numbers(optimizer)
+    first, *others = hyperparameters.trials(optimizer, schema.RANDOM, 50, seed=3)
     assert first.values == {name: number.default for name, number in known.items()}
-    assert set(known) <= {settings.RATE, *schema.NUMBERS}
+    assert set(known) <= {hyperparameters.RATE, *schema.NUMBERS}
     for name, number in known.items():
         drawn = np.array([one.values[name] for one in others])
         low, high = sorted((number.at(0.0), number.at(1.0)))
         assert np.all((drawn >= low - 1e-6) & (drawn <= high * (1 + 1e-6)))
         assert low == high or len(set(drawn)) == 50
-    again = settings.settings(optimizer, schema.RANDOM, 50, seed=4)
+    again = hyperparameters.trials(optimizer, schema.RANDOM, 50, seed=4)
     assert not known or optimizer == "lbfgs" or again[1] != others[0]
 
 
-def test_random_settings_of_optimizers_share_their_fractions():
+def test_random_trials_of_optimizers_share_their_fractions():
     def fraction(optimizer):
-        rate = settings.settings(optimizer, schema.RANDOM, 1, seed=0)[1].values
+        rate = hyperparameters.trials(optimizer, schema.RANDOM, 1, seed=0)[1].values
         range = OPTIMIZERS[optimizer].learning_rate.range
-        return np.log(rate[settings.RATE] / range.low) / np.log(range.high / range.low)
+        return np.log(rate[hyperparameters.RATE] / range.low) / np.log(
+            range.high / range.low
+        )
 
     assert fraction("adam") == pytest.approx(fraction("plain_sgd"), abs=1e-5)
 
 
 def test_rates_are_evenly_spaced_and_leave_out_the_default():
-    found = settings.settings("lion", schema.RATES, 5, seed=0)
+    found = hyperparameters.trials("lion", schema.RATES, 5, seed=0)
     rates = [one.values["learning_rate"] for one in found]
     assert rates[0] == 1e-4 and not found[0].searched  # none of the five
     np.testing.assert_allclose(rates[1:], np.geomspace(3e-6, 3e-2, 5), rtol=1e-6)
-    found = settings.settings("adam", schema.RATES, 5, seed=0)
+    found = hyperparameters.trials("adam", schema.RATES, 5, seed=0)
     assert [one.number for one in found] == [0, 1, 2, 4, 5] and found[0].searched
-    (only,) = settings.settings("lbfgs", schema.RATES, 5, seed=0)
+    (only,) = hyperparameters.trials("lbfgs", schema.RATES, 5, seed=0)
     assert only.searched
 
 
@@ -146,10 +155,10 @@ def test_a_lane_is_a_training_with_validations():
 @pytest.mark.parametrize("optimizer", ["schedule_free_adamw", "adam"])
 def test_a_training_ends_once_it_is_solved(optimizer):
     task = Easy(batch=16)
-    stage = training(optimizer, task, updates=40, learning_rate=0.1)
+    stage = training(optimizer, task, learning_rate=0.1)
     rows, _ = run(stage, until_solved=True)
     through, _ = run(stage)
-    assert any(row["solved_update"] not in (None, 40) for row in rows)
+    assert any(row["solved_update"] in (4, 8) for row in rows)
     for row, whole in zip(rows, through):
         assert row["solved_update"] == whole["solved_update"]
         if row["solved_update"] is None:
@@ -159,7 +168,7 @@ def test_a_training_ends_once_it_is_solved(optimizer):
             row["validation_accuracy"][: point + 1]
             == (whole["validation_accuracy"][: point + 1])
         )
-        assert row["validation_accuracy"][point + 1 :] == [None] * (9 - point)
+        assert row["validation_accuracy"][point + 1 :] == [None] * (2 - point)
         short = dataclasses.replace(stage, updates=row["solved_update"])
         ended = run(short, seeds=(row["seed"], 9))[0][0]
         assert row["loss"] == pytest.approx(ended["loss"], rel=1e-5)
@@ -199,9 +208,8 @@ def test_optimizers_follow_one_another_in_one_network():
 
 def test_lanes_agree_together_and_one_by_one():
     devices = tuple(jax.local_devices()[:1])
-    stages = training("adam"), training("schedule_free_adamw")
     one, together = (
-        run(*stages, seeds=(0, 1, 2), mesh=Mesh(devices, width))[0]
+        run(training(), seeds=(0, 1, 2), mesh=Mesh(devices, width))[0]
         for width in (1, None)
     )
     for a, b in zip(one, together):
@@ -231,8 +239,8 @@ def test_hessian_free_updates_are_those_of_the_engine():
             jnp.int32(k),
             outputs,
             lambda y, batch=batch: TASK.loss(y, batch),
-            iterations=30,
-            tolerance=1e-2,
+            iterations=ITERATIONS,
+            tolerance=TOLERANCE,
         )
     trained = jax.tree.map(lambda leaf: leaf[lane], state.trainings[0].variables)
     np.testing.assert_allclose(method.trained(trained)[0], expected.params, rtol=1e-4)
@@ -287,18 +295,18 @@ def test_as_published_all_orders_are_run():
     config = configure({"protocol": "as_published", "seeds": 2})
     made = parts(config)
     assert [part.shape[-2 + 1] for part in made][:1] == ["adagrad+plain_sgd+adam"]
-    assert len(made) == 6 and {len(part.trials) for part in made} == {2}
-    stages = made[0].make(made[0].trials).stages
+    assert len(made) == 6 and {len(part.runs) for part in made} == {2}
+    stages = made[0].make(made[0].runs).stages
     assert [stage.optimizer for stage in stages] == ["adagrad", "plain_sgd", "adam"]
     assert {stage.updates for stage in stages} == {round(30 * 1077 / 64)}
 
 
-def test_settings_and_seeds_are_lanes_of_one_group():
+def test_trials_and_seeds_are_lanes_of_one_group():
     config = configure({"optimizer": ("adam", "lion"), "seeds": 3})
     adam, lion = parts(config)
-    assert (len(adam.trials), len(lion.trials)) == (15, 18)
+    assert (len(adam.runs), len(lion.runs)) == (15, 18)
     group = adam.group([0, 7])
-    assert group.seeds == (0, 1) and group.experiment.labels[1]["setting"] == 2
+    assert group.seeds == (0, 1) and group.experiment.labels[1]["trial"] == 2
     rates = [one.learning_rate for one in group.experiment.stages[0].hyperparameters]
     assert rates == [1e-3, 1e-4]
     assert len(parts(config, processes=4)) == 4

@@ -19,7 +19,7 @@ ROW = {
     "initializer": "own",
     "hidden_size": 8,
     "optimizer": "adam",
-    "setting": 0,
+    "trial": 0,
     "searched": True,
     "search": "rates",
     "learning_rate": 0.1,
@@ -40,27 +40,24 @@ def row(validation=0.9, **values):
     return ROW | {"validation_accuracy": [0.1, 0.5, validation]} | values
 
 
-def test_a_setting_is_chosen_by_its_validation_and_scored_by_its_test():
+def test_a_trial_is_chosen_by_its_validation_and_scored_by_its_test():
     lanes = [
-        row(0.7, setting=1, accuracy=0.99),
-        row(0.9, setting=2, accuracy=0.6),
-        row(0.95, setting=3, accuracy=0.5, searched=False),
-        row(None, setting=4, accuracy=None, status="diverged"),
-        row(0.8, seed=1, setting=1, accuracy=0.7, solved_update=30),
-        row(0.8, seed=1, setting=2, accuracy=0.9, solved_update=20),
+        row(0.7, trial=1, accuracy=0.99),
+        row(0.9, trial=2, accuracy=0.6),
+        row(0.95, trial=3, accuracy=0.5, searched=False),
+        row(None, trial=4, accuracy=None, status="diverged"),
+        row(0.8, seed=1, trial=1, accuracy=0.7, solved_update=30),
+        row(0.8, seed=1, trial=2, accuracy=0.9, solved_update=20),
     ]
-    assert [(r["seed"], r["setting"]) for r in summary.chosen(lanes)] == [
+    assert [(r["seed"], r["trial"]) for r in summary.chosen(lanes)] == [
         (0, 2),
         (1, 2),
     ]
-    assert summary.default([*lanes, row(setting=0)]) == [row(setting=0)]
-    assert summary.median_setting(lanes) == [0.6, pytest.approx(0.8)]
+    assert summary.default([*lanes, row(trial=0)]) == [row(trial=0)]
+    assert summary.median_trial(lanes) == [0.6, pytest.approx(0.8)]
     assert summary.score(lanes[3]) == 0.0 and summary.validation(lanes[3]) == -math.inf
     assert summary.diverged(lanes) == pytest.approx(1 / 6)
-    # Two settings of three each: one of three is drawn, or the best.
-    first = [
-        row(v, setting=k, accuracy=a) for k, v, a in [(1, 0.2, 0.3), (2, 0.4, 0.9)]
-    ]
+    first = [row(v, trial=k, accuracy=a) for k, v, a in [(1, 0.2, 0.3), (2, 0.4, 0.9)]]
     np.testing.assert_allclose(summary.budget(first), [[0.6, 0.9]])
 
 
@@ -94,12 +91,14 @@ def runs(means, seeds=10, spread=0.01, tasks=("rows", "copy"), **values):
     ],
 )
 def test_whether_an_optimizer_is_best(means, word, closest):
-    found = comparisons.scores(runs(means), "optimizer", summary.default)
+    found = comparisons.scores(runs(means), "optimizer", comparisons.at_defaults)
     verdict = comparisons.best(found, "adam")
     assert (verdict.word, verdict.closest.other) == (word, closest)
     expected = means["adam"] - means[closest]
     assert verdict.closest.difference.value == pytest.approx(expected, abs=0.01)
-    (text,) = [t for t in tables.tables(runs(means)) if t.title == "is adam best?"]
+    made = tables.tables(runs(means))
+    assert {len(t.columns) - len(line) for t in made for line in t.lines} == {0}
+    (text,) = [table for table in made if table.title == "is adam best?"]
     assert {line[-1] for line in text.lines} == {word}
     assert comparisons.best(found, "muon") is None
 
@@ -116,7 +115,9 @@ def test_the_verdict_errs_as_often_as_it_says():
 
 def test_a_method_without_a_seed_is_not_compared():
     rows = runs({"adam": 0.9, "lion": 0.8})[:-1]
-    assert list(comparisons.scores(rows, "optimizer", summary.default)) == ["adam"]
+    assert list(comparisons.scores(rows, "optimizer", comparisons.at_defaults)) == [
+        "adam"
+    ]
 
 
 def test_pairs_of_seeds_are_compared():
@@ -126,7 +127,7 @@ def test_pairs_of_seeds_are_compared():
         for name, gain in (("adam", 0.01), ("lion", 0.0))
         for seed in range(10)
     ]
-    found = comparisons.scores(rows, "optimizer", summary.default)
+    found = comparisons.scores(rows, "optimizer", comparisons.at_defaults)
     gain = comparisons.difference(found["adam"], found["lion"])
     assert gain.low == pytest.approx(0.01) and gain.high == pytest.approx(0.01)
 
@@ -145,7 +146,9 @@ def test_interaction_of_initializer_and_nonlinearity():
         for function in ("relu", "tanh")
         for seed in range(5)
     ]
-    (name, found), *none = comparisons.interaction(rows, summary.default).items()
+    (name, found), *none = comparisons.interaction(
+        rows, comparisons.at_defaults
+    ).items()
     assert name == "rows, rnn" and not none
     for estimate, expected in (
         (found.relu, 0.2),
@@ -153,7 +156,7 @@ def test_interaction_of_initializer_and_nonlinearity():
         (found.interaction, 0.15),
     ):
         assert (estimate.low, estimate.value) == pytest.approx((expected, expected))
-    assert comparisons.interaction(rows[:5], summary.default) == {}
+    assert comparisons.interaction(rows[:5], comparisons.at_defaults) == {}
 
 
 def test_stages_of_optimizers_that_follow_one_another():

@@ -6,25 +6,22 @@ interval is that of a bootstrap over seeds, stratified by task.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from rnnjax.optimization import summary
 from rnnjax.optimization.schema import METHOD
-from rnnjax.optimization.summary import Choose
 from rnnjax.results import bootstrap, statistics
 from rnnjax.results.bootstrap import Estimate
 from rnnjax.results.schema import Row
 
 HE, GLOROT, RELU, TANH = "he_normal", "glorot_normal", "relu", "tanh"
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
-CHOICES: dict[str, Choose] = {
-    "defaults": summary.default,
-    "best setting": summary.chosen,
-}
 
 Scores = list[np.ndarray]  # of a method: for each task an array [seeds]
+Values = Callable[[Sequence[Row]], np.ndarray]  # of the lanes of a method: [seeds]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,38 +43,56 @@ class Comparison:
 class Verdict:
     """Whether an optimizer is best: `supported`, `contradicted` or `undecided`.
 
-    `closest` is the comparison with the optimizer whose mean is highest of the others.
+    `closest` is the comparison with the other of the highest mean; if contradicted, of
+    those that are better.
     """
 
     word: str
     closest: Comparison
 
 
-def scores(rows: Sequence[Row], key: str, choose: Choose) -> dict[str, Scores]:
-    """The test accuracies of each value of a key, of the lanes that `choose` gives.
+def choices(rows: Sequence[Row]) -> dict[str, Values]:
+    """Accuracies at the defaults, and expected ones of the best of k trials."""
+    found = [summary.searched(lanes) for _, lanes in summary.methods(rows)]
+    most = max((len(summary.seeds(some)[0]) for some in found if some), default=0)
+    budgets = summary.budgets(most) if most else []
+    return {"defaults": at_defaults} | {
+        f"best of {k}": functools.partial(of_budget, k) for k in budgets
+    }
 
-    Values that lack a seed of a task are left out: comparisons are paired.
+
+def at_defaults(lanes: Sequence[Row]) -> np.ndarray:
+    """The test accuracy of each seed with the optimizer's defaults."""
+    return np.array([*map(summary.score, summary.default(lanes))])
+
+
+def of_budget(k: int, lanes: Sequence[Row]) -> np.ndarray:
+    """The expected test accuracy of each seed after k trials, or all if fewer."""
+    curves = summary.budget(lanes)
+    return curves[:, min(k, curves.shape[1]) - 1]
+
+
+def scores(rows: Sequence[Row], key: str, values: Values) -> dict[str, Scores]:
+    """The test accuracies of each value of a key, for each task.
+
+    Those that lack a seed of a task are left out: comparisons are paired.
     """
     tasks: dict[tuple[object, ...], dict[str, list[Row]]] = {}
     for _, lanes in summary.methods(rows):
-        first = lanes[0]
-        shared = tuple(first[name] for name in METHOD if name != key)
-        tasks.setdefault(shared, {})[first[key]] = choose(lanes)
-    values = dict.fromkeys(value for some in tasks.values() for value in some)
+        shared = tuple(lanes[0][name] for name in METHOD if name != key)
+        tasks.setdefault(shared, {})[lanes[0][key]] = lanes
+    names = dict.fromkeys(name for some in tasks.values() for name in some)
+    wanted = [_seeds(*some.values()) for some in tasks.values()]
     found: dict[str, Scores] = {}
-    for value in values:
-        lanes_of = [some.get(value, []) for some in tasks.values()]
-        known = [{row["seed"] for row in lanes} for lanes in lanes_of]
-        wanted = [_seeds(some) for some in tasks.values()]
-        if all(a and a == b for a, b in zip(known, wanted)):
-            found[value] = [
-                np.array([summary.score(row) for row in lanes]) for lanes in lanes_of
-            ]
+    for name in names:
+        of_tasks = [some.get(name, []) for some in tasks.values()]
+        if [_seeds(lanes) for lanes in of_tasks] == wanted:
+            found[name] = [values(lanes) for lanes in of_tasks]
     return found
 
 
-def _seeds(by_value: Mapping[str, Sequence[Row]]) -> set[int]:
-    return {row["seed"] for lanes in by_value.values() for row in lanes}
+def _seeds(*groups: Sequence[Row]) -> set[int]:
+    return {row["seed"] for lanes in groups for row in lanes}
 
 
 def best(found: Mapping[str, Scores], name: str) -> Verdict | None:
@@ -91,15 +106,18 @@ def best(found: Mapping[str, Scores], name: str) -> Verdict | None:
     if name not in found or not others:
         return None
     compared = [compare(found, name, other) for other in others]
-    above = [c.difference.low is not None and c.difference.low > 0 for c in compared]
     strict = 1 - (1 - statistics.CONFIDENCE) / len(others)
-    below = [
-        high is not None and high < 0
-        for other in others
-        if (high := difference(found[name], found[other], strict).high) is not None
+    better = [
+        one
+        for one in compared
+        if (high := difference(found[name], found[one.other], strict).high) is not None
+        and high < 0
     ]
-    word = SUPPORTED if all(above) else CONTRADICTED if any(below) else UNDECIDED
-    return Verdict(word, min(compared, key=lambda c: c.difference.value))
+    above = [
+        one.difference.low is not None and one.difference.low > 0 for one in compared
+    ]
+    word = SUPPORTED if all(above) else CONTRADICTED if better else UNDECIDED
+    return Verdict(word, min(better or compared, key=lambda one: one.difference.value))
 
 
 def compare(found: Mapping[str, Scores], name: str, other: str) -> Comparison:
@@ -134,7 +152,7 @@ class Interaction:
     interaction: Estimate
 
 
-def interaction(rows: Sequence[Row], choose: Choose) -> dict[str, Interaction]:
+def interaction(rows: Sequence[Row], values: Values) -> dict[str, Interaction]:
     """He against Glorot under ReLU and tanh: for each task and family of cells.
 
     `rnn_relu` and `rnn_tanh` are the family rnn; other cells are families themselves.
@@ -146,12 +164,12 @@ def interaction(rows: Sequence[Row], choose: Choose) -> dict[str, Interaction]:
             cell = first["cell"].removesuffix(f"_{first['activation']}")
             family = by_family.setdefault(f"{summary.task(first)}, {cell}", {})
             kind = first["initializer"], first["activation"]
-            family[kind] = np.array([summary.score(row) for row in choose(lanes)])
+            family[kind] = values(lanes)
     kinds = [(start, function) for function in (RELU, TANH) for start in (HE, GLOROT)]
     return {
         name: _interaction(*(known[kind] for kind in kinds))
         for name, known in by_family.items()
-        if all(kind in known and len(known[kind]) for kind in kinds)
+        if all(kind in known for kind in kinds)
     }
 
 

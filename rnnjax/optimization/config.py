@@ -25,7 +25,7 @@ from rnnjax.optimization.schema import (
     RANDOM,
     RATES,
 )
-from rnnjax.settings import SettingError, setting, validate
+from rnnjax.settings import SettingError, setting, text, validate
 from rnnjax.tasks.registry import TASKS
 from rnnjax.tasks.task import Task
 from rnnjax.training.method import HESSIAN_FREE, METHODS
@@ -65,7 +65,7 @@ class Config:
     )
     protocol: str = setting(
         FAIR,
-        "fair: every training begins with fresh weights, and settings are chosen on "
+        "fair: every training begins with fresh weights, and trials are chosen on "
         "validation data; as_published: one network is trained by one optimizer after "
         "another, in all orders.",
         choices=(FAIR, AS_PUBLISHED),
@@ -76,10 +76,13 @@ class Config:
         "of the optimizer at random from their ranges.",
         choices=(RATES, RANDOM),
     )
-    settings_tried: int | None = _given(
-        "How many of these settings are tried, beside the defaults.",
+    trials: int | None = _given(
+        "How many of these are tried, beside the defaults.",
         low=0,
         high=MAX_SETTINGS,
+    )
+    rates: tuple[float, ...] | None = _given(
+        "Learning rates that are tried, in place of --trials.", low=1e-12, high=1e6
     )
     task: tuple[str, ...] | None = _given("Tasks.", choices=tuple(LENGTHS))
     lengths: tuple[int, ...] | None = _given(
@@ -112,7 +115,7 @@ class Config:
     curvature_batch: int = setting(
         256, "Samples in the batch of a Hessian-free update.", high=2**16
     )
-    curvature_updates: int = setting(100, "Updates of a Hessian-free training.")
+    curvature_updates: int = setting(300, "Updates of a Hessian-free training.")
     structural: float = setting(
         0.0, "Weight of structural damping in Hessian-free updates.", low=0, high=1e6
     )
@@ -134,6 +137,9 @@ class Config:
             self._check_task(name, task)
         if self.protocol == AS_PUBLISHED:
             self._check_published()
+        if self.rates and self.search == RANDOM:
+            problem = "given with --search=random"
+            raise SettingError("rates", self.rates, problem, "with --search=rates")
 
     def _check_task(self, name: tuple[str, int | None], task: Task) -> None:
         """Raises `SettingError` for an optimizer that the task has no data for."""
@@ -212,7 +218,7 @@ class Config:
         digests = {one["sha256"] for one in described if "sha256" in one}
         images = {"images": self.images, "sha256": digests.pop()} if digests else {}
         if self.search == RATES:  # their number decides which these are
-            names.append("settings_tried")
+            names += ["trials", "rates"]
         return {name: getattr(self, name) for name in names} | images
 
     @property
@@ -226,7 +232,7 @@ class Config:
             "initializers": self.initializer or (),
             "optimizers": self.optimizer or (),
             "hidden_sizes": self.hidden_sizes,
-            "settings": tuple(range((self.settings_tried or 0) + 1)),
+            "trials": tuple(range(1 + (len(self.rates or ()) or self.trials or 0))),
             "seeds": self.seed_list,
         }
 
@@ -242,16 +248,20 @@ def configure(given: Mapping[str, Any]) -> Config:
     protocol = Config(protocol=given.get("protocol", FAIR)).protocol
     defaults = dict(DEFAULTS[study])
     if protocol == AS_PUBLISHED:
-        if "settings_tried" in given:
-            problem = "the defaults are used with --protocol=as_published"
-            raise SettingError(
-                "settings_tried", given["settings_tried"], problem, "no such flag"
-            )
-        defaults |= {"optimizer": PUBLISHED, "settings_tried": 0, "updates": None}
+        for name in ("trials", "rates"):
+            if name in given:
+                problem = "the defaults are used with --protocol=as_published"
+                raise SettingError(name, given[name], problem, "no such flag")
+        defaults |= {"optimizer": PUBLISHED, "trials": 0, "updates": None}
     if smoke:
         defaults |= SMOKE | SMOKE_OF[study]
         if protocol == AS_PUBLISHED:
-            defaults["settings_tried"] = 0
+            defaults["trials"] = 0
+    if "trials" in given or given.get("search") == RANDOM:
+        defaults.pop("rates", None)
+    if "trials" in given and "rates" in given:
+        problem = f"given with --rates={text(given['rates'])}"
+        raise SettingError("trials", given["trials"], problem, "one of the two")
     if study != CURES and "lengths" in given and "task" not in given:
         problem = f"--study={study} has a task without lengths by default"
         raise SettingError("lengths", given["lengths"], problem, "with --task=adding")

@@ -1,4 +1,4 @@
-"""The parts of a run: all settings and seeds of one network, task and optimizer."""
+"""The parts of a run: all trials and seeds of one network, task and optimizer."""
 
 import dataclasses
 import functools
@@ -13,11 +13,11 @@ from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.engine import lanes
 from rnnjax.engine.grid import LanesPart
 from rnnjax.engine.runner import RowId, split_seeds
-from rnnjax.optimization import settings
+from rnnjax.optimization import hyperparameters
 from rnnjax.optimization.config import Config
 from rnnjax.optimization.experiment import Optimization
+from rnnjax.optimization.hyperparameters import RATE, Trial, Values
 from rnnjax.optimization.schema import AS_PUBLISHED, CURES, DEFAULT, NUMBERS, OWN, THEN
-from rnnjax.optimization.settings import RATE, Setting, Values
 from rnnjax.tasks.task import Task
 from rnnjax.training import method as method_lib
 from rnnjax.training import training
@@ -49,40 +49,38 @@ class Point:
         return ", ".join([*words, f"{units} units", optimizer])
 
 
-class Trial(NamedTuple):
-    """A lane: a setting and a seed."""
+class Run(NamedTuple):
+    """A lane: a trial and a seed."""
 
-    setting: Setting
+    trial: Trial
     seed: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialsPart(LanesPart):
-    """Trials of one point; `make` makes the experiment of some of them."""
+    """Runs of one point; `make` makes the experiment of some of them."""
 
     shape: tuple[Any, ...]
-    trials: tuple[Trial, ...]
-    make: Callable[[Sequence[Trial]], Optimization] = dataclasses.field(compare=False)
+    runs: tuple[Run, ...]
+    make: Callable[[Sequence[Run]], Optimization] = dataclasses.field(compare=False)
 
     @property
     def ids(self) -> list[RowId]:
-        return [
-            (*self.shape, trial.setting.number, trial.seed) for trial in self.trials
-        ]
+        return [(*self.shape, run.trial.number, run.seed) for run in self.runs]
 
     def group(self, missing: Sequence[int]) -> lanes.Group:
-        trials = [self.trials[k] for k in missing]
-        seeds = tuple(trial.seed for trial in trials)
+        runs = [self.runs[k] for k in missing]
+        seeds = tuple(run.seed for run in runs)
         shape = "-".join(map(str, self.shape)).replace(":", ".")
-        first, last = (trial.setting.number for trial in (trials[0], trials[-1]))
+        first, last = (run.trial.number for run in (runs[0], runs[-1]))
         name = f"{shape}-k{first}-{last}-s{seeds[0]}-{seeds[-1]}"
-        cost = self.group_cost(len(trials))
-        made = self.make(trials)
+        cost = self.group_cost(len(runs))
+        made = self.make(runs)
         return lanes.Group(name, made, seeds, cost, numbers=self.numbers)
 
 
 def parts(config: Config, processes: int = 1) -> list[TrialsPart]:
-    """All points of a run with their trials, cut for so many processes."""
+    """All points of a run with their runs, cut for so many processes."""
     found = list(points(config))
     return [
         _part(config, point, seeds)
@@ -137,13 +135,13 @@ def _modules(
 
 
 def _part(config: Config, point: Point, seeds: Sequence[int]) -> TrialsPart:
-    trials = tuple(
-        Trial(setting, seed)
+    runs = tuple(
+        Run(trial, seed)
         for seed in seeds
-        for setting in _settings(config, point.optimizer, seed)
+        for trial in _trials(config, point.optimizer, seed)
     )
     stages = point.optimizer.split(THEN)
-    made = _stages(config, point, trials[:1])
+    made = _stages(config, point, runs[:1])
     parameters = networks.parameter_count(point.network, point.task.input_size)
     samples = sum(_samples(config, stage) * stage.updates for stage in made)
     one = samples * point.task.sequence * (parameters + STEP_COST)
@@ -152,7 +150,7 @@ def _part(config: Config, point: Point, seeds: Sequence[int]) -> TrialsPart:
     return TrialsPart(
         name=point.name,
         shape=point.shape,
-        trials=trials,
+        runs=runs,
         make=functools.partial(_experiment, config, point),
         group_cost=functools.partial(_cost, one),
         programs={("train", *point.shape[:-1], stage): 1.0 for stage in stages},
@@ -173,25 +171,25 @@ def _samples(config: Config, stage: training.Training) -> int:
     return stage.task.batch
 
 
-def _settings(config: Config, optimizer: str, seed: int) -> list[Setting]:
+def _trials(config: Config, optimizer: str, seed: int) -> list[Trial]:
     if THEN in optimizer:  # each of them has its defaults
-        return [Setting(DEFAULT, {}, searched=False)]
-    tried = config.settings_tried or 0
-    return settings.settings(optimizer, config.search, tried, seed)
+        return [Trial(DEFAULT, {}, searched=False)]
+    tried = config.trials or 0
+    return hyperparameters.trials(optimizer, config.search, tried, seed, config.rates)
 
 
-def _experiment(config: Config, point: Point, trials: Sequence[Trial]) -> Optimization:
-    stages = _stages(config, point, trials)
-    labels = [_labels(config, point, stages, trial) for trial in trials]
+def _experiment(config: Config, point: Point, runs: Sequence[Run]) -> Optimization:
+    stages = _stages(config, point, runs)
+    labels = [_labels(config, point, stages, run) for run in runs]
     return Optimization(stages, tuple(labels), bool(config.until_solved))
 
 
 def _stages(
-    config: Config, point: Point, trials: Sequence[Trial]
+    config: Config, point: Point, runs: Sequence[Run]
 ) -> tuple[training.Training, ...]:
-    """The training by each optimizer, with the numbers of each trial."""
+    """The training by each optimizer, with the hyperparameters of each run."""
     return tuple(
-        _training(config, point, optimizer, [trial.setting.values for trial in trials])
+        _training(config, point, optimizer, [run.trial.values for run in runs])
         for optimizer in point.optimizer.split(THEN)
     )
 
@@ -204,7 +202,7 @@ def _training(
         changed: Any = task
         task = dataclasses.replace(changed, batch=config.curvature_batch)
         updates, most = config.curvature_updates, CURVATURE_POINTS
-    defaults = settings.settings(optimizer, config.search, 0, 0)[0].values
+    defaults = hyperparameters.trials(optimizer, config.search, 0, 0)[0].values
     return training.Training(
         point.network,
         task,
@@ -229,10 +227,10 @@ def _hyperparameters(config: Config, optimizer: str, values: Values) -> Hyperpar
 
 
 def _labels(
-    config: Config, point: Point, stages: Sequence[training.Training], trial: Trial
+    config: Config, point: Point, stages: Sequence[training.Training], run: Run
 ) -> dict[str, Any]:
     task, length, cell, activation, initializer, _, optimizer = point.shape
-    first, values = stages[0], dict(trial.setting.values)
+    first, values = stages[0], dict(run.trial.values)
     if optimizer == HESSIAN_FREE and config.structural:
         values["structural"] = config.structural
     clips = optimizer != HESSIAN_FREE and not first.method.full_batch
@@ -247,8 +245,8 @@ def _labels(
         "activation": activation,
         "initializer": initializer,
         "optimizer": optimizer,
-        "setting": trial.setting.number,
-        "searched": trial.setting.searched,
+        "trial": run.trial.number,
+        "searched": run.trial.searched,
         "search": config.search,
         RATE: values.get(RATE),
         **{name: values.get(name) for name in NUMBERS},

@@ -2,18 +2,18 @@
 
 from rnnjax.results.schema import Key
 
-# What is trained; each combination is trained at several settings.
+# What is trained; each combination is trained in several trials.
 METHOD = (
     *("task", "length", "cell", "activation", "initializer"),
     *("hidden_size", "optimizer"),
 )
-ROW_ID = (*METHOD, "setting", "seed")
+ROW_ID = (*METHOD, "trial", "seed")
 
 OPTIMIZERS, INITIALIZERS, CURES = "optimizers", "initializers", "cures"
 FAIR, AS_PUBLISHED = "fair", "as_published"
 RATES, RANDOM = "rates", "random"
 OWN = "own"  # the initializers that the cell has
-DEFAULT = 0  # the setting of an optimizer's defaults
+DEFAULT = 0  # the trial of an optimizer's defaults
 THEN = "+"  # between the optimizers of one network, which follow one another
 DIVERGED = "diverged"
 
@@ -53,10 +53,10 @@ KEYS: dict[str, Key] = {
     "optimizer": Key(
         "str", f"name of the optimizer; as_published: of each, `{THEN}` between them"
     ),
-    "setting": Key("int", "0: the optimizer's defaults; k: the k-th that was searched"),
+    "trial": Key("int", "0: the optimizer's defaults; k: the k-th that was searched"),
     "searched": Key(
         "bool",
-        "whether the setting is among those that were searched, as the defaults are if "
+        "whether the trial is among those that were searched, as the defaults are if "
         "their rate is one of the rates",
     ),
     "search": Key(

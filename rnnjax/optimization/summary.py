@@ -1,7 +1,7 @@
 """What the rows of optimization say about each method. Needs no JAX.
 
-A method is all but the setting and the seed: task, cell, start, and optimizer. A seed
-is one tuning: the setting of that seed with the best validation accuracy is `chosen`,
+A method is all but the trial and the seed: task, cell, start, and optimizer. A seed
+is one tuning: the trial of that seed with the best validation accuracy is `chosen`,
 and its test accuracy counts. A training that diverged has no right answer: accuracy 0.
 """
 
@@ -64,7 +64,7 @@ def validation(row: Row) -> float:
 
 
 def searched(lanes: Iterable[Row]) -> list[Row]:
-    """The lanes of settings that were searched."""
+    """The lanes of trials that were searched."""
     return [row for row in lanes if row["searched"]]
 
 
@@ -77,7 +77,7 @@ def seeds(lanes: Iterable[Row]) -> list[list[Row]]:
 
 
 def chosen(lanes: Sequence[Row]) -> list[Row]:
-    """For each seed the searched setting with the best validation accuracy.
+    """For each seed the searched trial with the best validation accuracy.
 
     Of equal ones that which solves the task sooner, then that with the lower number.
     """
@@ -85,14 +85,14 @@ def chosen(lanes: Sequence[Row]) -> list[Row]:
     def order(row: Row) -> tuple[float, float, int]:
         solved = row["solved_update"]
         late = math.inf if solved is None else solved
-        return -validation(row), late, row["setting"]
+        return -validation(row), late, row["trial"]
 
     return [min(some, key=order) for some in seeds(searched(lanes))]
 
 
 def default(lanes: Sequence[Row]) -> list[Row]:
     """For each seed the lane with the optimizer's defaults."""
-    return [row for some in seeds(lanes) for row in some if row["setting"] == DEFAULT]
+    return [row for some in seeds(lanes) for row in some if row["trial"] == DEFAULT]
 
 
 def mean(values: Sequence[float] | np.ndarray) -> Estimate:
@@ -100,8 +100,8 @@ def mean(values: Sequence[float] | np.ndarray) -> Estimate:
     return bootstrap.interval([values], lambda x: x.mean(1))
 
 
-def median_setting(lanes: Sequence[Row]) -> list[float]:
-    """For each seed the median over searched settings of the test accuracy."""
+def median_trial(lanes: Sequence[Row]) -> list[float]:
+    """For each seed the median over searched trials of the test accuracy."""
     return [
         float(np.median([score(row) for row in some]))
         for some in seeds(searched(lanes))
@@ -109,7 +109,7 @@ def median_setting(lanes: Sequence[Row]) -> list[float]:
 
 
 def budget(lanes: Sequence[Row]) -> np.ndarray:
-    """The expected test accuracy of the best of k searched settings `[seeds, k]`."""
+    """The expected test accuracy of the best of k searched trials `[seeds, k]`."""
     curves = [
         bootstrap.expected_best(
             [validation(row) for row in some], list(map(score, some))
@@ -156,7 +156,7 @@ def stages(row: Row) -> list[tuple[str, float | None]]:
 
 
 def budgets(most: int) -> list[int]:
-    """1, 2, 4, ... and the most settings that were searched."""
+    """1, 2, 4, ... and the most trials that were searched."""
     return sorted({2**k for k in range(most.bit_length()) if 2**k <= most} | {most})
 
 
@@ -167,8 +167,8 @@ def _line(method: tuple[object, ...], lanes: Sequence[Row]) -> Row:
         if some:
             line |= _of(name, some)
     if found := searched(lanes):
-        line["settings"] = len(seeds(found)[0])
-        line |= _entries("median_accuracy", mean(median_setting(lanes)))
+        line["trials"] = len(seeds(found)[0])
+        line |= _entries("median_accuracy", mean(median_trial(lanes)))
         curves = budget(lanes)
         for k in budgets(curves.shape[1]):
             line |= _entries(f"best_of_{k}", mean(curves[:, k - 1]))

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from rnnjax.optimization import comparisons, summary
-from rnnjax.optimization.comparisons import CHOICES
-from rnnjax.optimization.schema import AS_PUBLISHED, OPTIMIZERS, THEN
+from rnnjax.optimization.schema import AS_PUBLISHED, OPTIMIZERS, RATES, THEN
 from rnnjax.results.bootstrap import Estimate
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
@@ -24,11 +23,11 @@ def tables(rows: list[Row]) -> list[Table]:
     if rows[0]["study"] == OPTIMIZERS:
         made += _best(rows)
     made += _interactions(rows)
-    return [*made, *_budgets(rows), *_settings(rows)]
+    return [*made, *_budgets(rows), *_trials(rows)]
 
 
 def _main(rows: list[Row]) -> Table:
-    """What each method reaches, at its defaults and at its best setting."""
+    """What each method reaches, at its defaults and at its best trial."""
     costs = len({row["batch"] for row in rows}) > 1
     lines = []
     for _, lanes in summary.methods(rows):
@@ -38,7 +37,7 @@ def _main(rows: list[Row]) -> Table:
                 name(lanes[0], rows),
                 _percent(summary.mean([*map(summary.score, summary.default(lanes))])),
                 _percent(summary.mean([*map(summary.score, best)])),
-                _percent(summary.mean(summary.median_setting(lanes))),
+                _percent(summary.mean(summary.median_trial(lanes))),
                 f"{sum(row['solved_update'] is not None for row in best)}/{len(best)}",
                 _time(best),
                 *([_samples(best)] if costs else []),
@@ -52,32 +51,45 @@ def _main(rows: list[Row]) -> Table:
     count = "-".join(map(str, sorted({min(found), max(found)})))
     notes = [
         f"{len(rows)} trainings of {_span(row['updates'] for row in rows)} updates. "
-        f"{INTERVALS} best: of {count} settings (--search={first['search']}), for each "
-        "seed the one with the best validation accuracy; median: of these settings; "
-        "solved, updates: seeds that solve the task at their best setting, and the "
+        f"{INTERVALS} best: of {count} trials (--search={first['search']}), for each "
+        "seed the one with the best validation accuracy; median: of these trials; "
+        "solved, updates: seeds that solve the task at their best trial, and the "
         f"median of when ({100 * first['solved_accuracy']:.0f} % of validation data).",
+        *_ends(rows),
     ]
     title = "accuracy on test data, %"
     return Table(title, [*columns, "diverged %"], lines, notes)
 
 
+def _ends(rows: list[Row]) -> list[str]:
+    """Which methods might do better beyond the range that was searched."""
+    found = []
+    for _, lanes in summary.methods(rows):
+        rates = [row["learning_rate"] for row in summary.searched(lanes)]
+        best = [row["learning_rate"] for row in summary.chosen(lanes)]
+        if rows[0]["search"] != RATES or len(set(rates)) < 2:
+            continue
+        if 2 * sum(rate in (min(rates), max(rates)) for rate in best) > len(best):
+            found.append(name(lanes[0], rows))
+    text = "Best at an end of the range of rates, for most seeds: "
+    return [f"{text}{'; '.join(found)}."] if found else []
+
+
 def _best(rows: list[Row]) -> list[Table]:
     """Whether Adam is best; another optimizer, the leader, if there is no Adam."""
     lines, details = [], []
-    for choice, choose in CHOICES.items():
-        found = comparisons.scores(rows, "optimizer", choose)
+    for choice, values in comparisons.choices(rows).items():
+        found = comparisons.scores(rows, "optimizer", values)
         if len(found) < 2:
             continue
         leader = max(found, key=lambda one: np.mean([x.mean() for x in found[one]]))
         asked = ASKED if ASKED in found else leader
         verdict = comparisons.best(found, asked)
         assert verdict is not None
-        lines.append([choice, leader, *_against(verdict.closest), verdict.word])
+        closest = verdict.closest
+        lines.append([choice, leader, closest.other, *_against(closest), verdict.word])
         details += [
-            [
-                f"{choice}, {other}",
-                *_against(comparisons.compare(found, asked, other))[1:],
-            ]
+            [f"{choice}, {other}", *_against(comparisons.compare(found, asked, other))]
             for other in found
             if other != asked
         ]
@@ -85,8 +97,9 @@ def _best(rows: list[Row]) -> list[Table]:
         return []
     notes = [
         f"difference: {asked} minus the next, or minus the best of the others, in %, "
-        f"paired by seed. {INTERVALS} P: probability that a seed of {asked} is better. "
-        f"Supported: {asked} is better than each of the others, at "
+        f"paired by seed. {INTERVALS} best of k: expected, of k trials of those "
+        "searched, chosen on validation data. P: probability that a seed of "
+        f"{asked} is better. Supported: {asked} is better than each of the others, at "
         "95 % each; contradicted: worse than one, at 95 % for all together.",
     ]
     columns = ["", "highest", "next", "difference", "P", "verdict"]
@@ -106,8 +119,8 @@ def _against(compared: comparisons.Comparison) -> list[str]:
 def _interactions(rows: list[Row]) -> list[Table]:
     """He against Glorot under both nonlinearities."""
     lines = []
-    for choice, choose in CHOICES.items():
-        for cell, gain in comparisons.interaction(rows, choose).items():
+    for choice, values in comparisons.choices(rows).items():
+        for cell, gain in comparisons.interaction(rows, values).items():
             entries = map(_percent, (gain.relu, gain.tanh, gain.interaction))
             lines.append([f"{cell}, {choice}", *entries])
     if not lines:
@@ -118,7 +131,7 @@ def _interactions(rows: list[Row]) -> list[Table]:
 
 
 def _budgets(rows: list[Row]) -> list[Table]:
-    """The expected best of k settings."""
+    """The expected best of k trials."""
     lines, most = [], max(len(some) for some in _searched(rows))
     if most < 2:
         return []
@@ -130,21 +143,21 @@ def _budgets(rows: list[Row]) -> list[Table]:
         ]
         lines.append([name(lanes[0], rows), *entries])
     note = (
-        "Test accuracy in % of the best of k random settings of those searched, chosen "
+        "Test accuracy in % of the best of k random trials of those searched, chosen "
         f"on validation data. {INTERVALS}"
     )
     columns = ["", *(f"k = {k}" for k in summary.budgets(most))]
     return [Table("tuning budget", columns, lines, [note], detail=True)]
 
 
-def _settings(rows: list[Row]) -> list[Table]:
-    """The accuracy at each setting; random ones differ from seed to seed."""
-    if rows[0]["search"] != "rates":
+def _trials(rows: list[Row]) -> list[Table]:
+    """The accuracy of each trial; random ones differ from seed to seed."""
+    if rows[0]["search"] != RATES:
         return []
     lines = []
     for _, lanes in summary.methods(rows):
-        for setting in sorted({row["setting"] for row in lanes}):
-            some = [row for row in lanes if row["setting"] == setting]
+        for trial in sorted({row["trial"] for row in lanes}):
+            some = [row for row in lanes if row["trial"] == trial]
             rate = some[0]["learning_rate"]
             lines.append(
                 [
@@ -191,7 +204,7 @@ def name(row: Row, rows: Sequence[Row]) -> str:
 
 
 def _searched(rows: Sequence[Row]) -> list[list[Row]]:
-    """The searched settings of a seed of each method."""
+    """The searched trials of a seed of each method."""
     return [
         summary.seeds(summary.searched(lanes))[0]
         for _, lanes in summary.methods(rows)

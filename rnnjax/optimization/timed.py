@@ -27,10 +27,10 @@ def timed(mesh: Mesh) -> list[Timed]:
 
 def _timed(mesh: Mesh, name: str, given: dict[str, object]) -> Timed:
     count = mesh.lanes_for(2)
-    config = configure({**given, "settings_tried": 0, "seeds": count})
+    config = configure({**given, "trials": 0, "seeds": count})
     (part,) = parts.parts(config)
     group = part.group(range(count))
-    (stage,) = part.make(part.trials).stages
+    (stage,) = part.make(part.runs).stages
     sizes = {
         "units": config.hidden_sizes[0],
         "batch": stage.task.batch,

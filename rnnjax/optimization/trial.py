@@ -23,7 +23,7 @@ def trial(config: Config, lanes: int) -> Config:
         initializer=(config.initializer or ())[:1],
         optimizer=optimizers[:1],
         hidden_sizes=config.hidden_sizes[-1:],
-        settings_tried=0,
+        trials=0,
         updates=min(MAX_UPDATES, config.updates or MAX_UPDATES),
         curvature_updates=MAX_CURVATURE_UPDATES,
         seeds=lanes,

@@ -19,8 +19,8 @@ from rnnjax.tasks.task import Batch, Task
 
 HESSIAN_FREE = "hessian_free"
 METHODS = (*OPTIMIZERS, HESSIAN_FREE)
-ITERATIONS = 30  # most of conjugate gradients in one update
-TOLERANCE = 1e-2  # of their residual, relative to the gradient
+ITERATIONS = 60  # most of conjugate gradients in one update
+TOLERANCE = 1e-4  # of their residual, relative to the gradient
 
 
 class Hyperparameters(NamedTuple):
