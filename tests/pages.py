@@ -83,7 +83,7 @@ class Document(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements.append({"tag": tag, **dict(attrs), "text": ""})
-        if tag not in ("meta", "link", "input"):
+        if tag not in ("meta", "link", "input", "img"):
             self._open.append(self.elements[-1])
 
     def handle_endtag(self, tag):

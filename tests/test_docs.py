@@ -14,6 +14,7 @@ from benchmarks import (
     peers,
     registry,
     regret,
+    report,
     timing,
     verify,
 )
@@ -40,11 +41,12 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PATH = re.compile(r"^((?:[\w.]+/)+)(?=\s)", re.MULTILINE)
 NAME = re.compile(r"`(\w+)`")
+OTHERS = (merge, verify, timing, compare, peers, regret, report)
 COMMANDS = {
     command.name: command
     for command in (
         *(main.command_of(benchmark) for benchmark in registry.BENCHMARKS.values()),
-        *(module.COMMAND for module in (merge, verify, timing, compare, peers, regret)),
+        *(module.COMMAND for module in OTHERS),
     )
 }
 OWN_CELL = re.compile(r"--cell=\w+:")  # in a file that is not here

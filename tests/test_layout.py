@@ -46,6 +46,7 @@ WITHOUT_JAX = (
     "rnnjax.memory_stability.slopes",
     "rnnjax.capacity.growth",
     "rnnjax.figures.regret",
+    "rnnjax.report.report",
     "rnnjax.optimization.comparisons",
     "rnnjax.short_term_memory.recall_schema",
     "rnnjax.short_term_memory.recall_summary",

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 
+import chrome
 import jax
 import numpy as np
 import pytest
@@ -24,7 +25,6 @@ from rnnjax.figures import page
 
 TYPED = "The cat, sat!"
 READ = " the cat sat "
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture
@@ -164,23 +164,11 @@ def test_all_numbers_of_sixteen_bits_are_decoded(node):
 
 def browse(folder, address="", code=""):
     """The page at `address` in headless Chromium, after running more JavaScript."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not program:
-        pytest.skip("needs Chromium: apt-get install chromium-headless-shell")
     text = (folder / "page.html").read_text(encoding="utf-8")
     (folder / "run.html").write_text(
         text.replace("</body>", f"<script>{code}</script></body>"), encoding="utf-8"
     )
-    flags = (
-        "headless no-sandbox disable-gpu disable-background-networking "
-        "disable-component-update disable-dev-shm-usage disable-sync no-first-run "
-        "dump-dom"
-    )
-    command = [
-        program,
-        *(f"--{flag}" for flag in flags.split()),
-        f"--user-data-dir={folder / 'profile'}",
-    ]
+    command = chrome.command(folder / "profile", "dump-dom")
     done = subprocess.run(
         [*command, f"file://{folder}/run.html{address}"],
         capture_output=True,

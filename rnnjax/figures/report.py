@@ -71,6 +71,6 @@ def profiles(
         text = (
             f"Of {problems} problems, each a task, network and one of {seeds} seeds: "
             "solved with at most so many times the samples of the optimizer that needs "
-            "fewest. Each at its best setting. No interval."
+            "fewest. Each at its best trial. No interval."
         )
         canvas.caption(fig, "Performance profiles of optimizers", text)

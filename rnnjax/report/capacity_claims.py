@@ -26,10 +26,10 @@ GROWTH = (
     f"{RUN}--cell=rnn_tanh --budgets=100,200,500,1000,2000 --out_dir=results/growth"
 )
 CELLS = f"{RUN}--cell={','.join(published.ORDER)} --budgets=500 --out_dir=results/order"
-LAYERS = f"{RUN}--cell=rnn_tanh --layers=1,2,4 --budgets=500 --out_dir=results/layers"
+LAYERS = f"{RUN}--cell=rnn_tanh --layers=1,2,4 --budgets=500 --out_dir=results/depth"
 STARTS = (
     f"{RUN}--cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity "
-    "--budgets=500 --out_dir=results/bits"
+    "--budgets=500 --out_dir=results/starts"
 )
 UNITS = (
     f"{RUN}--task=units --cell=rnn_tanh,gru,lstm --hidden_sizes=32,48,64 "

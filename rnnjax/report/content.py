@@ -29,12 +29,12 @@ TITLE = "What recurrent networks remember: claims and measurements"
 MARKS = {True: "yes", False: "no", None: "-"}
 RULE = (
     "Effects have 95 % intervals over seeds: of the stratified bootstrap with six or "
-    "more, else Student's. A claim is supported if the interval meets the rule of its "
-    "line, contradicted if it excludes it, and undecided otherwise; p is adjusted by "
-    "Holm for the claims of a family. The smallest effects of interest were fixed "
-    "before any verdict was computed. The last three columns compare with a published "
-    "number: same direction and significant; published value in our interval; our "
-    "value in theirs."
+    "more, else Student's. A claim is supported if the interval (of 90 % where the "
+    "rule is a range or a bound) meets the rule of its line, contradicted if that of "
+    "95 % excludes it, and undecided otherwise; p is adjusted by Holm for the claims "
+    "of a family. The limits, the smallest effects of interest, were fixed before any "
+    "verdict. The last three columns compare with a published number: same direction "
+    "and significant; published value in our interval; our value in theirs."
 )
 CELLS = (
     "Each column compares cells at one setting, that with most cells, and has the rank "
@@ -51,16 +51,25 @@ def build(
     pictures: Sequence[Picture],
 ) -> Document:
     """The whole report."""
+    verdicts, details = of_claims(judged)
     sections = [
         Section("answer", "The answer", [Lines(answer(judged, compared, runs))]),
-        Section("verdicts", "Verdicts", [RULE, verdict_table(judged)]),
+        verdicts,
         Section("cells", "Every cell in a line", _cells(compared)),
         Section("pictures", "Pictures", _pictures(pictures)),
-        Section("claims", "Claims in full", [_details(one) for one in judged]),
+        details,
         Section("runs", "How each row was run", [_runs(runs)]),
         Section("problems", "Folders with problems", _problems(problems)),
     ]
     return Document(TITLE, [section for section in sections if section.blocks])
+
+
+def of_claims(judged: Sequence[Verdict]) -> tuple[Section, Section]:
+    """The table of verdicts, and each claim in full."""
+    return (
+        Section("verdicts", "Verdicts", [RULE, verdict_table(judged)]),
+        Section("claims", "Claims in full", [_details(one) for one in judged]),
+    )
 
 
 def answer(

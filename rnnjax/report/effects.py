@@ -155,3 +155,23 @@ class Line:
 
     def above(self, null: float) -> float | None:
         return float(stats.t.sf((self.slope - null) / self.error, self.n - 2))
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """The mean of `n` squared normal values, with the interval of chi-square.
+
+    It is for z², of which the mean is far from normal: n mean / scale is a draw of
+    chi-square with n degrees of freedom.
+    """
+
+    n: int
+    mean: float
+
+    def estimate(self, confidence: float = 0.95) -> Estimate:
+        tails = (1 + confidence) / 2, (1 - confidence) / 2
+        low, high = (self.n * self.mean / stats.chi2.ppf(q, self.n) for q in tails)
+        return Estimate(self.mean, float(low), float(high))
+
+    def above(self, null: float) -> float | None:
+        return float(stats.chi2.sf(self.n * self.mean / null, self.n))

@@ -68,5 +68,5 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _short(value: float | None) -> float | None:
-    """A number of five digits, which are the same on every machine."""
-    return None if value is None else float(f"{value:.5g}")
+    """A number of four digits, which are the same on every machine."""
+    return None if value is None else float(f"{value:.4g}")

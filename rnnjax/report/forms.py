@@ -3,13 +3,15 @@
 The smallest effect of interest, d, is fixed with the claim. An interval decides, and a
 p-value, which is adjusted for all claims of a family:
 
-    Direction   supported     95 % interval beyond 0 on the claimed side, value >= d
-                contradicted  95 % interval below d: opposite, or too small to matter
+    Direction   supported     95 % interval beyond d on the claimed side
+                contradicted  95 % interval short of d: opposite, or too small to matter
     Region      supported     90 % interval inside (two one-sided tests at 5 %)
                 contradicted  95 % interval outside
 
 Anything else is undecided. "No effect" is the region from -d to d, a bound a region
-with one end, a published value one around it.
+with one end, a published value one around it. So an effect that is smaller than d, or
+outside of the region, is called supported no more often than the test allows: 2.5 % of
+the time, and 5 % of a region. That an effect differs from 0 is not enough.
 """
 
 import dataclasses
@@ -44,25 +46,22 @@ class Direction:
 
     @property
     def text(self) -> str:
-        return f"{'>' if self.sign > 0 else '<'} 0, by {self.smallest:.3g} or more"
+        return f"> {self.smallest:.3g}" if self.sign > 0 else f"< -{self.smallest:.3g}"
 
     def test(self, effect: Effect) -> Tested:
         found = effect.estimate()
         if found.low is None or found.high is None:
             return Tested(found, False, False, None, None)
-        value = self.sign * found.value
         low, high = sorted((self.sign * found.low, self.sign * found.high))
+        p = effect.above(self.sign * self.smallest)
+        beyond = p if self.sign > 0 else _other(p)
         return Tested(
             found,
-            holds=low > 0 and value >= self.smallest,
+            holds=low > self.smallest,
             fails=high < self.smallest,
-            p_holds=_both_sides(self._above(effect, 0)),
-            p_fails=_both_sides(_other(self._above(effect, self.smallest))),
+            p_holds=_both_sides(beyond),
+            p_fails=_both_sides(_other(beyond)),
         )
-
-    def _above(self, effect: Effect, size: float) -> float | None:
-        p = effect.above(self.sign * size)
-        return p if self.sign > 0 else _other(p)
 
 
 @dataclasses.dataclass(frozen=True)

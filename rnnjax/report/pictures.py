@@ -12,7 +12,7 @@ from rnnjax.report.runs import Run
 MAX_BYTES = 4_500_000  # of all pictures of a page; what is beyond is named
 UNTOLD = "What is shown, and of how many networks, is written in the picture."
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
-PLAIN = " !$&'()*+,-./:;=?@_~"  # characters that a data address may have
+PLAIN = " !$'()*+,-./:;=?@_~"  # what the attribute of an element may have
 
 
 class Picture(NamedTuple):

@@ -40,7 +40,7 @@ EFFORT: Mapping[str, tuple[str, ...]] = {
     ),
     "short_term_memory": ("steps", "test_steps", "updates", "network"),
     "optimization": (
-        *("search", "settings_tried", "updates", "until_solved", "batch", "images"),
+        *("search", "trials", "rates", "updates", "until_solved", "batch", "images"),
         *("curvature_batch", "curvature_updates"),
     ),
 }

@@ -19,7 +19,7 @@ class Profile(NamedTuple):
     """The fraction of problems that each optimizer solves within each factor.
 
     A problem is a task, network and seed; its time are the samples whose gradients were
-    computed until it was solved, at the best setting of that seed.
+    computed until it was solved, at the best trial of that seed.
     """
 
     fractions: dict[str, np.ndarray]

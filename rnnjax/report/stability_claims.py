@@ -9,7 +9,7 @@ from rnnjax.memory_stability import slopes, summary
 from rnnjax.memory_stability.schema import DEFAULT_CRITERIA, FRESH, TRAINED
 from rnnjax.report import effects, forms, published
 from rnnjax.report.claim import Claim, Published
-from rnnjax.report.effects import Contrast, Share
+from rnnjax.report.effects import Contrast, Scale, Share
 from rnnjax.report.pools import Pool
 from rnnjax.results import bootstrap
 from rnnjax.results.schema import Row
@@ -143,7 +143,7 @@ def table_level(pool: Pool) -> Contrast | None:
     return effects.over_seeds(steps.mean((0, 1)) - np.mean(published.LSTM_STEPS))
 
 
-def table_shape(pool: Pool) -> Contrast | None:
+def table_shape(pool: Pool) -> Scale | None:
     """z^2 of each shape: squared difference over the sampling error of both tables.
 
     The variance is that of our seeds, pooled over neighboring shapes; networks of one
@@ -163,7 +163,7 @@ def table_shape(pool: Pool) -> Contrast | None:
             pooled = variances[max(i - 1, 0) : i + 2, columns].mean()
             difference = steps[i, j].mean() - published.LSTM_STEPS[i][j]
             z2.append(difference**2 / (pooled * errors))
-    return effects.over_seeds(z2)
+    return Scale(len(z2), float(np.mean(z2)))
 
 
 def _criterion(name: str) -> str:

@@ -135,19 +135,24 @@ def _adjusted(values: Sequence[float | None]) -> list[float | None]:
 
 
 def _verdict(one: _Measured, p_holds: float | None, p_fails: float | None) -> Verdict:
-    tested, effect = one.tested, one.effect
+    verdict, reason, p = decide(one.tested, p_holds, p_fails)
+    if p is None:
+        reason = f"too few seeds for an interval: {one.effect.n}"
+    n, tested = one.effect.n, one.tested
+    return Verdict(one.claim, verdict, reason, n, tested, p, one.runs)
 
-    def made(verdict: str, reason: str, p: float | None) -> Verdict:
-        return Verdict(one.claim, verdict, reason, effect.n, tested, p, one.runs)
 
+def decide(
+    tested: Tested, p_holds: float | None, p_fails: float | None
+) -> tuple[str, str, float | None]:
+    """The verdict that adjusted p-values leave, a reason if there is none, and p."""
     if p_holds is None or p_fails is None:
-        return made(UNDECIDED, f"too few seeds for an interval: {effect.n}", None)
+        return UNDECIDED, "no interval", None
     if tested.holds and p_holds < LEVEL:
-        return made(SUPPORTED, "", p_holds)
+        return SUPPORTED, "", p_holds
     if tested.fails and p_fails < LEVEL:
-        return made(CONTRADICTED, "", p_fails)
+        return CONTRADICTED, "", p_fails
     if tested.holds or tested.fails:
         reason = "not after adjusting for the other claims"
-        return made(UNDECIDED, reason, p_holds if tested.holds else p_fails)
-    reason = "the interval allows either"
-    return made(UNDECIDED, reason, min(p_holds, p_fails))
+        return UNDECIDED, reason, p_holds if tested.holds else p_fails
+    return UNDECIDED, "the interval allows either", min(p_holds, p_fails)

@@ -1,0 +1,179 @@
+"""The report as a page, as Markdown and as JSON, and its binary."""
+
+import functools
+import json
+import re
+
+import chrome
+import pytest
+from pages import Document
+from report_runs import COMMAND, SVG, growing, lane, write
+from test_docs import TEXTS
+from test_numbers import flat
+
+from benchmarks import report as binary_module
+from docs import verdicts as kept
+from rnnjax.report import content, html, pictures
+from rnnjax.report.document import Cell, Details, Section, Table
+from rnnjax.report.document import Document as Content
+
+NASTY = '</script><b>"&\u2028 @@code@@'
+
+
+@pytest.fixture
+def binary(command):
+    return functools.partial(command, binary_module)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two runs, one of which has a picture, and a damaged one."""
+    made = [*growing("lstm", 2.0), *growing("gru", 0.1)]
+    write(tmp_path / "in/all", made)
+    (tmp_path / "in/all/times.svg").write_text(SVG)
+    write(tmp_path / "in/long", [lane("irnn", 16, 0, None)], f"{COMMAND} --steps=9000")
+    write(tmp_path / "in/bad", made)
+    (tmp_path / "in/bad/rows/all.jsonl").write_text("?")
+    return tmp_path
+
+
+def test_a_report_has_verdicts_cells_pictures_commands_and_problems(binary, results):
+    status, out, err = binary("--results=in", "--out_dir=out")
+    assert status == 0
+    assert err == ("report: in/bad: rows/all.jsonl is damaged\n")
+    assert "LSTMs of more units remember longer (within 1e-4)." in out
+    assert "Not measured yet: python -m benchmarks.capacity" in out
+    assert out.rstrip().endswith("Report: out/report.html")
+    document = Document((results / "out/report.html").read_text())
+    ids = {e["id"] for e in document.elements if "id" in e}
+    assert {
+        "answer",
+        "verdicts",
+        "cells",
+        "pictures",
+        "claims",
+        "runs",
+        "problems",
+    } < ids
+    assert "stability.units.lstm.1e-4" in ids
+    shown = [e["alt"] for e in document.all(tag="img") if "src" in e]
+    assert shown == ["predicted", "Times & sizes"]  # the first is not rendered here
+    links = [e["href"][1:] for e in document.all(tag="a")]
+    assert set(links) <= ids
+    assert not re.search(
+        r'(?:src|href)="(?!data:|#)', (results / "out/report.html").read_text()
+    )
+    markdown = (results / "out/report.md").read_text()
+    assert "![Times & sizes](../in/all/times.svg)" in markdown
+    assert max(map(len, re.findall(r"^[A-Z].*", markdown, re.MULTILINE))) <= 88
+
+
+def test_claims_json_has_what_a_program_needs(binary, results):
+    binary("--results=in", "--out_dir=out")
+    whole = json.loads((results / "out/claims.json").read_text())
+    claims = {claim["key"]: claim for claim in whole["claims"]}
+    claim = claims["stability.units.lstm.1e-4"]
+    assert claim["verdict"] == "supported" and claim["n"] == 10
+    assert claim["low"] < claim["effect"] < claim["high"]
+    assert (claim["smallest"], claim["unit"]) == (0.5, "steps a doubling")
+    assert claim["rows"] == ["all"]
+    run = whole["runs"]["all"]
+    assert (run["commit"], run["processor"]) == ("0123456789abcdef", "a processor")
+    assert run["date"] == "2026-01-02" and run["versions"] == {"jax": "0.12"}
+    assert run["commands"] == [f"{COMMAND} --cell=lstm,gru --steps=6000"]
+    published = claims["capacity.level"]["published"]
+    assert (published["value"], published["criteria"]) == (5, None)
+    assert sum(whole["verdicts"].values()) == len(claims)
+    assert whole["problems"] == {"bad": "rows/all.jsonl is damaged"}
+
+
+def test_a_folder_without_runs_is_an_error_with_a_page(binary, tmp_path):
+    (tmp_path / "in").mkdir()
+    status, out, err = binary("--results=in", "--out_dir=out")
+    assert (status, err) == (1, "report: no run could be read below in\n")
+    assert "0 supported, 0 contradicted, 0 undecided" in out
+    assert (tmp_path / "out/report.html").exists()
+    status, _, err = binary("--results=none")
+    assert (status, err) == (
+        2,
+        "report: --results=none: it is no folder; allowed: a folder with run folders\n",
+    )
+
+
+def test_no_text_breaks_the_page(tmp_path):
+    table = Table(NASTY, [NASTY], [[Cell(NASTY, NASTY)]])
+    details = Details("x", NASTY, [(NASTY, NASTY)], [NASTY])
+    made = html.page(Content(NASTY, [Section("a", NASTY, [NASTY, table, details])]))
+    document = Document(made)
+    assert len(document.all(tag="script")) == 1 and not document.all(tag="b")
+    for tag in ("h1", "caption", "dd", "code"):
+        assert document.all(tag=tag)[0]["text"] == NASTY
+
+
+def test_a_picture_that_does_not_fit_is_named(tmp_path, monkeypatch):
+    paths = []
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.svg").write_text(SVG)
+        paths.append(tmp_path / f"{name}.svg")
+    monkeypatch.setattr(pictures, "MAX_BYTES", 1000)
+    first, second = pictures.collect([], paths)
+    assert (first.title, first.caption) == ("Times & sizes", "Medians over 10 seeds.")
+    assert first.data.startswith("data:image/svg+xml,%3Csvg") and second.data == ""
+    assert not set('"<>#&\n') & set(first.data)
+    *shown, words = content._pictures([first, second])
+    assert shown == [first] and "b.svg" in words
+
+
+def test_numbers_have_three_digits():
+    values = {0.0: "0", -1e-6: "0", 0.01234: "0.0123", 1.5: "1.50", 2345.6: "2,346"}
+    assert {value: content.number(value) for value in values} == values
+
+
+HEADER = "document.querySelectorAll('table.verdicts thead th')[2]"
+
+
+def test_a_browser_sorts_and_enlarges_by_keyboard_without_an_error(binary, results):
+    binary("--results=in", "--out_dir=out")
+    path = results / "out/report.html"
+    with chrome.page(path, results / "profile") as page:
+        page.evaluate("document.querySelectorAll('.verdicts thead button')[1].focus()")
+        page.press("Tab", "Enter")
+        assert page.evaluate(f"{HEADER}.ariaSort") == "ascending"
+        page.press("Enter")
+        assert page.evaluate(f"{HEADER}.ariaSort") == "descending"
+        said = page.evaluate("document.getElementById('sorted').textContent")
+        assert said == "Sorted by effect, descending."
+        keys = "[...document.querySelectorAll('.verdicts tbody td:nth-child(3)')]"
+        shown = page.evaluate(f"{keys}.map(cell => cell.dataset.text)")
+        known = [float(text.split()[0]) for text in shown if text != "-"]
+        assert known == sorted(known, reverse=True) and len(known) > 2
+        page.evaluate("document.querySelectorAll('.picture')[1].focus()")
+        page.press("Enter")
+        assert page.evaluate("document.querySelector('dialog').open")
+        image = "document.querySelector('dialog img')"
+        assert page.evaluate(f"{image}.decode().then(() => {image}.naturalWidth)") > 0
+        page.press("Escape")
+        assert not page.evaluate("document.querySelector('dialog').open")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        closed = page.evaluate(
+            "document.querySelectorAll('details:not([open])').length"
+        )
+        assert (closed, page.errors) == (0, [])
+
+
+# The documents.
+
+
+def test_the_pages_of_verdicts_are_what_the_kept_rows_give():
+    """If this fails: python -m docs.verdicts."""
+    claims, page = kept.made()
+    assert (kept.DOCS / "claims.json").read_text() == claims
+    assert TEXTS["docs/verdicts.md"] == page
+
+
+def test_readme_says_what_claims_json_says():
+    text = (kept.DOCS / "claims.json").read_text()
+    readme = flat(TEXTS["README.md"])
+    assert [phrase for phrase in kept.phrases(text) if phrase not in readme] == []
+    other = text.replace("1.529", "2.5").replace("0.2078", "0.31")
+    assert [phrase for phrase in kept.phrases(other) if phrase not in readme]
