@@ -1,0 +1,197 @@
+"""The runs of each suite: a table for each preset, an entry for each run.
+
+To add a run, add an entry. Those of `quick` and `paper` are like the commands of the
+claims in `rnnjax.report` in all flags that may not differ (see `rnnjax.report.pools`).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A binary with its flags, and about how many seconds it takes on two cores.
+
+    `needs` is the run of the suite whose trained networks it measures.
+    """
+
+    command: str
+    seconds: float
+    needs: str = ""
+
+
+SMOKE: Mapping[str, Entry] = {
+    "stability": Entry("memory_stability --smoke --cell=gru", 10),
+    "bits": Entry("capacity --smoke --cell=rnn_tanh", 15),
+    "units": Entry("capacity --smoke --task=units --cell=rnn_tanh", 10),
+    "linear": Entry("short_term_memory --smoke --cell=gru", 5),
+    "recall": Entry("short_term_memory --smoke --measure=recall --cell=gru", 10),
+    "autocomplete": Entry("autocomplete --smoke --cell=gru --text=synthetic", 20),
+    "optimizers": Entry("optimization --smoke --cell=gru", 10),
+    "trained": Entry("memory_stability --smoke", 5, needs="units"),
+}
+SMALLEST: Mapping[str, Entry] = {
+    "stability": Entry(
+        "memory_stability --cell=gru,lstm,rnn_tanh --hidden_sizes=8,16,32 "
+        "--input_sizes=1,8 --seeds=5 --steps=6000",
+        20,
+    ),
+    "bits": Entry(
+        "capacity --cell=gru,lstm,rnn_tanh --budgets=200 --trials=8 --rungs=2 "
+        "--updates=1000",
+        20,
+    ),
+    "units": Entry(
+        "capacity --task=units --cell=gru,lstm,rnn_tanh --hidden_sizes=24 --trials=4 "
+        "--rungs=1 --updates=1000",
+        20,
+    ),
+    "linear": Entry(
+        "short_term_memory --cell=gru,lstm,rnn_tanh --hidden_sizes=16 "
+        "--input_scale=0.1,1 --seeds=5 --steps=4000 --test_steps=2000",
+        10,
+    ),
+    "recall": Entry(
+        "short_term_memory --measure=recall --cell=gru,lstm --hidden_sizes=16 "
+        "--seeds=4 --updates=1000",
+        20,
+    ),
+    "synthetic": Entry(
+        "autocomplete --cell=gru,lstm --text=synthetic --text_words=20000 "
+        "--hidden_sizes=32 --seeds=3 --updates=500 --max_eval_windows=50 "
+        "--connectivity_windows=20",
+        20,
+    ),
+    "optimizers": Entry(
+        "optimization --cell=lstm --optimizer=plain_sgd,adam --hidden_sizes=16 "
+        "--seeds=5 --trials=3 --updates=200",
+        20,
+    ),
+}
+QUICK: Mapping[str, Entry] = {
+    # Memory stability.
+    "stability": Entry(
+        "memory_stability --cell=gru,lstm --seeds=5 --steps=6000",
+        100,
+    ),
+    "identical": Entry(
+        "memory_stability --cell=gru,lstm --hidden_sizes=16,32,64,128 --input_sizes=1 "
+        "--seeds=5",
+        100,
+    ),
+    "layers": Entry(
+        "memory_stability --cell=gru,lstm --layers=1,2 --hidden_sizes=16,32,64,128 "
+        "--input_sizes=16 --seeds=6 --steps=6000",
+        60,
+    ),
+    "equal": Entry(
+        "memory_stability --cell=gru,lstm --keep_bias=1 --hidden_sizes=16,32,64,128 "
+        "--input_sizes=16 --seeds=6 --steps=6000",
+        40,
+    ),
+    # Capacity.
+    "growth": Entry(
+        "capacity --cell=rnn_tanh --budgets=100,200,500,1000 --searches=5 --trials=16 "
+        "--rungs=2 --updates=2000",
+        200,
+    ),
+    "order": Entry(
+        "capacity --cell=rnn_tanh,ugrnn,gru,lstm,intersection_rnn --budgets=500 "
+        "--trials=16 --rungs=2 --updates=2000",
+        100,
+    ),
+    "depth": Entry(
+        "capacity --cell=rnn_tanh --layers=1,2,4 --budgets=500 --trials=16 --rungs=2 "
+        "--updates=2000",
+        100,
+    ),
+    "starts": Entry(
+        "capacity --cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity "
+        "--budgets=500 --trials=16 --rungs=2 --updates=2000",
+        100,
+    ),
+    "units": Entry(
+        "capacity --task=units --cell=rnn_tanh,gru,lstm --hidden_sizes=32,48,64 "
+        "--seeds=5 --trials=4 --rungs=1 --updates=2000",
+        100,
+    ),
+    "function": Entry(
+        "capacity --task=random_function --cell=rnn_tanh,gru,lstm --budgets=500 "
+        "--seeds=5 --trials=4 --rungs=1 --updates=1000",
+        60,
+    ),
+    "characters": Entry(
+        "capacity --task=characters --cell=rnn_tanh,gru,lstm --budgets=5000 --seeds=5 "
+        "--trials=4 --rungs=1 --updates=500",
+        60,
+    ),
+    "failed": Entry(
+        "capacity --task=parentheses --cell=rnn_tanh,irnn,gru,lstm --budgets=1000 "
+        "--trials=64 --rungs=1 --updates=200 --learning_rate=1e-4:1 --clip=1e6 "
+        "--recurrent_gain=0.5:4 --overflow=clip --learn_carry",
+        60,
+    ),
+    # Autocomplete.
+    "english": Entry(
+        "autocomplete --cell=gru,lstm,nested_lstm --seeds=6 --hidden_sizes=32 "
+        "--updates=1000 --max_eval_windows=100 --connectivity_windows=50",
+        100,
+    ),
+    "synthetic": Entry(
+        "autocomplete --cell=gru,lstm,nested_lstm --seeds=5 --text=synthetic "
+        "--hidden_sizes=32 --updates=1000 --max_eval_windows=100 "
+        "--connectivity_windows=50",
+        60,
+    ),
+    # Optimization.
+    "optimizers": Entry(
+        "optimization --study=optimizers --seeds=6 --trials=5 --updates=200",
+        60,
+    ),
+    "initializers": Entry(
+        "optimization --study=initializers --seeds=6 --updates=200 "
+        "--initializer=orthogonal,glorot_normal,he_normal",
+        40,
+    ),
+    "cures": Entry(
+        "optimization --study=cures --seeds=6 --lengths=25 --updates=3000 "
+        "--curvature_updates=100",
+        60,
+    ),
+    "minimal": Entry(
+        "optimization --study=cures --cell=gru,lstm,mgu,min_gru,janet "
+        "--optimizer=adam --seeds=6 --lengths=25 --updates=3000",
+        60,
+    ),
+    # Short-term memory.
+    "linear": Entry(
+        "short_term_memory --cell=gru,lstm,rnn_tanh --hidden_sizes=32 --seeds=6 "
+        "--input_scale=0.1,1 --steps=6000 --test_steps=3000",
+        30,
+    ),
+    "processing": Entry(
+        "short_term_memory --measure=processing --cell=gru,lstm,rnn_tanh "
+        "--hidden_sizes=4 --seeds=6 --input_scale=0.3,1 --steps=6000 "
+        "--test_steps=3000",
+        30,
+    ),
+    "sparse": Entry(
+        "short_term_memory --measure=sparse --cell=rnn_linear --seeds=6 "
+        "--hidden_sizes=16 --sparsities=1,8 --longest=128",
+        30,
+    ),
+    "recall": Entry(
+        "short_term_memory --measure=recall --cell=gru,lstm --hidden_sizes=16 "
+        "--seeds=5 --updates=1500",
+        30,
+    ),
+    # Trained networks.
+    "trained": Entry("memory_stability --input_sizes=64", 30, needs="units"),
+}
+PAPER: Mapping[str, Entry] = {
+    "stability": Entry("memory_stability --cell=gru,lstm,rnn_tanh --seeds=20", 3600),
+}
+PRESETS: Mapping[str, Mapping[str, Entry]] = {
+    "smallest": SMALLEST,
+    "quick": QUICK,
+    "paper": PAPER,
+}
