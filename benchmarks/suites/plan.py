@@ -77,7 +77,7 @@ def _total(estimates: Sequence[dry_run.Estimate]) -> str:
     compiling = sum(one.compiling for one in estimates)
     running = sum(one.running for one in estimates)
     return (
-        f"In all {terminal.count(lanes, 'lane')}, at most {terminal.size(memory)}, "
+        f"In all {lanes:,} lanes, at most {terminal.size(memory)}, "
         f"about {terminal.duration(compiling)} of compiling and "
         f"{terminal.duration(running)} of running."
     )

@@ -144,17 +144,18 @@ QUICK: Mapping[str, Entry] = {
     ),
     # Optimization.
     "optimizers": Entry(
-        "optimization --study=optimizers --seeds=6 --trials=5 --updates=200",
+        "optimization --study=optimizers --cell=lstm --seeds=6 --trials=5 "
+        "--updates=200",
         60,
     ),
     "initializers": Entry(
-        "optimization --study=initializers --seeds=6 --updates=200 "
-        "--initializer=orthogonal,glorot_normal,he_normal",
+        "optimization --study=initializers --cell=rnn_tanh,rnn_relu --seeds=6 "
+        "--initializer=orthogonal,glorot_normal,he_normal --updates=200",
         40,
     ),
     "cures": Entry(
-        "optimization --study=cures --seeds=6 --lengths=25 --updates=3000 "
-        "--curvature_updates=100",
+        "optimization --study=cures --cell=rnn_tanh,irnn,lstm --seeds=6 --lengths=25 "
+        "--updates=3000 --curvature_updates=100",
         60,
     ),
     "minimal": Entry(
@@ -188,7 +189,79 @@ QUICK: Mapping[str, Entry] = {
     "trained": Entry("memory_stability --input_sizes=64", 30, needs="units"),
 }
 PAPER: Mapping[str, Entry] = {
-    "stability": Entry("memory_stability --cell=gru,lstm,rnn_tanh --seeds=20", 3600),
+    "stability": Entry("memory_stability --cell=gru,lstm,rnn_tanh", 3600),
+    "layers": Entry(
+        "memory_stability --cell=gru,lstm --layers=1,2 --hidden_sizes=16,32,64,128 "
+        "--input_sizes=16",
+        3600,
+    ),
+    "equal": Entry(
+        "memory_stability --cell=gru,lstm --keep_bias=1 --hidden_sizes=16,32,64,128 "
+        "--input_sizes=16",
+        3600,
+    ),
+    "growth": Entry(
+        "capacity --preset=paper --cell=rnn_tanh --searches=3 "
+        "--budgets=1000,3000,10000,30000",
+        3600,
+    ),
+    "order": Entry(
+        "capacity --preset=paper --cell=rnn_tanh,ugrnn,gru,lstm,intersection_rnn "
+        "--budgets=10000",
+        3600,
+    ),
+    "depth": Entry(
+        "capacity --preset=paper --cell=rnn_tanh --layers=1,2,4 --budgets=10000", 3600
+    ),
+    "starts": Entry(
+        "capacity --preset=paper --cell=rnn_tanh,rnn_relu "
+        "--recurrent_init=orthogonal,identity --budgets=10000",
+        3600,
+    ),
+    "units": Entry("capacity --preset=paper --task=units --cell=rnn_tanh,gru,lstm", 1),
+    "function": Entry(
+        "capacity --preset=paper --task=random_function --cell=rnn_tanh,gru,lstm "
+        "--budgets=10000",
+        3600,
+    ),
+    "characters": Entry(
+        "capacity --preset=paper --task=characters --cell=rnn_tanh,gru,lstm "
+        "--budgets=100000",
+        3600,
+    ),
+    "failed": Entry(
+        "capacity --preset=paper --task=parentheses --cell=rnn_tanh,irnn,gru,lstm "
+        "--budgets=100000 --rungs=1 --learning_rate=1e-4:1 --clip=1e6 "
+        "--recurrent_gain=0.5:4 --overflow=clip --learn_carry",
+        3600,
+    ),
+    "english": Entry(
+        "autocomplete --preset=article --cell=gru,lstm,nested_lstm --seeds=6", 3600
+    ),
+    "synthetic": Entry(
+        "autocomplete --cell=gru,lstm,nested_lstm --seeds=6 --text=synthetic", 600
+    ),
+    "optimizers": Entry("optimization --study=optimizers --cell=lstm", 600),
+    "initializers": Entry(
+        "optimization --study=initializers --cell=rnn_tanh,rnn_relu", 600
+    ),
+    "cures": Entry("optimization --study=cures --cell=rnn_tanh,irnn,lstm", 3600),
+    "minimal": Entry(
+        "optimization --study=cures --cell=gru,lstm,mgu,min_gru,janet --optimizer=adam",
+        3600,
+    ),
+    "linear": Entry("short_term_memory --cell=gru,lstm,rnn_tanh", 600),
+    "processing": Entry(
+        "short_term_memory --measure=processing --cell=gru,lstm,rnn_tanh", 600
+    ),
+    "sparse": Entry(
+        "short_term_memory --measure=sparse --cell=gru,lstm,rnn_linear", 600
+    ),
+    "recall": Entry(
+        "short_term_memory --measure=recall --cell=gru,lstm,min_gru,lru --seeds=10",
+        600,
+    ),
+    "trained": Entry("memory_stability --steps=20000", 600, needs="units"),
 }
 PRESETS: Mapping[str, Mapping[str, Entry]] = {
     "smallest": SMALLEST,
