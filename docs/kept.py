@@ -9,6 +9,7 @@ commit and processor.
 
 import dataclasses
 import json
+import math
 import pathlib
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from rnnjax.autocomplete.schema import CONTEXT
 from rnnjax.capacity.search import DRAWS
 from rnnjax.memory_stability import slopes
 from rnnjax.memory_stability.schema import TRAINED
+from rnnjax.optimization import summary as optimization
 from rnnjax.results import rows
 from rnnjax.results.schema import Row
 from rnnjax.text import keys as text_keys
@@ -64,13 +66,37 @@ RECALLED = (
 )
 
 
+TRIED = (
+    *("study", "protocol", "search", "searched", "learning_rate", "status"),
+    *("updates", "until_solved", "batch", "epoch", "parameters", "chance"),
+    *("solved_accuracy", "solved_update", "accuracy", "loss"),
+    *("curve_updates", "curve_gradients", "validation_accuracy"),
+)
+
+
+def one_point(row: Row) -> Row:
+    """The row with one point of its curves: that which solves the task, or the last."""
+    end = row["solved_update"] or row["updates"]
+    point = row["curve_updates"].index(end)
+    last = optimization.validation(row)
+    return row | {
+        "curve_updates": [end],
+        "curve_gradients": [row["curve_gradients"][point]],
+        "validation_accuracy": [last if math.isfinite(last) else None],
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """What is kept of a run: its folder in `results`, the keys, and which rows."""
+    """What is kept of a run: its folder in `results`, the keys, and which rows.
+
+    `change` makes a row shorter.
+    """
 
     run: str
     keys: tuple[str, ...]
     where: Callable[[Row], bool] = lambda row: True
+    change: Callable[[Row], Row] = lambda row: row
 
 
 KEPT = {
@@ -113,6 +139,10 @@ KEPT = {
     "processing": Kept("processing", PROCESSING),
     "sparse": Kept("sparse", SPARSE),
     "recall": Kept("recall", RECALLED),
+    "optimizers": Kept("optimizers", TRIED, change=one_point),
+    "initializers": Kept("initializers", TRIED, change=one_point),
+    "cures": Kept("cures", TRIED, change=one_point),
+    "published": Kept("published", TRIED),
 }
 
 
@@ -125,7 +155,7 @@ def keep(name: str, runs: pathlib.Path = RUNS) -> None:
     keys = dict.fromkeys((*config["row_id"], *kept.keys))
     lines = [
         json.dumps({key: row.get(key) for key in keys}, separators=(",", ":"))
-        for row in rows.read_rows(runs / kept.run)
+        for row in map(kept.change, rows.read_rows(runs / kept.run))
         if kept.where(row)
     ]
     (folder / "rows" / f"{name}.jsonl").write_text("".join(f"{x}\n" for x in lines))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from docs import short_term_numbers
+from docs import optimization_numbers, short_term_numbers
 from docs.kept import DATA, SWITCHES
 from rnnjax.autocomplete import summary as autocomplete
 from rnnjax.capacity import search
@@ -386,6 +386,12 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "processing": lambda: short_term_numbers.processing(read("processing")),
     "sparse": lambda: short_term_numbers.sparse(read("sparse")),
     "recall": lambda: short_term_numbers.recall(read("recall")),
+    "optimizers": lambda: optimization_numbers.methods(read("optimizers")),
+    "best-optimizer": lambda: optimization_numbers.best(read("optimizers")),
+    "orders": lambda: optimization_numbers.orders(read("published")),
+    "initializers": lambda: optimization_numbers.methods(read("initializers")),
+    "interaction": lambda: optimization_numbers.interaction(read("initializers")),
+    "cures": lambda: optimization_numbers.cures(read("cures")),
 }
 
 

@@ -16,7 +16,6 @@ from docs.kept import DATA
 from rnnjax.report import content, export, markdown, runs, verdicts
 from rnnjax.report.claims import CLAIMS
 from rnnjax.report.document import Document, Lines, Section
-from rnnjax.report.pools import AXES
 
 DOCS = pathlib.Path(__file__).parent
 INTRODUCTION = (
@@ -29,7 +28,7 @@ INTRODUCTION = (
 @functools.cache
 def made() -> tuple[str, str]:
     """The texts of claims.json and of verdicts.md."""
-    found, problems = runs.find(epath.Path(DATA), tuple(AXES))
+    found, problems = runs.find(epath.Path(DATA))
     assert not problems
     judged = verdicts.judge(CLAIMS, found)
     answer = content.answer(judged, [], found)

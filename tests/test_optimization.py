@@ -261,6 +261,14 @@ def test_lbfgs_trains_on_the_whole_training_set_and_counts_its_line_search():
 # What a run is made of.
 
 
+def test_a_batch_of_lbfgs_is_the_whole_training_set():
+    config = configure({"optimizer": ("lbfgs", "adam"), "seeds": 1})
+    labels = [part.make(part.runs).labels[0] for part in parts(config)]
+    assert [one["batch"] for one in labels] == [1077, 64]
+    assert [one["epoch"] for one in labels] == [1, 1077 / 64]
+    assert labels[0]["clip"] is None and labels[1]["clip"] == 1
+
+
 def test_cures_differ_from_the_first_cell_and_optimizer_in_one_of_them():
     config = configure({"study": "cures", "lengths": (20,)})
     pairs = {(point.shape[2], point.optimizer) for point in points(config)}

@@ -20,7 +20,7 @@ UNITS = {cell: BY_KEY[f"stability.units.{cell}.1e-4"] for cell in ("lstm", "gru"
 
 
 def found(folder):
-    return runs.find(epath.Path(folder), tuple(AXES))
+    return runs.find(epath.Path(folder))
 
 
 def judge(folder, *claims):
@@ -94,7 +94,7 @@ def test_verdicts_are_wrong_no_more_often_than_stated(name):
 
 def test_an_interval_on_both_sides_of_the_smallest_effect_decides_nothing():
     above_zero = effects.over_seeds(np.linspace(0.3, 0.9, 10))
-    for form in (forms.Direction(1, 0.5), forms.none(0.5), forms.near(0.5, 0.05)):
+    for form in (forms.Direction(1, 0.5), forms.none(0.5), forms.near(0.6, 0.05)):
         tested = form.test(above_zero)
         assert not tested.holds and not tested.fails
     assert forms.Direction(1, 0.2).test(above_zero).holds
@@ -164,6 +164,9 @@ def test_runs_with_another_setting_and_smoke_runs_do_not_count(tmp_path):
     assert [run.name for run in found(tmp_path)[0]] == ["a", "b"]
     (problem,) = found(tmp_path)[1]
     assert problem.name == "b" and "smoke" in problem.text
+    assert {
+        run.name for one in cells.compare(found(tmp_path)[0]) for run in one.runs
+    } == {"a"}
 
 
 def test_numbers_on_a_command_line_have_one_form():
@@ -193,7 +196,7 @@ def pools_id():
 
 def test_rows_that_differ_in_effort_are_not_mixed(tmp_path):
     command = "python -m benchmarks.capacity --cell=rnn_tanh"
-    row = {"cell": "rnn_tanh", "seed": 0}
+    row = dict.fromkeys(runs.KEYS["capacity"], 0) | {"cell": "rnn_tanh"}
     for name, updates in (("a", 10), ("b", 20), ("c", 20)):
         write(
             tmp_path / name,
@@ -217,12 +220,18 @@ def test_folders_with_problems_are_named_and_the_others_count(tmp_path):
     config = json.loads((tmp_path / "older/config.json").read_text()) | {"schema": 1}
     (tmp_path / "older/config.json").write_text(json.dumps(config))
     write(tmp_path / "unfinished", growing("gru", 2.0), axes={})
-    (tmp_path / "noise").mkdir()
+    write(tmp_path / "without", [lane("gru", 8, 0, 9)])
+    text = (tmp_path / "without/rows/all.jsonl").read_text()
+    (tmp_path / "without/rows/all.jsonl").write_text(text.replace("status", "state"))
+    (tmp_path / "noise/run").mkdir(parents=True)
+    (tmp_path / "noise/config.json").write_text("{}")
+    write(tmp_path / "noise/run/of", growing("lstm", 2.0))
     made, problems = found(tmp_path)
-    assert [run.name for run in made] == ["deep/good", "unfinished"]
+    assert [run.name for run in made] == ["deep/good", "noise/run/of", "unfinished"]
     words = {"damaged": "rows/all.jsonl is damaged", "empty": "no rows"}
     words |= {"older": "schema 1, which rnnjax 0.1", "other": "benchmark, 'chess'"}
-    words |= {"unfinished": "unfinished: 30 rows"}
+    words |= {"unfinished": "unfinished: 30 rows", "noise": "it is no run folder"}
+    words |= {"without": "no key 'status'"}
     assert {problem.name for problem in problems} == set(words)
     assert all(words[problem.name] in problem.text for problem in problems)
 

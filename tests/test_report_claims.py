@@ -232,12 +232,14 @@ def training(seed, accuracy, trial=1, **changes):
 
 def test_adam_against_the_best_of_the_others():
     rows = [
-        training(seed, accuracy + 0.01 * seed, trial, optimizer=name)
+        training(seed, accuracy + 0.01 * seed, trial, optimizer=name, task="rows")
         for name, accuracy in (("adam", 0.5), ("muon", 0.6), ("plain_sgd", 0.2))
         for trial in (0, 1)
         for seed in range(3)
     ]
     assert value("optimization.adam.best", rows) == pytest.approx(-0.1)
+    others = [row | {"task": "copy", "accuracy": 0.0} for row in rows]
+    assert value("optimization.adam.best", rows + others) == pytest.approx(-0.1)
     better = [row | {"accuracy": 0.9} if row["trial"] == 0 else row for row in rows]
     assert value("optimization.adam.defaults", better) == pytest.approx(0)
     assert BY_KEY["optimization.adam.best"].effect(Pool(rows[:6], ())) is None
@@ -245,7 +247,7 @@ def test_adam_against_the_best_of_the_others():
 
 def test_starts_cures_and_minimal_cells():
     rows = [
-        training(seed, accuracy, cell=cell, initializer=start)
+        training(seed, accuracy, cell=cell, initializer=start, task="rows")
         for cell, start, accuracy in (
             ("rnn_relu", "he_normal", 0.8),
             ("rnn_relu", "glorot_normal", 0.5),

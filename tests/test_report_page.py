@@ -13,6 +13,7 @@ from test_numbers import flat
 
 from benchmarks import report as binary_module
 from docs import verdicts as kept
+from rnnjax.figures import canvas
 from rnnjax.report import content, html, pictures
 from rnnjax.report.document import Cell, Details, Section, Table
 from rnnjax.report.document import Document as Content
@@ -108,6 +109,7 @@ def test_no_text_breaks_the_page(tmp_path):
     assert len(document.all(tag="script")) == 1 and not document.all(tag="b")
     for tag in ("h1", "caption", "dd", "code"):
         assert document.all(tag=tag)[0]["text"] == NASTY
+    assert document.all(role="rowheader")[0]["data-text"] == NASTY
 
 
 def test_a_picture_that_does_not_fit_is_named(tmp_path, monkeypatch):
@@ -122,6 +124,14 @@ def test_a_picture_that_does_not_fit_is_named(tmp_path, monkeypatch):
     assert not set('"<>#&\n') & set(first.data)
     *shown, words = content._pictures([first, second])
     assert shown == [first] and "b.svg" in words
+
+
+def test_a_picture_says_in_its_file_what_it_shows(tmp_path):
+    with canvas.figure(tmp_path, "a", 1, 1, (2, 1)) as (fig, _):
+        canvas.caption(fig, "Times & sizes", "Medians over 10 seeds, of all shapes.")
+    (picture,) = pictures.collect([], [tmp_path / "a.svg"])
+    assert picture.title == "Times & sizes"
+    assert picture.caption == "Medians over 10 seeds, of all shapes."
 
 
 def test_numbers_have_three_digits():

@@ -1,5 +1,6 @@
 """Run folders: what is accepted, what is refused, what a reader gets."""
 
+import datetime
 import json
 import subprocess
 import sys
@@ -201,6 +202,10 @@ def test_provenance_is_kept_once_a_kind(tmp_path):
     assert made_by_run == {"device": "cpu"}
     assert invocation["versions"].keys() == {"jax", "jaxlib", "flax", "optax", "numpy"}
     assert {"commit", "dirty", "device", "devices", "python"} < invocation.keys()
+    assert (
+        datetime.date.fromisoformat(invocation["date"])
+        <= datetime.datetime.now(datetime.UTC).date()
+    )
     assert invocation["processor"] == processor.model()
 
 

@@ -198,8 +198,9 @@ class Config:
     @property
     def name(self) -> str:
         cells = "+".join(map(registry.file_name, self.cells))
-        study = self.study if self.protocol == FAIR else AS_PUBLISHED
-        return f"{study}/{'+'.join(self.task or ())}-{cells}"
+        kind = self.study if self.protocol == FAIR else AS_PUBLISHED
+        kind += "-random" if self.search == RANDOM else ""
+        return f"{kind}/{'+'.join(self.task or ())}-{cells}"
 
     def updates_on(self, task: Task) -> int:
         """The updates of a training by one optimizer."""

@@ -233,8 +233,10 @@ def _labels(
     first, values = stages[0], dict(run.trial.values)
     if optimizer == HESSIAN_FREE and config.structural:
         values["structural"] = config.structural
+    samples, batch = point.task.training_samples, first.task.batch
+    if first.method.full_batch:
+        batch = samples or batch
     clips = optimizer != HESSIAN_FREE and not first.method.full_batch
-    samples = point.task.training_samples
     return {
         "benchmark": "optimization",
         "study": config.study,
@@ -252,6 +254,6 @@ def _labels(
         **{name: values.get(name) for name in NUMBERS},
         "decay": config.decay,
         "clip": config.clip if clips else None,
-        "batch": first.task.batch,
-        "epoch": samples / first.task.batch if samples else None,
+        "batch": batch,
+        "epoch": samples / batch if samples else None,
     }

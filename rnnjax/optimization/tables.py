@@ -35,12 +35,12 @@ def _main(rows: list[Row]) -> Table:
         lines.append(
             [
                 name(lanes[0], rows),
-                _percent(summary.mean([*map(summary.score, summary.default(lanes))])),
-                _percent(summary.mean([*map(summary.score, best)])),
-                _percent(summary.mean(summary.median_trial(lanes))),
+                percent(summary.mean([*map(summary.score, summary.default(lanes))])),
+                percent(summary.mean([*map(summary.score, best)])),
+                percent(summary.mean(summary.median_trial(lanes))),
                 f"{sum(row['solved_update'] is not None for row in best)}/{len(best)}",
-                _time(best),
-                *([_samples(best)] if costs else []),
+                time(best),
+                *([samples(best)] if costs else []),
                 f"{100 * summary.diverged(lanes):.0f}",
             ]
         )
@@ -113,7 +113,7 @@ def _best(rows: list[Row]) -> list[Table]:
 def _against(compared: comparisons.Comparison) -> list[str]:
     p = compared.probability
     interval = "" if p.low is None else f" ({p.low:.2f}-{p.high:.2f})"
-    return [_percent(compared.difference), f"{p.value:.2f}{interval}"]
+    return [percent(compared.difference), f"{p.value:.2f}{interval}"]
 
 
 def _interactions(rows: list[Row]) -> list[Table]:
@@ -121,7 +121,7 @@ def _interactions(rows: list[Row]) -> list[Table]:
     lines = []
     for choice, values in comparisons.choices(rows).items():
         for cell, gain in comparisons.interaction(rows, values).items():
-            entries = map(_percent, (gain.relu, gain.tanh, gain.interaction))
+            entries = map(percent, (gain.relu, gain.tanh, gain.interaction))
             lines.append([f"{cell}, {choice}", *entries])
     if not lines:
         return []
@@ -138,7 +138,7 @@ def _budgets(rows: list[Row]) -> list[Table]:
     for _, lanes in summary.methods(rows):
         curves = summary.budget(lanes)
         entries = [
-            _percent(summary.mean(curves[:, k - 1])) if k <= curves.shape[1] else ""
+            percent(summary.mean(curves[:, k - 1])) if k <= curves.shape[1] else ""
             for k in summary.budgets(most)
         ]
         lines.append([name(lanes[0], rows), *entries])
@@ -163,8 +163,8 @@ def _trials(rows: list[Row]) -> list[Table]:
                 [
                     name(some[0], rows),
                     "" if rate is None else f"{rate:g}",
-                    _percent(summary.mean([*map(summary.score, some)])),
-                    _time(some),
+                    percent(summary.mean([*map(summary.score, some)])),
+                    time(some),
                     f"{100 * summary.diverged(some):.0f}",
                 ]
             )
@@ -180,7 +180,7 @@ def _orders(rows: list[Row]) -> Table:
         names = [optimizer for optimizer, _ in summary.stages(lanes[0])]
         ends = zip(*([x or 0.0 for _, x in summary.stages(row)] for row in lanes))
         entries = [
-            f"{optimizer} {_percent(summary.mean(values))}"
+            f"{optimizer} {percent(summary.mean(values))}"
             for optimizer, values in zip(names, ends)
         ]
         task = (
@@ -212,7 +212,7 @@ def _searched(rows: Sequence[Row]) -> list[list[Row]]:
     ] or [[]]
 
 
-def _percent(found: Estimate) -> str:
+def percent(found: Estimate) -> str:
     """An accuracy with half its interval, in %."""
     if found.low is None or found.high is None:
         return f"{100 * found.value:.1f}"
@@ -220,7 +220,7 @@ def _percent(found: Estimate) -> str:
     return f"{100 * found.value:.1f} ± {100 * half:.1f}"
 
 
-def _time(lanes: Sequence[Row]) -> str:
+def time(lanes: Sequence[Row]) -> str:
     """The median of when lanes solve their task; censored at the end."""
     median = summary.solved_update(lanes).median.median
     if median is None or math.isinf(median):
@@ -228,7 +228,7 @@ def _time(lanes: Sequence[Row]) -> str:
     return f"{median:,.0f}"
 
 
-def _samples(lanes: Sequence[Row]) -> str:
+def samples(lanes: Sequence[Row]) -> str:
     """The median of the samples whose gradient was computed until then."""
     median = float(np.median([*map(summary.samples, lanes)]))
     return "" if math.isinf(median) else f"{median / 1000:,.0f}k"

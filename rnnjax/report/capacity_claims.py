@@ -260,7 +260,7 @@ CLAIMS: tuple[Claim, ...] = (
             unit="numbers a unit",
             form=forms.near(1, 0.1),
             cells=(cell,),
-            needs=("loss_bound",),
+            needs=("loss_bound", "loss", "input_size"),
             commands=(UNITS,),
             effect=numbers,
             published=Published(1.0, null=None),

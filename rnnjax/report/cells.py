@@ -222,7 +222,7 @@ COLUMNS = (
         "numbers a unit",
         "numbers",
         "capacity",
-        ("loss_bound", "loss"),
+        ("loss_bound", "loss", "input_size"),
         ("recurrent_init", "layers"),
         _numbers,
     ),

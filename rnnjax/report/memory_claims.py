@@ -96,7 +96,7 @@ CLAIMS: tuple[Claim, ...] = (
             unit="doublings",
             form=forms.Direction(1, DOUBLINGS),
             cells=("rnn_linear",),
-            needs=(f"length_{sparsity}",),
+            needs=(f"length_{sparsity}", "longest"),
             commands=(SPARSE,),
             effect=functools.partial(beyond, sparsity=sparsity),
         )

@@ -21,7 +21,6 @@ from rnnjax.report import (
 from rnnjax.report import runs as runs_lib
 from rnnjax.report.claims import CLAIMS
 from rnnjax.report.document import Document
-from rnnjax.report.pools import AXES
 from rnnjax.report.runs import Problem, Run
 from rnnjax.report.verdicts import Verdict
 from rnnjax.results import files
@@ -46,7 +45,7 @@ def write(results: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Re
     OSError if `results` cannot be listed, or `folder` cannot be written.
     """
     root, out = epath.Path(results), epath.Path(folder)
-    found, problems = runs_lib.find(root, tuple(AXES))
+    found, problems = runs_lib.find(root)
     judged = verdicts.judge(CLAIMS, found)
     out.mkdir(parents=True, exist_ok=True)
     drawn = pictures.collect(found, _draw(found, out))

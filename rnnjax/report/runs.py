@@ -12,10 +12,26 @@ from typing import Any
 
 from etils import epath
 
+from rnnjax.optimization.schema import METHOD
 from rnnjax.results import files, rows
 from rnnjax.results.schema import Row
 
 INSIDE = ("rows", "timings", "processes", "states", "networks")  # of a run folder
+# Keys that rows have whatever was measured.
+LANE = ("cell", "hidden_size", "layers", "seed")
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "memory_stability": (*LANE, "input_size", "weights", "status"),
+    "capacity": (
+        *(*LANE, "recurrent_init", "steps", "budget", "search", "stage", "trial"),
+        *("move", "parameters", "status", "objective", "score"),
+    ),
+    "autocomplete": (*LANE, "updates"),
+    "short_term_memory": (*LANE, "measure", "state_size", "status"),
+    "optimization": (
+        *(*METHOD, "trial", "seed", "status", "searched", "accuracy", "solved_update"),
+        *("validation_accuracy", "batch", "curve_updates", "curve_gradients"),
+    ),
+}
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 SMOKE = "it is a smoke run: its pictures are shown, its rows do not count"
 Timings = Sequence[tuple[dict[str, Any], list[Row]]]
@@ -52,18 +68,16 @@ class Problem:
     text: str
 
 
-def find(
-    root: epath.Path, benchmarks: Sequence[str]
-) -> tuple[list[Run], list[Problem]]:
-    """The runs below `root` of these benchmarks, and the problems, sorted by name."""
+def find(root: epath.Path) -> tuple[list[Run], list[Problem]]:
+    """The runs below `root`, and the problems, sorted by name."""
     found: list[Run] = []
     problems: list[Problem] = []
-    for path in _folders(root):
+    for path in _folders(root, root, problems):
         name = str(path.relative_to(root))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                run = _read(path, name, benchmarks)
+                run = _read(path, name)
             except files.FolderError as error:
                 problems.append(Problem(name, error.problem.replace(f"{path}/", "")))
                 continue
@@ -81,22 +95,34 @@ def find(
     return found, problems
 
 
-def _folders(folder: epath.Path) -> list[epath.Path]:
+def _folders(
+    folder: epath.Path, root: epath.Path, problems: list[Problem]
+) -> list[epath.Path]:
     """The folders with a config.json, from `folder` downward."""
-    if (folder / "config.json").exists():
-        return [folder]
-    inner = sorted(p for p in folder.iterdir() if p.is_dir() and p.name not in INSIDE)
-    return [found for path in inner for found in _folders(path)]
+    try:
+        inner = sorted(p for p in folder.iterdir() if p.is_dir())
+    except OSError as error:
+        name = str(folder.relative_to(root))
+        problems.append(Problem(name, error.strerror or str(error)))
+        return []
+    found = [folder] if (folder / "config.json").exists() else []
+    for path in inner:
+        if path.name not in INSIDE:
+            found += _folders(path, root, problems)
+    return found
 
 
-def _read(path: epath.Path, name: str, benchmarks: Sequence[str]) -> Run:
+def _read(path: epath.Path, name: str) -> Run:
     config = rows.read_config(path)
-    if config.get("benchmark") not in benchmarks:
+    if config.get("benchmark") not in KEYS:
         problem = f"it is a run of another benchmark, {config.get('benchmark')!r}"
         raise files.FolderError(problem)
     read = rows.read_rows(path)
     if not read:
         raise files.FolderError("it has no rows")
+    for key in KEYS[config["benchmark"]]:
+        if any(key not in row for row in read):
+            raise files.FolderError(f"its rows have no key {key!r}")
     commands = config.get("commands") or [""]
     return Run(
         path=path,
