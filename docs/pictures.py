@@ -38,6 +38,8 @@ COPIED = {
     "english/connectivity.png": "connectivity.png",
     "switch-0.01/regret.png": "regret.png",
     "regret/regrets.png": "regrets.png",
+    "optimizers/rates.png": "rates.png",
+    "published/orders.png": "orders.png",
 }
 
 

@@ -183,10 +183,7 @@ def _orders(rows: list[Row]) -> Table:
             f"{optimizer} {percent(summary.mean(values))}"
             for optimizer, values in zip(names, ends)
         ]
-        task = (
-            [summary.task(lanes[0])] if len({row["task"] for row in rows}) > 1 else []
-        )
-        lines.append([", ".join(task) or lanes[0]["cell"], *entries])
+        lines.append([f"{summary.task(lanes[0])}, {lanes[0]['cell']}", *entries])
     each = rows[0]["updates"] // count
     note = (
         f"One network is trained by all optimizers in turn, {each:,} updates each at "
