@@ -15,6 +15,7 @@ from benchmarks import (
     registry,
     regret,
     report,
+    suite,
     timing,
     verify,
 )
@@ -41,7 +42,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PATH = re.compile(r"^((?:[\w.]+/)+)(?=\s)", re.MULTILINE)
 NAME = re.compile(r"`(\w+)`")
-OTHERS = (merge, verify, timing, compare, peers, regret, report)
+OTHERS = (merge, verify, timing, compare, peers, regret, report, suite)
 COMMANDS = {
     command.name: command
     for command in (

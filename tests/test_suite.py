@@ -15,7 +15,7 @@ from benchmarks.common import dry_run, main, target, terminal
 from benchmarks.common import flags as flags_lib
 from benchmarks.suites import presets, work
 from benchmarks.suites.presets import Entry
-from rnnjax.engine import ahead
+from rnnjax.engine import ahead, hlo
 from rnnjax.engine.mesh import Mesh
 from rnnjax.report import pools
 from rnnjax.report.claims import CLAIMS
@@ -269,3 +269,26 @@ def test_the_options_of_a_cell_of_ones_own_are_flags(command, two):
     for run in work.runs(TINY, FOLDER, (OWN,), shared):
         config = main.configure(run.benchmark, run.given)
         assert config.own_cells[OWN]["gamma"] == 3
+
+
+def test_an_estimate_for_elsewhere_is_scaled_from_the_largest_part(monkeypatch):
+    words = CHEAPEST.replace("sizes=2", "sizes=2,4").split()
+    benchmark = registry.BENCHMARKS[words[0]]
+    config = main.configure(
+        benchmark,
+        flags_lib.parse(words, (), *main.command_of(benchmark).sections([]).values()),
+    )
+    small, large = parts = benchmark.parts(config, 1)
+    made = target.Made("", 1, ahead.Compiled("", 3.0, 1e6, hlo.Program([], hlo.Work())))
+    compiled = []
+
+    def compile(benchmark, part, known, place):
+        compiled.append(part)
+        return [made], 10.0
+
+    monkeypatch.setattr(target, "_compiled", compile)
+    place = ahead.Target("h200", "cuda", ahead.GPUS["h200"], Mesh.local())
+    found = target.estimate_of(benchmark, config, parts, {}, place)
+    assert compiled == [large]
+    costs = small.cost({}), large.cost({})
+    assert found == dry_run.Estimate(4, 2, 1e6, 2, 6.0, 10 * sum(costs) / costs[1])
