@@ -74,7 +74,7 @@ def run(given: dict[str, Any]) -> int:
         interruptible.run(show, None, "")
         return 0
     _carry_out(every, path, preset, piece)
-    return report.run({"results": out_dir, "out_dir": os.path.join(out_dir, "report")})
+    return report.write(path, os.path.join(out_dir, "report"), verdicts=False)
 
 
 def _carry_out(

@@ -133,7 +133,7 @@ def test_a_suite_goes_on_and_ends_with_the_report(command, two, monkeypatch):
         status, out, err = command(suite)
     assert (status, err, names) == (0, "", ["second"])
     assert os.stat(f"{FOLDER}/first/rows.jsonl") == before
-    assert "Rows, summary and pictures" not in out
+    assert out.startswith("Of ") and "Rows, summary and pictures" not in out
     assert out.endswith(f"\nReport: {FOLDER}/report/report.html\n")
     page = pathlib.Path(f"{FOLDER}/report/report.md").read_text()
     assert all(f"--out_dir={FOLDER}/{name}" in page for name in TINY)
@@ -171,7 +171,7 @@ def assert_refused(command, problem, *words):
 def test_slices_of_a_suite_are_a_whole_one(command, two, monkeypatch):
     """The last process makes the report; a run that measures others' waits for them."""
     made = []
-    monkeypatch.setattr(suite.report, "run", lambda given: made.append(given) or 0)
+    monkeypatch.setattr(suite.report, "write", lambda *at, **_: made.append(at) or 0)
     later = {"later": TINY["second"]._replace(needs="first")}
     monkeypatch.setitem(presets.PRESETS, "quick", {**later, "first": TINY["first"]})
     monkeypatch.setattr(work, "_run", without_networks(work._run))
@@ -186,7 +186,7 @@ def test_slices_of_a_suite_are_a_whole_one(command, two, monkeypatch):
     with ran(monkeypatch) as names:
         assert command(suite, "--shard=1/2")[0] == 0
     assert names == ["later"]
-    assert made == [{"results": FOLDER, "out_dir": f"{FOLDER}/report"}]
+    assert made == [(epath.Path(FOLDER), f"{FOLDER}/report")]
     for name in ("first", "later"):
         assert len(rows.read_rows(epath.Path(FOLDER) / name)) == 2
 

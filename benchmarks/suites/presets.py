@@ -205,7 +205,9 @@ PAPER: Mapping[str, Entry] = {
         "--recurrent_init=orthogonal,identity --budgets=10000",
         3600,
     ),
-    "units": Entry("capacity --preset=paper --task=units --cell=rnn_tanh,gru,lstm", 1),
+    "units": Entry(
+        "capacity --preset=paper --task=units --cell=rnn_tanh,gru,lstm", 3600
+    ),
     "function": Entry(
         "capacity --preset=paper --task=random_function --cell=rnn_tanh,gru,lstm "
         "--budgets=10000",
