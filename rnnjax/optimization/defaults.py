@@ -35,7 +35,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     CURES: {
         "task": ("adding",),
-        "lengths": (25, 50, 100),
+        "lengths": (25, 50),
         "cell": ("rnn_tanh", "irnn", "lstm"),
         "initializer": (OWN,),
         "optimizer": ("adam", "hessian_free"),

@@ -25,7 +25,7 @@ IMAGES, SUMS = "rows", "adding"  # the tasks that claims are judged on
 RUN = "python -m benchmarks.optimization --study="
 OPTIMIZERS = f"{RUN}optimizers --out_dir=results/optimizers"
 STARTS = f"{RUN}initializers --out_dir=results/initializers"
-CURES = f"{RUN}cures --out_dir=results/cures"
+CURES = f"{RUN}cures --lengths=100 --updates=20000 --out_dir=results/cures"
 MINIMAL = (
     f"{RUN}cures --cell=gru,lstm,mgu,min_gru,janet --optimizer=adam "
     "--out_dir=results/minimal"
