@@ -64,10 +64,7 @@ SMALLEST: Mapping[str, Entry] = {
     ),
 }
 # What the claims need, and the same line. Searches are as small as they can be.
-SEARCH = (
-    "--trials=6 --rungs=1 --updates=1500 --finalists=1 --selection_seeds=2 "
-    "--max_moves=2"
-)
+SEARCH = "--trials=6 --rungs=1 --finalists=1 --selection_seeds=2 --max_moves=2"
 QUICK: Mapping[str, Entry] = {
     "stability": Entry("memory_stability --cell=gru,lstm --seeds=5 --steps=6000", 110),
     "identical": Entry(
@@ -86,20 +83,23 @@ QUICK: Mapping[str, Entry] = {
         15,
     ),
     "growth": Entry(
-        f"capacity --cell=rnn_tanh --budgets=100,300,1000 --searches=5 {SEARCH}", 130
+        "capacity --cell=rnn_tanh --budgets=100,300,1000 --searches=3 --updates=600 "
+        f"{SEARCH}",
+        130,
     ),
     "order": Entry(
-        "capacity --cell=rnn_tanh,ugrnn,gru,lstm,intersection_rnn --budgets=300 "
-        f"{SEARCH}",
-        100,
+        "capacity --cell=rnn_tanh,ugrnn,gru,lstm,intersection_rnn --budgets=200 "
+        f"--updates=800 {SEARCH}",
+        65,
     ),
     "depth": Entry(
-        f"capacity --cell=rnn_tanh --layers=1,2,4 --budgets=300 {SEARCH}", 60
+        f"capacity --cell=rnn_tanh --layers=1,2,4 --budgets=200 --updates=800 {SEARCH}",
+        45,
     ),
     "starts": Entry(
         "capacity --cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity "
-        f"--budgets=300 {SEARCH}",
-        70,
+        f"--budgets=200 --updates=800 {SEARCH}",
+        50,
     ),
     "units": Entry(
         "capacity --task=units --cell=rnn_tanh,gru,lstm --hidden_sizes=32,64 "
@@ -123,9 +123,9 @@ QUICK: Mapping[str, Entry] = {
         60,
     ),
     "english": Entry(
-        "autocomplete --cell=gru,lstm,nested_lstm --seeds=6 --hidden_sizes=32 "
-        "--updates=500 --max_eval_windows=100 --connectivity_windows=50",
-        90,
+        "autocomplete --cell=gru,lstm,nested_lstm --seeds=5 --hidden_sizes=32 "
+        "--updates=250 --max_eval_windows=40 --connectivity_windows=10",
+        80,
     ),
     "synthetic": Entry(
         "autocomplete --cell=gru,lstm --seeds=5 --text=synthetic --hidden_sizes=32 "
