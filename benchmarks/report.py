@@ -11,9 +11,10 @@ import dataclasses
 import os
 from typing import Any
 
+from etils import epath
+
 from rnnjax import settings
 from rnnjax.report import content, report
-from rnnjax.report.document import Table as Content
 from rnnjax.results.tables import Table
 
 from .common import command, errors, main, terminal
@@ -40,29 +41,31 @@ def run(given: dict[str, Any]) -> int:
         raise errors.UsageError(
             "results", options.results, "it is no folder", "a folder with run folders"
         )
-    made = report.write(results, main.open_path(options.out_dir))
+    return write(results, options.out_dir, verdicts=True)
+
+
+def write(results: epath.Path, out_dir: str, verdicts: bool) -> int:
+    """Writes the report; prints its answer, after all verdicts if they are wanted."""
+    made = report.write(results, main.open_path(out_dir))
     for problem in made.problems:
         terminal.say(f"report: {os.path.join(results, problem.name)}: {problem.text}")
     if not made.runs:
         terminal.say(f"report: no run could be read below {results}")
-    _show(made)
-    print(f"Report: {os.path.join(options.out_dir, report.NAMES[0])}")
-    return 0 if made.runs else 1
-
-
-def _show(made: report.Report) -> None:
-    verdicts = content.verdict_table(made.verdicts)
-    missing = content.missing(made.verdicts)
-    notes = [f"Not measured yet: {line}" for line in missing]
-    terminal.table(_table(verdicts, notes))
+    if verdicts:
+        terminal.table(_verdicts(made))
     (answer,) = made.document.sections[0].blocks
     for line in answer.lines:  # type: ignore[union-attr]
         print(line)
+    print(f"Report: {os.path.join(out_dir, report.NAMES[0])}")
+    return 0 if made.runs else 1
 
 
-def _table(made: Content, notes: list[str]) -> Table:
-    lines = [[cell.text for cell in line[:SHOWN]] for line in made.lines]
-    return Table(made.caption, made.columns[:SHOWN], lines, notes)
+def _verdicts(made: report.Report) -> Table:
+    every = content.verdict_table(made.verdicts)
+    lines = [[cell.text for cell in line[:SHOWN]] for line in every.lines]
+    missing = content.missing(made.verdicts)
+    notes = [f"Not measured yet: {line}" for line in missing]
+    return Table(every.caption, every.columns[:SHOWN], lines, notes)
 
 
 COMMAND = command.Command("report", __doc__ or "", {"Flags": Options}, run)

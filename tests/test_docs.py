@@ -14,6 +14,7 @@ from benchmarks import (
     registry,
     regret,
     report,
+    suite,
     timing,
     verify,
 )
@@ -39,7 +40,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PATH = re.compile(r"^((?:[\w.]+/)+)(?=\s)", re.MULTILINE)
 NAME = re.compile(r"`(\w+)`")
-OTHERS = (merge, verify, timing, compare, peers, regret, report)
+OTHERS = (merge, verify, timing, compare, peers, regret, report, suite)
 COMMANDS = {
     command.name: command
     for command in (

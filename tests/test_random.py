@@ -54,7 +54,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 def computing_nothing():
     """In place of computing what is missing, a run stops."""
 
-    def execute(benchmark, config, folder, mesh, known, todo, resume):
+    def execute(benchmark, config, folder, mesh, known, todo, *_):
         if todo:
             raise errors.Stopped(0, "would run")
 

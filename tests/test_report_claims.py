@@ -47,6 +47,9 @@ def test_what_a_doubling_adds_to_restricted_times():
     logs = np.log2([17, 33, 99_001])
     found = value("stability.units.lstm.identical", rows)
     assert found == pytest.approx((logs[2] - logs[0]) / 2)
+    short = [r | {"hidden_size": 128, "first_identical": None} for r in rows]
+    short = [row | {"shared_steps": 98_999} for row in short]
+    assert value("stability.units.lstm.identical", rows + short) == found
     dead = [row | {"status": "diverged"} for row in rows]
     assert BY_KEY["stability.units.lstm.1e-4"].effect(Pool(dead, ())) is None
 
@@ -119,6 +122,8 @@ def test_bits_of_layers_cells_and_starts():
     assert value("capacity.layers.2", layers) == pytest.approx(1)
     order = [draw(c, 500 - 20 * k, s) for k, c in enumerate(ORDER) for s in (0, 1)]
     assert value("capacity.order", order) == pytest.approx(-0.2)
+    large = draw("rnn_tanh", 999, 0, budget=900)  # no partners
+    assert value("capacity.order", [*order, large]) == pytest.approx(-0.2)
     assert BY_KEY["capacity.order"].effect(Pool(order[2:], ())) is None
     starts = [
         draw(cell, bits, seed, recurrent_init=start)

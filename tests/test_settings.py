@@ -8,7 +8,7 @@ import pytest
 import tiny
 from absl import flags as absl_flags
 
-from benchmarks import compare, merge, peers, registry, timing, verify
+from benchmarks import compare, merge, peers, registry, suite, timing, verify
 from benchmarks.common import flags, main
 from benchmarks.common.benchmark import RunOptions
 from rnnjax import settings
@@ -294,6 +294,7 @@ TOOLS = {
     "timing": timing,
     "compare": compare,
     "peers": peers,
+    "suite": suite,
 }
 COMMANDS = {
     name: main.command_of(benchmark) for name, benchmark in registry.BENCHMARKS.items()

@@ -111,15 +111,9 @@ def tables_setting() -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunOptions:
-    """How a run is made. None of this changes its rows."""
+class MachineOptions:
+    """What runs a run, or a suite of them, and whether."""
 
-    out_dir: str | None = settings.setting(
-        None,
-        "Run folder. Default: results/<benchmark>/<name>; with --smoke, "
-        "results/smoke/<benchmark>/<name>.",
-    )
-    smoke: bool = settings.setting(False, "A tiny run that shows everything works.")
     dry_run: bool = settings.setting(
         False, "Print lanes, programs, memory, disk and time, and stop within 20 s."
     )
@@ -128,8 +122,6 @@ class RunOptions:
         "With --dry_run: compile the programs for a device that need not be there, "
         "h200 or v5e:2x2, and print what their loops do.",
     )
-    tables: str = tables_setting()
-    overwrite: bool = settings.setting(False, "Discard what the run folder holds.")
     force: bool = settings.setting(
         False, "Begin even if the run needs more memory than there is."
     )
@@ -145,6 +137,20 @@ class RunOptions:
     process_id: int | None = settings.setting(
         None, "Index of this one of them, from 0.", low=0, high=2**16
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions(MachineOptions):
+    """How a run is made. None of this changes its rows."""
+
+    out_dir: str | None = settings.setting(
+        None,
+        "Run folder. Default: results/<benchmark>/<name>; with --smoke, "
+        "results/smoke/<benchmark>/<name>.",
+    )
+    smoke: bool = settings.setting(False, "A tiny run that shows everything works.")
+    tables: str = tables_setting()
+    overwrite: bool = settings.setting(False, "Discard what the run folder holds.")
 
 
 # Flags that say how a run is made but not what it holds; no part of its command.

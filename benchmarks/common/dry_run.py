@@ -8,7 +8,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from etils import epath
 
@@ -42,6 +42,34 @@ class _Todo:
     @property
     def lanes(self) -> int:
         return sum(part.lanes(self.known) for part in self.parts)
+
+
+class Estimate(NamedTuple):
+    """What the missing lanes of a run would take: bytes of memory, and seconds."""
+
+    lanes: int
+    parts: int
+    memory: float
+    programs: int
+    compiling: float
+    running: float
+
+
+def estimate_of(
+    benchmark: Benchmark,
+    config: Any,
+    parts: Sequence[Part],
+    known: dict[RowId, Row],
+    mesh: Mesh,
+) -> Estimate:
+    """What a run would take; nothing of it is printed. Some parts lack rows."""
+    missing = unfinished(parts, benchmark.row_id, mesh, known)
+    todo = _Todo(benchmark, config, missing, known, mesh)
+    work = memory_lib.largest(benchmark, missing, mesh, known)
+    needed = memory.from_shapes(memory.programs(work.group, mesh))
+    time = _measured(todo, work)
+    counts = todo.lanes, len(missing), needed, len(programs(missing))
+    return Estimate(*counts, time.compiling, time.running)
 
 
 def show(
@@ -119,7 +147,28 @@ def _disk(
     return f"{line}; {terminal.size(shutil.disk_usage(there).free)} are free"
 
 
+class _Time(NamedTuple):
+    """Seconds that are expected, and those of the trial, of so many lanes of a part."""
+
+    compiling: float
+    running: float
+    trial: float
+    lanes: int
+    part: str
+
+
 def _time(todo: _Todo, work: memory_lib.Work) -> Iterator[str]:
+    time = _measured(todo, work)
+    count = len(programs(todo.parts))
+    yield f"{count} programs, about {terminal.duration(time.compiling)} of compiling"
+    yield (
+        f"about {terminal.duration(time.running)} of running, scaled from "
+        f"{terminal.duration(time.trial)} of "
+        f"{terminal.count(time.lanes, 'lane')} of {time.part}"
+    )
+
+
+def _measured(todo: _Todo, work: memory_lib.Work) -> _Time:
     """Runs some lanes of the trial, and scales what they took."""
     benchmark, mesh = todo.benchmark, todo.mesh
     count = len(work.group.seeds) if mesh.together else mesh.lanes_for(1)
@@ -129,20 +178,22 @@ def _time(todo: _Todo, work: memory_lib.Work) -> Iterator[str]:
     assert group is not None, "without rows, a part has a group"
     measured = estimate.trial(group, mesh, count, TRIAL_SECONDS)
 
-    programs = {name: x for one in todo.parts for name, x in _programs(one).items()}
-    compiling = sum(programs.values()) / sum(_programs(part).values())
-    compiling *= measured.compile_seconds
+    every, some = programs(todo.parts), programs([part])
+    compiling = sum(every.values()) / sum(some.values()) * measured.compile_seconds
     cost = sum(one.cost(todo.known) - one.compile_cost for one in todo.parts)
     ran = measured.fraction * (group.cost - part.compile_cost)
     seconds = cost / ran * measured.run_seconds
-    yield f"{len(programs)} programs, about {terminal.duration(compiling)} of compiling"
-    yield (
-        f"about {terminal.duration(seconds)} of running, scaled from "
-        f"{terminal.duration(measured.run_seconds)} of "
-        f"{terminal.count(min(count, len(group.seeds)), 'lane')} of {part.name}"
-    )
+    lanes = min(count, len(group.seeds))
+    return _Time(compiling, seconds, measured.run_seconds, lanes, part.name)
 
 
-def _programs(part: Part) -> Mapping[Hashable, float]:
-    """The programs of a part; one of its own if it names none."""
-    return part.programs or {part.name: 1.0}
+def programs(parts: Sequence[Part]) -> Mapping[Hashable, float]:
+    """The programs of parts, and what compiling them takes compared with each other.
+
+    A part that names none has one of its own.
+    """
+    return {
+        name: cost
+        for part in parts
+        for name, cost in (part.programs or {part.name: 1.0}).items()
+    }

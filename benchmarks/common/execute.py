@@ -73,6 +73,7 @@ def execute(
     known: dict[RowId, Row],
     todo: Sequence[Part],
     resume: str = "the same command",
+    progress: terminal.Progress = terminal.progress,
 ) -> None:
     """Runs the parts into the folder. `resume` says what goes on from there.
 
@@ -87,7 +88,7 @@ def execute(
     def status() -> str:
         return f"{finished} of {count}"
 
-    with terminal.progress(total, benchmark.name) as report, _recorded(signals):
+    with progress(total, benchmark.name) as report, _recorded(signals):
         runner = FolderRunner(
             benchmark,
             config,

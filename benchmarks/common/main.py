@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -36,10 +36,10 @@ from .benchmark import NOT_RECORDED, Benchmark, RunOptions
 from .execute import execute
 
 
-def own_options(benchmark: Benchmark, argv: Sequence[str]) -> dict[str, type]:
-    """The options of the user's cells that a command line names.
+def own_options(options: Iterable[type], argv: Sequence[str]) -> dict[str, type]:
+    """The options of the user's cells that a command line names, beside `options`.
 
-    These are tried, so JAX is made ready for the run first. Raises
+    The cells are tried, so JAX is made ready for the run first. Raises
     `settings.SettingError` for a name that is no cell.
     """
     names = list(_own_cells(argv))
@@ -47,17 +47,13 @@ def own_options(benchmark: Benchmark, argv: Sequence[str]) -> dict[str, type]:
         target.prepare()
     elif names:
         devices.local_mesh()
-    taken = {
-        field.name
-        for options in (benchmark.options, RunOptions)
-        for field in settings.fields(options)
-    }
+    taken = {field.name for some in options for field in settings.fields(some)}
     try:
-        options = registry.own_options(names, taken)
+        found = registry.own_options(names, taken)
     except ValueError as error:
         name = ",".join(names)
         raise settings.SettingError("cell", name, str(error), own.ALLOWED) from None
-    return {f"Options of {', '.join(names)}": options} if names else {}
+    return {f"Options of {', '.join(names)}": found} if names else {}
 
 
 def _own_cells(argv: Sequence[str]) -> Iterator[str]:
@@ -76,13 +72,20 @@ def command_of(benchmark: Benchmark) -> command.Command:
         options={"What is measured": benchmark.options, "How it is run": RunOptions},
         presets=benchmark.presets,
         run=lambda given: run(benchmark, given),
-        more=functools.partial(own_options, benchmark),
+        more=functools.partial(own_options, (benchmark.options, RunOptions)),
         resumes=lambda given: not given.get("dry_run", False),
     )
 
 
-def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
-    """Runs a benchmark with these flags; returns the exit status."""
+def run(
+    benchmark: Benchmark,
+    given: Mapping[str, Any],
+    progress: terminal.Progress | None = None,
+) -> int:
+    """Runs a benchmark with these flags; returns the exit status.
+
+    `progress` is that of a suite that the run is part of; nothing else is shown then.
+    """
     started = time.monotonic()
     options = run_options(given)
     if options.target is not None and not options.dry_run:
@@ -90,13 +93,7 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
         raise errors.UsageError("target", options.target, problem, allowed)
     # Before JAX looks for devices.
     planned = None if options.target is None else target.find(options.target)
-    config = configure(benchmark, given)
-    with benchmark.context(config):
-        folder = _folder(benchmark, config, options)
-        try:
-            known = folder.known()
-        except files.FolderError as error:
-            raise _out_dir_error(folder.path, error) from None
+    with opened(benchmark, given) as (config, folder, known):
         piece = processes.slice_of(options)
         parts = piece.of(benchmark.parts(config, piece.count))
         if planned is not None:
@@ -109,8 +106,25 @@ def run(benchmark: Benchmark, given: Mapping[str, Any]) -> int:
         if not options.force:
             todo = unfinished(parts, benchmark.row_id, mesh, known)
             memory.check(benchmark, todo, mesh, known)
-        _run_missing(benchmark, config, folder, options, piece, parts, mesh, given)
+        _run_missing(
+            benchmark, config, folder, options, piece, parts, mesh, given, progress
+        )
     return 0
+
+
+@contextlib.contextmanager
+def opened(
+    benchmark: Benchmark, given: Mapping[str, Any]
+) -> Iterator[tuple[Any, Folder, dict[RowId, Row]]]:
+    """The config of these flags, its folder, and the rows there; writes nothing."""
+    config = configure(benchmark, given)
+    with benchmark.context(config):
+        folder = _folder(benchmark, config, run_options(given))
+        try:
+            known = folder.known()
+        except files.FolderError as error:
+            raise _out_dir_error(folder.path, error) from None
+        yield config, folder, known
 
 
 def _show_target(
@@ -193,6 +207,7 @@ def _run_missing(
     parts: list[Part],
     mesh: Mesh,
     given: Mapping[str, Any],
+    progress: terminal.Progress | None,
 ) -> None:
     """Runs what the folder lacks of these parts; shows the results of a whole run."""
     with contextlib.ExitStack() as stack:
@@ -205,19 +220,23 @@ def _run_missing(
             raise errors.UsageError("out_dir", folder.path, problem, allowed) from None
         known = folder.known()
         todo = unfinished(parts, benchmark.row_id, mesh, known)
-        for line in benchmark.describe(config) if todo else []:
+        for line in benchmark.describe(config) if todo and not progress else []:
             print(line)
         resume = "the same command" + " without --overwrite" * options.overwrite
-        execute(benchmark, config, folder, mesh, known, todo, resume)
+        shown = progress or terminal.progress
+        execute(benchmark, config, folder, mesh, known, todo, resume, shown)
         if piece.name:
             _stop_unless_whole(benchmark, config, folder, piece, mesh)
-        if not todo:
+        if not todo and not progress:
             terminal.say(
                 f"Nothing to do: every lane is in {folder.path}; "
                 "tables and pictures are made anew."
             )
         read = folder.finish(benchmark.summary(rows.read_rows(folder.path)))
-    show(benchmark, config, read, folder.path, options.tables)
+    if progress:
+        benchmark.draw(config, read, folder.path)
+    else:
+        show(benchmark, config, read, folder.path, options.tables)
 
 
 def _stop_unless_whole(

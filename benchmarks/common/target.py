@@ -10,7 +10,8 @@ from rnnjax.engine.runner import Part, RowId, first_group, unfinished
 from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
 
-from . import errors, terminal
+from . import dry_run, errors, terminal
+from . import memory as memory_lib
 from .benchmark import Benchmark
 
 PROGRAMS = (
@@ -82,6 +83,33 @@ def show(
     if made:
         terminal.table(_programs(made, target))
         terminal.table(_loops(made, target, seconds))
+
+
+def estimate_of(
+    benchmark: Benchmark,
+    config: Any,
+    parts: Sequence[Part],
+    known: dict[RowId, Row],
+    target: ahead.Target,
+) -> dry_run.Estimate:
+    """What a run would take there, scaled from the first group of its largest part.
+
+    Nothing is printed. Some parts lack rows. Raises `errors.UsageError` if that group
+    needs more memory than a device has.
+    """
+    todo = unfinished(parts, benchmark.row_id, target.mesh, known)
+    part, _ = memory_lib.largest(benchmark, todo, target.mesh, known)
+    made, seconds = _compiled(benchmark, part, known, target)
+    every, some = dry_run.programs(todo), dry_run.programs([part])
+    compiling = sum(one.compiled.compile_seconds for one in made)
+    return dry_run.Estimate(
+        lanes=sum(one.lanes(known) for one in todo),
+        parts=len(todo),
+        memory=max(one.compiled.memory for one in made),
+        programs=len(every),
+        compiling=compiling * sum(every.values()) / sum(some.values()),
+        running=seconds * sum(one.cost(known) for one in todo) / part.cost(known),
+    )
 
 
 def _compiled(

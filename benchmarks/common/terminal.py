@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import rich.console
 import rich.progress
@@ -17,6 +18,9 @@ from rnnjax.results.tables import Table
 
 LOG_SECONDS = 60
 FILE_WIDTH = 200  # columns of a table that is not printed on a terminal
+Progress = Callable[
+    [float, str], AbstractContextManager[Callable[[float, str], None]]
+]  # see `progress`
 MARGIN = 3  # columns that a table takes beside the text of each column
 
 

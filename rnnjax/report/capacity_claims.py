@@ -100,7 +100,13 @@ def between(
 
 def order(pool: Pool) -> Contrast | None:
     """Bits per parameter from one cell to the next in the published order."""
-    found = [draws(pool.rows, "bits", cell=c, layers=1) for c in published.ORDER]
+    rows = [row for row in pool.rows if row["layers"] == 1]
+    budgets = [
+        {row["budget"] for row in rows if row["cell"] == cell}
+        for cell in published.ORDER
+    ]
+    rows = [row for row in rows if row["budget"] in set.intersection(*budgets)]
+    found = [draws(rows, "bits", cell=cell) for cell in published.ORDER]
     if not all(found):
         return None
     ranks = np.arange(len(found)) - (len(found) - 1) / 2

@@ -33,7 +33,10 @@ AXES: Mapping[str, tuple[str, ...]] = {
 }
 EFFORT: Mapping[str, tuple[str, ...]] = {
     "memory_stability": ("network",),
-    "capacity": ("preset", "trials", "rungs", "updates", "samples", "text"),
+    "capacity": (
+        *("preset", "trials", "rungs", "updates", "finalists", "selection_seeds"),
+        *("max_moves", "samples", "text"),
+    ),
     "autocomplete": (
         *("preset", "text", "epochs", "updates", "batch", "learning_rate"),
         *("connectivity_windows", "max_eval_windows"),

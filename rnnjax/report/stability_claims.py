@@ -60,15 +60,18 @@ def growth(pool: Pool, cell: str, key: str, size: str) -> Contrast | None:
     """What a doubling of a size adds to a time, mean over the other size, by seed.
 
     Times until outputs are identical are in doublings, log2(1 + time), as they grow
-    over orders of magnitude; what is beyond the horizon counts as the horizon.
+    over orders of magnitude; what is beyond the horizon counts as the horizon, and
+    lanes that were not followed so far have no part.
     """
-    other = slopes.OTHER[size]
+    other, identical = slopes.OTHER[size], key == "first_identical"
     points: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for row in lanes(pool, cell, key):
         if row["hidden_size"] < slopes.MIN_UNITS or row["weights"] != FRESH:
             continue
+        if identical and row["shared_steps"] < HORIZON:
+            continue
         time = restricted(row, key, HORIZON)
-        y = np.log2(1 + time) if key == "first_identical" else time
+        y = np.log2(1 + time) if identical else time
         points.setdefault((row["seed"], row[other]), []).append((row[size], y))
     by_seed: dict[int, list[float]] = {}
     for (seed, _), line in points.items():
