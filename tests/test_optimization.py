@@ -94,7 +94,8 @@ def test_rates_are_evenly_spaced_and_leave_out_the_default():
     found = hyperparameters.trials("adam", schema.RATES, 5, seed=0)
     assert [one.number for one in found] == [0, 1, 2, 4, 5] and found[0].searched
     (only,) = hyperparameters.trials("lbfgs", schema.RATES, 5, seed=0)
-    assert only.searched
+    (alone,) = hyperparameters.trials("lion", schema.RATES, 0, seed=0)
+    assert only.searched and alone.searched
 
 
 # The gradient by lag.

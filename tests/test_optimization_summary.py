@@ -120,6 +120,17 @@ def test_a_method_without_a_seed_is_not_compared():
     ]
 
 
+@pytest.mark.parametrize("left", [{"trial": 3, "searched": False}, {"trial": 2}])
+def test_rows_of_a_run_that_is_not_whole_have_tables(left):
+    """Nothing that was searched, or no defaults, of one of the methods."""
+    rows = [*runs({"adam": 0.9, "lion": 0.8}), row(optimizer="muon", **left)]
+    made = tables.tables(rows)
+    assert all(
+        len(line) == len(table.columns) for table in made for line in table.lines
+    )
+    assert {"best_of_1" in line for line in summary.summary(rows)} <= {True, False}
+
+
 def test_pairs_of_seeds_are_compared():
     """Seeds differ a lot, the optimizers by 0.01 on each of them."""
     rows = [

@@ -31,7 +31,7 @@ RUNS = {
     "short_term_memory": "--cell=rnn_tanh --hidden_sizes=2,3 --seeds=2 "
     "--input_scale=1 --steps=900 --test_steps=300 --washout=100 --delays=9",
     "optimization": "--task=two_circles --cell=rnn_tanh --hidden_sizes=2 --seeds=2 "
-    "--optimizer=plain_sgd,adam --trials=2 --updates=60 --batch=8",
+    "--optimizer=plain_sgd,adam --trials=2 --updates=6 --batch=8",
 }
 SMALLEST = {  # the same with a group or two of two chunks each
     "memory_stability": "--cell=gru --input_sizes=1 --hidden_sizes=2 --seeds=2 "

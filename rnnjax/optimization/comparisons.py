@@ -69,7 +69,7 @@ def at_defaults(lanes: Sequence[Row]) -> np.ndarray:
 def of_budget(k: int, lanes: Sequence[Row]) -> np.ndarray:
     """The expected test accuracy of each seed after k trials, or all if fewer."""
     curves = summary.budget(lanes)
-    return curves[:, min(k, curves.shape[1]) - 1]
+    return curves[:, min(k, curves.shape[1]) - 1] if curves.size else np.array([])
 
 
 def scores(rows: Sequence[Row], key: str, values: Values) -> dict[str, Scores]:
@@ -86,8 +86,11 @@ def scores(rows: Sequence[Row], key: str, values: Values) -> dict[str, Scores]:
     found: dict[str, Scores] = {}
     for name in names:
         of_tasks = [some.get(name, []) for some in tasks.values()]
-        if [_seeds(lanes) for lanes in of_tasks] == wanted:
-            found[name] = [values(lanes) for lanes in of_tasks]
+        if [_seeds(lanes) for lanes in of_tasks] != wanted:
+            continue
+        arrays = [values(lanes) for lanes in of_tasks]
+        if [len(array) for array in arrays] == [*map(len, wanted)]:
+            found[name] = arrays
     return found
 
 
@@ -169,7 +172,8 @@ def interaction(rows: Sequence[Row], values: Values) -> dict[str, Interaction]:
     return {
         name: _interaction(*(known[kind] for kind in kinds))
         for name, known in by_family.items()
-        if all(kind in known for kind in kinds)
+        if len(found := {len(known.get(kind, ())) for kind in kinds}) == 1
+        and found != {0}
     }
 
 

@@ -74,7 +74,8 @@ def trials(
         searched = [default | {RATE: rounded(float(rate))} for rate in chosen]
     found = [Trial(k, values, True) for k, values in enumerate(searched, start=1)]
     others = [one for one in found if one.values != default]
-    return [Trial(DEFAULT, default, len(others) < len(found)), *others]
+    # The defaults count as searched if one of the trials equals them, or there is none.
+    return [Trial(DEFAULT, default, not found or len(others) < len(found)), *others]
 
 
 def _evenly(rate: Hyperparameter, count: int) -> list[float]:

@@ -57,7 +57,7 @@ KEYS: dict[str, Key] = {
     "searched": Key(
         "bool",
         "whether the trial is among those that were searched, as the defaults are if "
-        "their rate is one of the rates",
+        "their rate is one of the rates, or nothing else is tried",
     ),
     "search": Key(
         "str",

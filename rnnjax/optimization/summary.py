@@ -116,8 +116,8 @@ def budget(lanes: Sequence[Row]) -> np.ndarray:
         )
         for some in seeds(searched(lanes))
     ]
-    fewest = min(len(curve) for curve in curves)
-    return np.array([curve[:fewest] for curve in curves])
+    fewest = min(map(len, curves), default=0)
+    return np.array([curve[:fewest] for curve in curves]).reshape(len(curves), fewest)
 
 
 def solved(lanes: Sequence[Row]) -> Mean:

@@ -35,9 +35,9 @@ def _main(rows: list[Row]) -> Table:
         lines.append(
             [
                 name(lanes[0], rows),
-                percent(summary.mean([*map(summary.score, summary.default(lanes))])),
-                percent(summary.mean([*map(summary.score, best)])),
-                percent(summary.mean(summary.median_trial(lanes))),
+                accuracy([*map(summary.score, summary.default(lanes))]),
+                accuracy([*map(summary.score, best)]),
+                accuracy(summary.median_trial(lanes)),
                 f"{sum(row['solved_update'] is not None for row in best)}/{len(best)}",
                 time(best),
                 *([samples(best)] if costs else []),
@@ -138,7 +138,7 @@ def _budgets(rows: list[Row]) -> list[Table]:
     for _, lanes in summary.methods(rows):
         curves = summary.budget(lanes)
         entries = [
-            percent(summary.mean(curves[:, k - 1])) if k <= curves.shape[1] else ""
+            accuracy(curves[:, k - 1]) if k <= curves.shape[1] else ""
             for k in summary.budgets(most)
         ]
         lines.append([name(lanes[0], rows), *entries])
@@ -163,7 +163,7 @@ def _trials(rows: list[Row]) -> list[Table]:
                 [
                     name(some[0], rows),
                     "" if rate is None else f"{rate:g}",
-                    percent(summary.mean([*map(summary.score, some)])),
+                    accuracy([*map(summary.score, some)]),
                     time(some),
                     f"{100 * summary.diverged(some):.0f}",
                 ]
@@ -180,8 +180,7 @@ def _orders(rows: list[Row]) -> Table:
         names = [optimizer for optimizer, _ in summary.stages(lanes[0])]
         ends = zip(*([x or 0.0 for _, x in summary.stages(row)] for row in lanes))
         entries = [
-            f"{optimizer} {percent(summary.mean(values))}"
-            for optimizer, values in zip(names, ends)
+            f"{optimizer} {accuracy(values)}" for optimizer, values in zip(names, ends)
         ]
         lines.append([f"{summary.task(lanes[0])}, {lanes[0]['cell']}", *entries])
     each = rows[0]["updates"] // count
@@ -209,6 +208,11 @@ def _searched(rows: Sequence[Row]) -> list[list[Row]]:
     ] or [[]]
 
 
+def accuracy(values: Sequence[float] | np.ndarray) -> str:
+    """The mean of accuracies in %, with half its interval; empty without any."""
+    return percent(summary.mean(values)) if len(values) else ""
+
+
 def percent(found: Estimate) -> str:
     """An accuracy with half its interval, in %."""
     if found.low is None or found.high is None:
@@ -220,14 +224,16 @@ def percent(found: Estimate) -> str:
 def time(lanes: Sequence[Row]) -> str:
     """The median of when lanes solve their task; censored at the end."""
     median = summary.solved_update(lanes).median.median
-    if median is None or math.isinf(median):
+    if median is None:
+        return ""
+    if math.isinf(median):
         return f">{max(row['updates'] for row in lanes):,}"
     return f"{median:,.0f}"
 
 
 def samples(lanes: Sequence[Row]) -> str:
     """The median of the samples whose gradient was computed until then."""
-    median = float(np.median([*map(summary.samples, lanes)]))
+    median = float(np.median([*map(summary.samples, lanes)])) if lanes else math.inf
     return "" if math.isinf(median) else f"{median / 1000:,.0f}k"
 
 
