@@ -211,3 +211,16 @@ def test_times_beyond_the_horizon_count_as_the_horizon():
     assert bootstrap.restricted_mean([10, None, np.inf, 300, 50], 100) == 72
     with pytest.raises(ValueError, match="no times"):
         bootstrap.restricted_mean([], 100)
+
+
+def test_a_mean_of_few_seeds_has_the_interval_of_student():
+    x, y = np.array([1.0, 2.0, 4.0]), np.array([0.0, 3.0])
+    (low, high), value = stats.t.interval(0.95, 2, x.mean(), stats.sem(x)), x.mean()
+    found = bootstrap.mean([x])
+    assert (found.value, found.low, found.high) == pytest.approx((value, low, high))
+    test = stats.ttest_ind(x, -y, equal_var=False).confidence_interval(0.9)
+    both = bootstrap.mean([x, y], 0.9)
+    assert (2 * both.low, 2 * both.high) == pytest.approx((test.low, test.high))
+    many = np.arange(12.0)
+    expected = bootstrap.interval([many], lambda x: x.mean(1))
+    assert bootstrap.mean([many]) == expected

@@ -295,4 +295,4 @@ def test_captions_promise_no_intervals_of_a_single_seed(draw):
     assert "interval" not in draw([lane()])["curves"].caption
     caption = draw([lane(), lane(seed=1)])["curves"].caption.replace("\n", " ")
     assert "2 seeds" in caption
-    assert "95 % bootstrap intervals" in caption
+    assert "95 % intervals" in caption

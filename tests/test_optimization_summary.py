@@ -22,6 +22,7 @@ ROW = {
     "trial": 0,
     "searched": True,
     "search": "rates",
+    "until_solved": False,
     "learning_rate": 0.1,
     "seed": 0,
     "status": "trained",
@@ -59,6 +60,15 @@ def test_a_trial_is_chosen_by_its_validation_and_scored_by_its_test():
     assert summary.diverged(lanes) == pytest.approx(1 / 6)
     first = [row(v, trial=k, accuracy=a) for k, v, a in [(1, 0.2, 0.3), (2, 0.4, 0.9)]]
     np.testing.assert_allclose(summary.budget(first), [[0.6, 0.9]])
+
+
+def test_of_trainings_that_end_when_solved_the_fastest_is_chosen():
+    """How far above the level they end is chance."""
+    late = row(0.99, trial=1, until_solved=True, solved_update=30)
+    soon = row(0.97, trial=2, until_solved=True, solved_update=10)
+    assert summary.chosen([late, soon]) == [soon]
+    through = [one | {"until_solved": False} for one in (late, soon)]
+    assert summary.chosen(through) == through[:1]
 
 
 def test_a_training_that_ended_early_has_its_last_validation():
@@ -126,8 +136,7 @@ def test_rows_of_a_run_that_is_not_whole_have_tables(left):
     rows = [*runs({"adam": 0.9, "lion": 0.8}), row(optimizer="muon", **left)]
     main, *_ = tables.tables(rows)
     assert "" in main.lines[-1][1:4]
-    *_, muon = summary.summary(rows)
-    assert ("chosen_accuracy" in muon) != ("default_accuracy" in muon)
+    assert len(summary.summary(rows)) == 5
 
 
 def test_pairs_of_seeds_are_compared():
@@ -167,6 +176,10 @@ def test_interaction_of_initializer_and_nonlinearity():
     ):
         assert (estimate.low, estimate.value) == pytest.approx((expected, expected))
     assert comparisons.interaction(rows[:5], comparisons.at_defaults) == {}
+    wide = [one | {"hidden_size": 99, "accuracy": 0.1} for one in rows]
+    by_size = comparisons.interaction([*rows, *wide], comparisons.at_defaults)
+    assert list(by_size) == ["rows, rnn, 8", "rows, rnn, 99"]
+    assert by_size["rows, rnn, 8"] == found
 
 
 def test_stages_of_optimizers_that_follow_one_another():

@@ -222,6 +222,7 @@ def training(seed, accuracy, trial=1, **changes):
     row = dict.fromkeys(optimization.METHOD) | {"task": "adding", "length": 50}
     row |= {"cell": "lstm", "initializer": "own", "optimizer": "adam", "hidden_size": 8}
     row |= {"trial": trial, "seed": seed, "searched": trial > 0, "batch": 4}
+    row |= {"protocol": "fair", "until_solved": False}
     row |= {
         "status": "trained",
         "accuracy": accuracy,
@@ -238,7 +239,11 @@ def training(seed, accuracy, trial=1, **changes):
 def test_adam_against_the_best_of_the_others():
     rows = [
         training(seed, accuracy + 0.01 * seed, trial, optimizer=name, task="rows")
-        for name, accuracy in (("adam", 0.5), ("muon", 0.6), ("plain_sgd", 0.2))
+        for name, accuracy in (
+            ("adam", 0.5),
+            ("muon", 0.6),
+            *((other, 0.2) for other in ("adagrad", "nesterov", "rmsprop")),
+        )
         for trial in (0, 1)
         for seed in range(3)
     ]
@@ -247,7 +252,8 @@ def test_adam_against_the_best_of_the_others():
     assert value("optimization.adam.best", rows + others) == pytest.approx(-0.1)
     better = [row | {"accuracy": 0.9} if row["trial"] == 0 else row for row in rows]
     assert value("optimization.adam.defaults", better) == pytest.approx(0)
-    assert BY_KEY["optimization.adam.best"].effect(Pool(rows[:6], ())) is None
+    few = [row for row in rows if row["optimizer"] != "rmsprop"]
+    assert BY_KEY["optimization.adam.best"].effect(Pool(few, ())) is None
 
 
 def test_starts_cures_and_minimal_cells():
@@ -263,6 +269,8 @@ def test_starts_cures_and_minimal_cells():
     ]
     assert value("optimization.he.relu", rows) == pytest.approx(0.3)
     assert value("optimization.he.interaction", rows) == pytest.approx(0.2)
+    wide = [row | {"hidden_size": 999, "accuracy": 1.0} for row in rows[:3]]
+    assert value("optimization.he.relu", wide + rows) == pytest.approx(0.3)
     rows = [
         training(seed, 0.95 if seed or length == 20 else 0.5, length=length, **kind)
         for length in (20, 50)
@@ -275,6 +283,8 @@ def test_starts_cures_and_minimal_cells():
         )
     ]
     assert value("optimization.cures.gates", rows) == 0.75
+    short = [row for row in rows if row["length"] == 20]
+    assert BY_KEY["optimization.cures.gates"].effect(Pool(short, ())) is None
     assert value("optimization.cures.curvature", rows) == 0.75
     assert BY_KEY["optimization.cures.plain"].effect(Pool(rows, ())) is None
     assert value("optimization.minimal.mgu", rows) == 0
@@ -290,6 +300,7 @@ def test_a_profile_is_over_tasks_networks_and_seeds():
         for seed in (0, 1)
     ]
     rows.append(training(2, 0.95))  # a problem for one of them alone
+    rows += [row | {"protocol": "as_published", "optimizer": "a+b"} for row in rows]
     found = profiles.profile([run(rows, "optimization")])
     assert (found.problems, found.seeds) == (2, 2)
     assert found.fractions["adam"].tolist() == [1.0] * len(profiles.FACTORS)

@@ -134,7 +134,7 @@ QUICK: Mapping[str, Entry] = {
     ),
     "optimizers": Entry(
         "optimization --study=optimizers --cell=lstm "
-        "--optimizer=plain_sgd,rmsprop,adam,lion --seeds=6 --trials=5 --updates=200",
+        "--optimizer=nesterov,adagrad,rmsprop,adam --seeds=6 --trials=5 --updates=200",
         90,
     ),
     "initializers": Entry(
@@ -143,14 +143,14 @@ QUICK: Mapping[str, Entry] = {
         50,
     ),
     "cures": Entry(
-        "optimization --study=cures --cell=rnn_tanh,irnn,gru,lstm,mgu,min_gru,janet "
-        "--optimizer=adam --seeds=6 --lengths=20 --updates=2000",
-        140,
+        "optimization --study=cures --cell=rnn_tanh,irnn,lstm --seeds=5 --lengths=50 "
+        "--updates=5000 --curvature_updates=200",
+        240,
     ),
-    "curvature": Entry(
-        "optimization --study=cures --cell=rnn_tanh --optimizer=hessian_free --seeds=6 "
-        "--lengths=20 --updates=2000",
-        40,
+    "minimal": Entry(
+        "optimization --study=cures --cell=gru,lstm,mgu,min_gru,janet "
+        "--optimizer=adam --seeds=6 --lengths=20 --updates=2000",
+        100,
     ),
     "linear": Entry(
         "short_term_memory --cell=gru,lstm,rnn_tanh --hidden_sizes=32 --seeds=6 "

@@ -102,7 +102,7 @@ def intervals(rows: Sequence[Row], what: str) -> str:
     """What bands or bars are; nothing of a single seed, which has none."""
     if len({row["seed"] for row in rows}) == 1:
         return ""
-    return f"; {what}: their 95 % bootstrap intervals"
+    return f"; {what}: their 95 % intervals"
 
 
 def band(

@@ -124,21 +124,22 @@ def best(found: Mapping[str, Scores], name: str) -> Verdict | None:
 
 
 def compare(found: Mapping[str, Scores], name: str, other: str) -> Comparison:
-    """One optimizer against another over all tasks."""
+    """One optimizer against another over all tasks.
+
+    The probability has no interval with fewer seeds than a bootstrap needs.
+    """
     a, b = found[name], found[other]
-    return Comparison(
-        other, difference(a, b), bootstrap.probability_of_improvement(a, b)
-    )
+    probability = bootstrap.probability_of_improvement(a, b)
+    if min(map(len, a)) < bootstrap.MIN_SEEDS:
+        probability = Estimate(probability.value, None, None)
+    return Comparison(other, difference(a, b), probability)
 
 
 def difference(
     a: Scores, b: Scores, confidence: float = statistics.CONFIDENCE
 ) -> Estimate:
     """The mean over tasks and seeds of a - b, paired by seed."""
-    pairs = [x - y for x, y in zip(a, b, strict=True)]
-    return bootstrap.interval(
-        pairs, lambda *x: np.mean([one.mean(1) for one in x], axis=0), confidence
-    )
+    return bootstrap.mean([x - y for x, y in zip(a, b, strict=True)], confidence)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,25 +157,37 @@ class Interaction:
 
 
 def interaction(rows: Sequence[Row], values: Values) -> dict[str, Interaction]:
-    """He against Glorot under ReLU and tanh: for each task and family of cells.
+    """He against Glorot under ReLU and tanh: for each task, family of cells and size.
 
     `rnn_relu` and `rnn_tanh` are the family rnn; other cells are families themselves.
     """
-    by_family: dict[str, dict[tuple[str, str], np.ndarray]] = {}
+    families: dict[tuple[object, ...], dict[tuple[str, str], list[Row]]] = {}
     for _, lanes in summary.methods(rows):
         first = lanes[0]
         if first["initializer"] in (HE, GLOROT):
             cell = first["cell"].removesuffix(f"_{first['activation']}")
-            family = by_family.setdefault(f"{summary.task(first)}, {cell}", {})
+            which = (
+                summary.task(first),
+                cell,
+                first["hidden_size"],
+                first["optimizer"],
+            )
             kind = first["initializer"], first["activation"]
-            family[kind] = values(lanes)
+            families.setdefault(which, {})[kind] = lanes
     kinds = [(start, function) for function in (RELU, TANH) for start in (HE, GLOROT)]
-    return {
-        name: _interaction(*(known[kind] for kind in kinds))
-        for name, known in by_family.items()
-        if len(found := {len(known.get(kind, ())) for kind in kinds}) == 1
-        and found != {0}
+    whole = {
+        which: [known[kind] for kind in kinds]
+        for which, known in families.items()
+        if all(kind in known for kind in kinds)
     }
+    varying = [k for k in range(4) if k < 2 or len({one[k] for one in whole}) > 1]
+    found = {}
+    for shape, groups in whole.items():
+        arrays = [values(lanes) for lanes in groups]
+        alike = len({frozenset(_seeds(lanes)) for lanes in groups}) == 1
+        if alike and {len(array) for array in arrays} == {len(_seeds(groups[0]))}:
+            found[", ".join(str(shape[k]) for k in varying)] = _interaction(*arrays)
+    return found
 
 
 def _interaction(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,6 @@ from rnnjax.optimization.defaults import (
 )
 from rnnjax.optimization.schema import (
     AS_PUBLISHED,
-    CURES,
     FAIR,
     OPTIMIZERS,
     OWN,
@@ -31,6 +31,9 @@ from rnnjax.tasks.task import Task
 from rnnjax.training.method import HESSIAN_FREE, METHODS
 
 MAX_SETTINGS = 4096
+# Initializers of square matrices, which do not start the input weights.
+RECURRENT_ONLY = ("identity", "scaled_identity", "positive_definite")
+STARTS = {"recurrent_init", "kernel_init"}
 MAX_STAGES = 4  # optimizers that follow one another in all orders
 # The tasks, and the setting of each that --lengths sets.
 LENGTHS: dict[str, str | None] = {
@@ -137,6 +140,11 @@ class Config:
             self._check_task(name, task)
         if self.protocol == AS_PUBLISHED:
             self._check_published()
+        if self.lengths and not any(LENGTHS[name] for name in self.task or ()):
+            problem = f"{', '.join(self.task or ())} without lengths"
+            raise SettingError("lengths", self.lengths, problem, "with --task=adding")
+        for cell, start in itertools.product(self.cells, self.initializer or ()):
+            self._check_start(cell, start)
         if self.rates and self.search == RANDOM:
             problem = "given with --search=random"
             raise SettingError("rates", self.rates, problem, "with --search=rates")
@@ -151,14 +159,29 @@ class Config:
                 allowed = "with --task=rows or pixels"
                 raise SettingError("optimizer", self.optimizer, problem, allowed)
 
+    def _check_start(self, cell: str, start: str) -> None:
+        """Raises `SettingError` for a cell that an initializer would not change."""
+        known = registry.options(cell)
+        names = {"recurrent_init"} if start in RECURRENT_ONLY else STARTS
+        if start != OWN and not known & names:
+            problem = f"{cell} has no weights that it starts"
+            raise SettingError("initializer", self.initializer, problem, OWN)
+
     def _check_published(self) -> None:
+        """Raises `SettingError` for what one network cannot be trained by."""
         if self.study != OPTIMIZERS:
             problem, allowed = "there is one of optimizers alone", "fair"
             raise SettingError("protocol", self.protocol, problem, allowed)
-        count, entries = len(self.optimizer or ()), self.optimizer or ()
-        if count > MAX_STAGES or HESSIAN_FREE in entries:
-            problem = "they follow one another in all orders"
-            allowed = f"at most {MAX_STAGES} optimizers, none of them {HESSIAN_FREE}"
+        if self.until_solved or self.search == RANDOM:
+            name = "until_solved" if self.until_solved else "search"
+            problem = f"given with --protocol={AS_PUBLISHED}"
+            raise SettingError(name, getattr(self, name), problem, "no such flag")
+        entries = self.optimizer or ()
+        whole = {name for name, entry in TABLE.items() if entry.full_batch}
+        if len(entries) > MAX_STAGES or {HESSIAN_FREE, *whole} & set(entries):
+            problem = "they follow one another in all orders, with equal batches"
+            allowed = f"at most {MAX_STAGES} optimizers, none of them {HESSIAN_FREE} "
+            allowed += "or lbfgs"
             raise SettingError("optimizer", self.optimizer, problem, allowed)
 
     @functools.cached_property
@@ -208,7 +231,7 @@ class Config:
             return self.updates
         samples = task.training_samples
         if self.protocol == AS_PUBLISHED and samples:
-            return round(EPOCHS * samples / self.batch)
+            return max(1, round(EPOCHS * samples / self.batch))
         return DEFAULTS[self.study]["updates"]
 
     @property
@@ -263,7 +286,4 @@ def configure(given: Mapping[str, Any]) -> Config:
     if "trials" in given and "rates" in given:
         problem = f"given with --rates={text(given['rates'])}"
         raise SettingError("trials", given["trials"], problem, "one of the two")
-    if study != CURES and "lengths" in given and "task" not in given:
-        problem = f"--study={study} has a task without lengths by default"
-        raise SettingError("lengths", given["lengths"], problem, "with --task=adding")
     return Config(**{**defaults, **given})

@@ -14,7 +14,7 @@ from rnnjax.engine import lanes
 from rnnjax.engine.grid import LanesPart
 from rnnjax.engine.runner import RowId, split_seeds
 from rnnjax.optimization import hyperparameters
-from rnnjax.optimization.config import Config
+from rnnjax.optimization.config import RECURRENT_ONLY, Config
 from rnnjax.optimization.experiment import Optimization
 from rnnjax.optimization.hyperparameters import RATE, Trial, Values
 from rnnjax.optimization.schema import AS_PUBLISHED, CURES, DEFAULT, NUMBERS, OWN, THEN
@@ -25,8 +25,6 @@ from rnnjax.training.method import HESSIAN_FREE, Hyperparameters
 
 MOST_POINTS = 40  # of a curve, for each optimizer
 CURVATURE_POINTS = 20
-# Initializers of square matrices, which do not start the input weights.
-RECURRENT_ONLY = ("identity", "scaled_identity", "positive_definite")
 # What a step costs beside its products with weights, in parameters of the same cost.
 STEP_COST = 100
 

@@ -79,13 +79,15 @@ def seeds(lanes: Iterable[Row]) -> list[list[Row]]:
 def chosen(lanes: Sequence[Row]) -> list[Row]:
     """For each seed the searched trial with the best validation accuracy.
 
-    Of equal ones that which solves the task sooner, then that with the lower number.
+    Of equal ones that which solves the task with fewer samples, then that with the
+    lower number. Trainings that end once they are solved are equal: how far above the
+    level they end is chance.
     """
 
     def order(row: Row) -> tuple[float, float, int]:
-        solved = row["solved_update"]
-        late = math.inf if solved is None else solved
-        return -validation(row), late, row["trial"]
+        ended = row["until_solved"] and row["solved_update"] is not None
+        score = math.inf if ended else validation(row)
+        return -score, samples(row), row["trial"]
 
     return [min(some, key=order) for some in seeds(searched(lanes))]
 
@@ -96,8 +98,8 @@ def default(lanes: Sequence[Row]) -> list[Row]:
 
 
 def mean(values: Sequence[float] | np.ndarray) -> Estimate:
-    """A mean over seeds with its bootstrap interval."""
-    return bootstrap.interval([values], lambda x: x.mean(1))
+    """A mean over seeds with its interval; see `bootstrap.mean`."""
+    return bootstrap.mean([values])
 
 
 def median_trial(lanes: Sequence[Row]) -> list[float]:

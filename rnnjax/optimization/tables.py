@@ -12,7 +12,9 @@ from rnnjax.results.schema import Row
 from rnnjax.results.tables import Table
 
 ASKED = "adam"  # the optimizer that is said to be best
-INTERVALS = "± is half a 95 % interval, by a bootstrap over seeds."
+INTERVALS = (
+    "± is half a 95 % interval over seeds, of a bootstrap; of fewer than 6, Student's."
+)
 
 
 def tables(rows: list[Row]) -> list[Table]:
@@ -28,7 +30,9 @@ def tables(rows: list[Row]) -> list[Table]:
 
 def _main(rows: list[Row]) -> Table:
     """What each method reaches, at its defaults and at its best trial."""
-    costs = len({row["batch"] for row in rows}) > 1
+    costs = len({row["batch"] for row in rows}) > 1 or any(
+        row["curve_gradients"] != row["curve_updates"] for row in rows
+    )
     lines = []
     for _, lanes in summary.methods(rows):
         best = summary.chosen(lanes)
@@ -54,7 +58,7 @@ def _main(rows: list[Row]) -> Table:
         f"{INTERVALS} best: of {count} trials (--search={first['search']}), for each "
         "seed the one with the best validation accuracy; median: of these trials; "
         "solved, updates: seeds that solve the task at their best trial, and the "
-        f"median of when ({100 * first['solved_accuracy']:.0f} % of validation data).",
+        f"median of when ({_levels(rows)} of validation data).",
         *_ends(rows),
     ]
     title = "accuracy on test data, %"
@@ -67,7 +71,7 @@ def _ends(rows: list[Row]) -> list[str]:
     for _, lanes in summary.methods(rows):
         rates = [row["learning_rate"] for row in summary.searched(lanes)]
         best = [row["learning_rate"] for row in summary.chosen(lanes)]
-        if rows[0]["search"] != RATES or len(set(rates)) < 2:
+        if rows[0]["search"] != RATES or len(set(rates)) < 3:  # or all are ends
             continue
         if 2 * sum(rate in (min(rates), max(rates)) for rate in best) > len(best):
             found.append(name(lanes[0], rows))
@@ -96,13 +100,14 @@ def _best(rows: list[Row]) -> list[Table]:
     if not lines:
         return []
     notes = [
-        f"difference: {asked} minus the next, or minus the best of the others, in %, "
-        f"paired by seed. {INTERVALS} best of k: expected, of k trials of those "
-        "searched, chosen on validation data. P: probability that a seed of "
-        f"{asked} is better. Supported: {asked} is better than each of the others, at "
-        "95 % each; contradicted: worse than one, at 95 % for all together.",
+        f"difference: {asked} minus the best of the others, or if it is contradicted "
+        f"of those that are better, in %, paired by seed. {INTERVALS} best of k: "
+        "expected, of k trials of those searched, chosen on validation data. P: "
+        f"probability that a seed of {asked} is better. Supported: {asked} is better "
+        "than each of the others, at 95 % each; contradicted: worse than one, at 95 % "
+        "for all together.",
     ]
-    columns = ["", "highest", "next", "difference", "P", "verdict"]
+    columns = ["", "highest", "against", "difference", "P", "verdict"]
     pairs = ["", "difference", "P"]
     return [
         Table(f"is {asked} best?", columns, lines, notes),
@@ -182,10 +187,10 @@ def _orders(rows: list[Row]) -> Table:
         entries = [
             f"{optimizer} {accuracy(values)}" for optimizer, values in zip(names, ends)
         ]
-        lines.append([f"{summary.task(lanes[0])}, {lanes[0]['cell']}", *entries])
-    each = rows[0]["updates"] // count
+        lines.append([_network(lanes[0], rows), *entries])
+    each = _span(row["updates"] // count for row in rows)
     note = (
-        f"One network is trained by all optimizers in turn, {each:,} updates each at "
+        f"One network is trained by all optimizers in turn, {each} updates each at "
         f"their defaults. {INTERVALS} What the last one reaches is not its own doing."
     )
     columns = ["", "first", "second", "third", "fourth"][: count + 1]
@@ -197,6 +202,13 @@ def name(row: Row, rows: Sequence[Row]) -> str:
     tasks = {summary.task(other) for other in rows}
     words = summary.title(row, rows)
     return f"{summary.task(row)}, {words}" if len(tasks) > 1 else words
+
+
+def _network(row: Row, rows: Sequence[Row]) -> str:
+    """The task and the network, whatever trains it."""
+    others = [other for other in rows if other["optimizer"] == row["optimizer"]]
+    words = summary.title(row, others)
+    return f"{summary.task(row)}, {words}"
 
 
 def _searched(rows: Sequence[Row]) -> list[list[Row]]:
@@ -233,8 +245,19 @@ def time(lanes: Sequence[Row]) -> str:
 
 def samples(lanes: Sequence[Row]) -> str:
     """The median of the samples whose gradient was computed until then."""
-    median = float(np.median([*map(summary.samples, lanes)])) if lanes else math.inf
-    return "" if math.isinf(median) else f"{median / 1000:,.0f}k"
+    if not lanes:
+        return ""
+    median = float(np.median([*map(summary.samples, lanes)]))
+    if math.isinf(median):
+        return f">{max(row['batch'] * max(row['curve_gradients']) for row in lanes):,}"
+    return f"{median:,.0f}"
+
+
+def _levels(rows: Sequence[Row]) -> str:
+    levels = {row["task"]: f"{100 * row['solved_accuracy']:.0f} %" for row in rows}
+    if len(set(levels.values())) == 1:
+        return next(iter(levels.values()))
+    return ", ".join(f"{task} {level}" for task, level in levels.items())
 
 
 def _span(values: Iterable[int]) -> str:

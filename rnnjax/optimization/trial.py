@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from rnnjax.cells import registry
 from rnnjax.optimization.config import Config
 from rnnjax.optimization.schema import FAIR
 
@@ -11,19 +12,22 @@ MAX_CURVATURE_UPDATES = 1
 
 def trial(config: Config, lanes: int) -> Config:
     """One of the methods with a few updates."""
-    cells, optimizers = config.cells, config.optimizer or ()
+    optimizers = config.optimizer or ()
+    cell = config.cells[len(config.cells) // 2]
+    has = "activation" in registry.options(cell)
     lengths = config.lengths[len(config.lengths) // 2 :][:1] if config.lengths else None
     return dataclasses.replace(
         config,
         protocol=FAIR,
         task=(config.task or ())[:1],
         lengths=lengths,
-        cell=cells[len(cells) // 2 :][:1],
-        activation=config.activation[:1] if config.activation else None,
+        cell=(cell,),
+        activation=config.activation[:1] if config.activation and has else None,
         initializer=(config.initializer or ())[:1],
         optimizer=optimizers[:1],
         hidden_sizes=config.hidden_sizes[-1:],
         trials=0,
+        rates=None,
         updates=min(MAX_UPDATES, config.updates or MAX_UPDATES),
         curvature_updates=MAX_CURVATURE_UPDATES,
         seeds=lanes,

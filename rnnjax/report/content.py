@@ -99,7 +99,8 @@ def _of_family(family: str, judged: Sequence[Verdict]) -> str:
     counts = Counter(one.verdict for one in some)
     words = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts[name])
     against = [x.claim.statement.rstrip(".") for x in some if x.verdict == CONTRADICTED]
-    more = f" Not so: {'; '.join(against[:2])}." if against else ""
+    others = f"; and {len(against) - 2} more" if len(against) > 2 else ""
+    more = f" Not so: {'; '.join(against[:2])}{others}." if against else ""
     return f"{family.capitalize()}: {words}.{more}"
 
 

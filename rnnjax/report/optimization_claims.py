@@ -1,6 +1,7 @@
 """The claims about optimization, and the numbers that stand for them."""
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ MINIMAL = (
     "--out_dir=results/minimal"
 )
 NEEDS = ("accuracy", "solved_update", "searched")
+OTHERS = {"adagrad", "nesterov", "rmsprop"}  # that Adam is compared with, at least
+LONG = 50  # steps of sums, from which lags are long
 
 
 def best(pool: Pool, values: Values) -> Contrast | None:
@@ -40,7 +43,7 @@ def best(pool: Pool, values: Values) -> Contrast | None:
         return None
     scores = comparisons.scores(rows, "optimizer", values)
     ours = scores.pop(ADAM, None)
-    if ours is None or not scores:
+    if ours is None or not scores.keys() >= OTHERS:
         return None
     changes = [
         tuple(a - b for a, b in zip(ours, others, strict=True))
@@ -51,12 +54,20 @@ def best(pool: Pool, values: Values) -> Contrast | None:
 
 
 def of_task(pool: Pool, task: str) -> list[Row]:
-    return [row for row in pool.rows if row["task"] == task]
+    """The rows of a task, of the number of units that most of them have."""
+    rows = [row for row in pool.rows if row["task"] == task]
+    return most_common(rows, "hidden_size")
+
+
+def most_common(rows: Sequence[Row], key: str) -> list[Row]:
+    counts = Counter(row[key] for row in rows)
+    return [row for row in rows if row[key] == counts.most_common(1)[0][0]]
 
 
 def chosen(rows: Sequence[Row], **where: Any) -> list[Row]:
     """Of the rows that meet `where`, for each seed that of its best trial."""
     some = [row for row in rows if all(row[k] == v for k, v in where.items())]
+    some = most_common(some, "activation")
     return summary.chosen(some) or summary.default(some)
 
 
@@ -92,7 +103,8 @@ def longest(pool: Pool) -> list[Row]:
 
 def solved(pool: Pool, cell: str, optimizer: str) -> Share | None:
     """Of the seeds, those that solve the longest task at their best trial."""
-    lanes = chosen(longest(pool), cell=cell, initializer=OWN, optimizer=optimizer)
+    rows = [row for row in longest(pool) if row["length"] >= LONG]
+    lanes = chosen(rows, cell=cell, initializer=OWN, optimizer=optimizer)
     count = sum(row["solved_update"] is not None for row in lanes)
     return Share(count, len(lanes)) if lanes else None
 
@@ -121,7 +133,7 @@ def _adam(key: str, values: Values, what: str, words: str) -> Claim:
         "after Kingma and Ba 2015, on Adam",
         f"Adam trains best of all optimizers, {words}.",
         measured=f"test accuracy {what} on images read by rows, Adam minus the best of "
-        "the others; by seed",
+        f"the others, {', '.join(sorted(OTHERS))} among them; by seed",
         unit="accuracy",
         form=forms.Direction(1, ACCURACY),
         cells=("lstm",),
@@ -136,7 +148,8 @@ def _cure(key: str, source: str, what: str, cell: str, optimizer: str) -> Claim:
         f"cures.{key}",
         source,
         f"{what} {'fail at' if fails else 'learn'} long lags.",
-        measured="fraction of seeds that solve the longest sums at their best trial",
+        measured="fraction of seeds that solve the longest sums, of at least "
+        f"{LONG} steps, at their best trial",
         unit="fraction of seeds",
         form=forms.at_most(0, HALF) if fails else forms.at_least(1, HALF),
         cells=(cell,),

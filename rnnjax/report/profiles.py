@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.optimization import summary
-from rnnjax.optimization.schema import METHOD
+from rnnjax.optimization.schema import FAIR, METHOD
 from rnnjax.report import pools
 from rnnjax.report.runs import Run
 from rnnjax.results import bootstrap
@@ -37,12 +37,15 @@ def profile(runs: Sequence[Run]) -> Profile | None:
 def _profile(rows: Sequence[dict]) -> Profile | None:
     """Problems that an optimizer was not tried on count for none."""
     times: dict[str, dict[tuple, float]] = {}
+    rows = [row for row in rows if row["protocol"] == FAIR]
     for _, lanes in summary.methods(rows):
         for row in summary.chosen(lanes) or summary.default(lanes):
             problem = (*(row[key] for key in PROBLEM), row["seed"])
             times.setdefault(row["optimizer"], {})[problem] = summary.samples(row)
+    if len(times) < 2:
+        return None
     shared = sorted(set.intersection(*map(set, times.values())), key=str)
-    if len(times) < 2 or not shared:
+    if not shared:
         return None
     table = [[some[problem] for problem in shared] for some in times.values()]
     fractions = bootstrap.performance_profile(table, FACTORS)

@@ -14,6 +14,7 @@ from scipy import stats
 from rnnjax.results.statistics import CONFIDENCE
 
 RESAMPLES = 2000
+MIN_SEEDS = 6  # of a bootstrap: 5 values do not reach beyond their range, 94 %
 Statistic = Callable[..., np.ndarray]
 
 
@@ -76,6 +77,30 @@ def interval(
     tail = stats.norm.cdf(scale * stats.t.ppf((1 - confidence) / 2, df))
     k = int(tail * (resamples - 1))
     return Estimate(float(value), float(draws[k]), float(draws[-1 - k]))
+
+
+def mean(strata: Sequence[ArrayLike], confidence: float = CONFIDENCE) -> Estimate:
+    """The mean over strata of the means over seeds, with its interval.
+
+    It is that of `interval`. With fewer than `MIN_SEEDS` seeds in a stratum it is
+    Student's, with the degrees of freedom of Welch and Satterthwaite.
+
+    Raises:
+      ValueError: there is no stratum, or one without values.
+    """
+    arrays = _arrays(strata)
+    n = np.array([len(x) for x in arrays])
+    if n.min() < 2 or n.min() >= MIN_SEEDS:
+        return interval(
+            arrays, lambda *x: np.mean([one.mean(1) for one in x], axis=0), confidence
+        )
+    value = float(np.mean([x.mean() for x in arrays]))
+    v = np.array([x.var(ddof=1) for x in arrays]) / n / len(n) ** 2
+    if not v.any():
+        return Estimate(value, value, value)
+    df = v.sum() ** 2 / (v**2 / (n - 1)).sum()
+    half = float(stats.t.ppf((1 + confidence) / 2, df) * v.sum() ** 0.5)
+    return Estimate(value, value - half, value + half)
 
 
 def p_value(
