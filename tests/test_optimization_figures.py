@@ -15,6 +15,7 @@ ROW = {
     "study": "optimizers",
     "protocol": "fair",
     "search": "rates",
+    "until_solved": False,
     "task": "rows",
     "length": None,
     "cell": "lstm",
