@@ -175,6 +175,7 @@ def test_curves_are_over_samples_where_updates_cost_more_than_a_gradient(draw):
             (0.5, 1.0, None, None),
             **common,
             **products | {"curve_gradients": [20, 40, 0, 0], "seed": 1},
+            solved_update=2,
         ),
     ]
     (axis,) = draw(rows)["curves"].axes
