@@ -70,13 +70,13 @@ def test_defaults_are_those_of_the_study():
 
 
 def test_one_network_through_one_optimizer_after_another(command):
-    run = "--smoke --protocol=as_published --optimizer=plain_sgd,adam --out_dir=run"
-    status, out, err = command(optimization, *run.split())
+    run = "--smoke --protocol=as_published --optimizer=plain_sgd,adam --cell=rnn_tanh"
+    status, out, err = command(optimization, *run.split(), "--out_dir=run")
     assert (status, err) == (0, "")
     assert "validation accuracy after each optimizer, %" in out
     rows = read_rows("run")
     again = rnnjax.measure.optimization(
-        "lstm",
+        "rnn_tanh",
         task="two_circles",
         optimizer=("plain_sgd", "adam"),
         hidden_sizes=4,

@@ -93,7 +93,8 @@ FLOAT64 = {
 }
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
 def test_processes_that_jax_tells_apart(command, tmp_path, count):
     """One of them is killed and the others end by themselves; the job, started again
     as one of Slurm, completes the run.

@@ -19,7 +19,7 @@ from rnnjax.short_term_memory import recall, recall_summary, summary
 from rnnjax.short_term_memory.recall_schema import RECALL_KEYS
 from rnnjax.short_term_memory.schema import SHAPE
 from rnnjax.tasks.recall import Recall as Task
-from rnnjax.training import training
+from rnnjax.training import method, training
 from rnnjax.training.training import Hyperparameters
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -60,7 +60,7 @@ def only_two_pairs(network, variables, task, x):
 
 def test_right_answers_are_counted_at_each_number_of_pairs_and_length(monkeypatch):
     """Of the pairs after the second, the first value is guessed. Lane 1 is done."""
-    monkeypatch.setattr(training, "forward", only_two_pairs)
+    monkeypatch.setattr(method, "forward", only_two_pairs)
     lanes_done = types.SimpleNamespace(done=np.array([False, True]), variables=())
     state = recall.State(lanes_done, np.full((2, 6), np.nan, np.float32))
     mesh = Mesh(DEVICE, 1)
