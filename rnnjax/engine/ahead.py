@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import numpy as np
 from jax.experimental import topologies
+from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import NamedSharding, PartitionSpec
 
 from rnnjax.engine import hlo, lanes
@@ -241,8 +242,7 @@ def programs(
 def compiled(lowerable: Lowerable, platform: str) -> Compiled:
     """Compiles a program and reads what it does. Raises `OutOfMemory`."""
     cached = jax.config.jax_enable_compilation_cache
-    # A kept program could not be loaded: its device is not there.
-    jax.config.update("jax_enable_compilation_cache", False)
+    _keep_programs(False)
     started = time.perf_counter()
     traced = lowerable.function.trace(*lowerable.arguments)
     try:
@@ -252,7 +252,7 @@ def compiled(lowerable: Lowerable, platform: str) -> Compiled:
             raise
         raise OutOfMemory from None
     finally:
-        jax.config.update("jax_enable_compilation_cache", cached)
+        _keep_programs(cached)
     seconds = time.perf_counter() - started
     memory = made.memory_analysis()
     used = (
@@ -261,6 +261,14 @@ def compiled(lowerable: Lowerable, platform: str) -> Compiled:
         + memory.temp_size_in_bytes
     )
     return Compiled(lowerable.name, seconds, used, hlo.read(made.as_text()))
+
+
+def _keep_programs(wanted: bool) -> None:
+    """Whether JAX keeps compiled programs: one of a device that is not there cannot be
+    loaded again. JAX asks once a process, unless its cache is reset.
+    """
+    jax.config.update("jax_enable_compilation_cache", wanted)
+    compilation_cache.reset_cache()
 
 
 def seconds(work: hlo.Work, chip: Chip) -> float:
