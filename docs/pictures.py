@@ -40,6 +40,7 @@ COPIED = {
     "regret/regrets.png": "regrets.png",
     "optimizers/rates.png": "rates.png",
     "published/orders.png": "orders.png",
+    "cures/gradients.png": "gradients.png",
 }
 
 

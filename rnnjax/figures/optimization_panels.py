@@ -86,6 +86,11 @@ def trial(rows: Sequence[Row]) -> str:
     """Which trial is `shown`, for a caption."""
     if not summary.searched(rows):
         return "at the defaults"
+    if any(row["until_solved"] for row in rows):
+        return (
+            "at the trial that solves the task with the fewest samples, or has the best "
+            "validation accuracy, chosen for each seed"
+        )
     return "at the trial with the best validation accuracy, chosen for each seed"
 
 
