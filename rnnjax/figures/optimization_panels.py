@@ -88,7 +88,7 @@ def trial(rows: Sequence[Row]) -> str:
         return "at the defaults"
     if any(row["until_solved"] for row in rows):
         return (
-            "at the trial that solves the task with the fewest samples, or has the best "
+            "at the trial that solves the task with fewest samples, or has the best "
             "validation accuracy, chosen for each seed"
         )
     return "at the trial with the best validation accuracy, chosen for each seed"
