@@ -17,6 +17,7 @@ from benchmarks.suites import presets, work
 from benchmarks.suites.presets import Entry
 from rnnjax.engine import ahead, hlo
 from rnnjax.engine.mesh import Mesh
+from rnnjax.memory_stability import config as stability_config
 from rnnjax.report import pools
 from rnnjax.report.claims import CLAIMS
 from rnnjax.report.runs import Run, flags_of
@@ -35,6 +36,14 @@ TINY = {
     "second": Entry(f"{CHEAPEST} --first_seed=2", 1),
 }
 OWN = "own_cells:CoRNN"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_trained_networks_decide_what_is_not_given(name):
+    """Such a flag would be refused once the networks are there."""
+    decided = "|".join(stability_config.DECIDED_BY_NETWORKS)
+    commands = [entry.command for entry in TABLES[name].values() if entry.needs]
+    assert not any(re.search(f"--({decided})=", command) for command in commands)
 
 
 @pytest.fixture

@@ -173,7 +173,7 @@ QUICK: Mapping[str, Entry] = {
         "--seeds=5 --updates=1500",
         25,
     ),
-    "trained": Entry("memory_stability --input_sizes=64", 20, needs="units"),
+    "trained": Entry("memory_stability --steps=10000", 20, needs="units"),
 }
 PAPER: Mapping[str, Entry] = {
     "stability": Entry("memory_stability --cell=gru,lstm,rnn_tanh", 3600),
