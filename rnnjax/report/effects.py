@@ -14,8 +14,6 @@ from rnnjax.results import bootstrap
 from rnnjax.results.bootstrap import Estimate
 from rnnjax.results.schema import Row
 
-MIN_SEEDS = 6  # of a bootstrap: 5 values do not reach beyond their range, 94 %
-
 
 class Effect(Protocol):
     """A number that was measured on `n` seeds (or draws, trainings, shapes)."""
@@ -40,10 +38,9 @@ class Contrast:
 
     One stratum with weight 1 is a mean over seeds: of paired differences, slopes, or
     restricted times. Two with weights 1 and -1 are a difference of means. The interval
-    is `bootstrap.interval`; with fewer than `MIN_SEEDS` seeds in a stratum it is
-    Student's with the degrees of freedom of Welch, as the test always is: the p-values
-    of resamples are too coarse for many claims at once. Where all seeds are alike, the
-    test is that of signs, 2^-n.
+    is that of `bootstrap.mean`. The test is always Student's, with the degrees of
+    freedom of Welch: the p-values of resamples are too coarse for many claims at once.
+    Where all seeds are alike, the test is that of signs, 2^-n.
     """
 
     strata: tuple[np.ndarray, ...]
@@ -55,20 +52,11 @@ class Contrast:
 
     @property
     def value(self) -> float:
-        return self._sum(*(x[None] for x in self.strata))[0]
-
-    def _sum(self, *arrays: np.ndarray) -> np.ndarray:
-        means = [w * x.mean(1) for w, x in zip(self.weights, arrays, strict=True)]
-        return np.sum(means, axis=0)
+        means = [w * x.mean() for w, x in zip(self.weights, self.strata, strict=True)]
+        return float(sum(means))
 
     def estimate(self, confidence: float = 0.95) -> Estimate:
-        if self.n >= MIN_SEEDS:
-            return bootstrap.interval(self.strata, self._sum, confidence)
-        if self.n < 2:
-            return Estimate(float(self.value), None, None)
-        error, freedom = self._error()
-        half = error * float(stats.t.ppf((1 + confidence) / 2, freedom))
-        return Estimate(float(self.value), self.value - half, self.value + half)
+        return bootstrap.mean(self.strata, confidence, self.weights)
 
     def above(self, null: float) -> float | None:
         if self.n < 2:

@@ -79,23 +79,32 @@ def interval(
     return Estimate(float(value), float(draws[k]), float(draws[-1 - k]))
 
 
-def mean(strata: Sequence[ArrayLike], confidence: float = CONFIDENCE) -> Estimate:
-    """The mean over strata of the means over seeds, with its interval.
+def mean(
+    strata: Sequence[ArrayLike],
+    confidence: float = CONFIDENCE,
+    weights: Sequence[float] | None = None,
+) -> Estimate:
+    """sum_k weights[k] mean(strata[k]), each over its own seeds, with its interval.
 
-    It is that of `interval`. With fewer than `MIN_SEEDS` seeds in a stratum it is
-    Student's, with the degrees of freedom of Welch and Satterthwaite.
+    Without `weights`, the mean over strata. The interval is that of `interval`. With
+    fewer than `MIN_SEEDS` seeds in a stratum it is Student's, with the degrees of
+    freedom of Welch and Satterthwaite.
 
     Raises:
       ValueError: there is no stratum, or one without values.
     """
     arrays = _arrays(strata)
     n = np.array([len(x) for x in arrays])
+    w = np.full(len(n), 1 / len(n)) if weights is None else np.asarray(weights)
+
+    def combined(*values: np.ndarray) -> np.ndarray:
+        means = [weight * x.mean(1) for weight, x in zip(w, values, strict=True)]
+        return np.sum(means, axis=0)
+
     if n.min() < 2 or n.min() >= MIN_SEEDS:
-        return interval(
-            arrays, lambda *x: np.mean([one.mean(1) for one in x], axis=0), confidence
-        )
-    value = float(np.mean([x.mean() for x in arrays]))
-    v = np.array([x.var(ddof=1) for x in arrays]) / n / len(n) ** 2
+        return interval(arrays, combined, confidence)
+    value = float(combined(*(x[None] for x in arrays))[0])
+    v = np.square(w) * np.array([x.var(ddof=1) for x in arrays]) / n
     if not v.any():
         return Estimate(value, value, value)
     df = v.sum() ** 2 / (v**2 / (n - 1)).sum()
