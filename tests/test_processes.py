@@ -75,7 +75,7 @@ MISSING = {
     "capacity": "1 of 2 searches",
     "autocomplete": "1 of 1 shape",
     "short_term_memory": "1 of 2 shapes",
-    "optimization": "1 of 2 methods",
+    "optimization": "2 of 2 methods",
 }
 
 
