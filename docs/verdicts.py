@@ -13,11 +13,12 @@ import pathlib
 from etils import epath
 
 from docs.kept import DATA
-from rnnjax.report import content, export, markdown, runs, verdicts
+from rnnjax.report import cells, content, export, markdown, runs, verdicts
 from rnnjax.report.claims import CLAIMS
 from rnnjax.report.document import Document, Lines, Section
 
 DOCS = pathlib.Path(__file__).parent
+AGAIN = "python -m benchmarks.report --results=results"
 INTRODUCTION = (
     "Published statements, judged from the rows that docs/data keeps: `python -m "
     "docs.verdicts` writes this page and claims.json, `python -m benchmarks.report` "
@@ -34,10 +35,11 @@ def made() -> tuple[str, str]:
     answer = content.answer(judged, [], found)
     sections = [
         Section("answer", "The answer", [INTRODUCTION, Lines(answer)]),
-        *content.of_claims(judged),
+        *content.of_claims(judged, AGAIN),
     ]
     page = markdown.page(Document("Claims and verdicts", sections), DOCS)
-    return export.claims_json(judged, found, problems), page
+    compared = cells.compare(found)
+    return export.claims_json(judged, compared, found, problems), page
 
 
 def phrases(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from etils import epath
-from report_runs import SLOPES, growing, lane, write
+from report_runs import COMMAND, SLOPES, growing, lane, write
 from scipy import stats
 
 from docs import error_rates
@@ -144,13 +144,16 @@ def test_what_is_missing_is_named(tmp_path):
 def test_published_numbers_are_compared_in_three_ways(tmp_path):
     claim = BY_KEY["capacity.failed.rnn_tanh.gru"]
     tested = claim.form.test(effects.over_seeds(np.linspace(0.0, 0.3, 20)))
-    made = verdicts.Verdict(claim, "supported", "", 20, tested, 0.01)
+    made = verdicts.Verdict(claim, "supported", "", [], 20, tested, 0.01)
     assert list(made.criteria().values()) == [True, False, None]
     level = BY_KEY["capacity.level"]
     tested = level.form.test(effects.over_seeds(np.linspace(3.5, 6.4, 6)))
-    made = verdicts.Verdict(level, "supported", "", 6, tested, 0.01)
+    made = verdicts.Verdict(level, "supported", "", [], 6, tested, 0.01)
     assert list(made.criteria().values()) == [None, True, True]
-    assert verdicts.Verdict(UNITS["gru"], "supported", "", 6, tested).criteria() is None
+    assert (
+        verdicts.Verdict(UNITS["gru"], "supported", "", [], 6, tested).criteria()
+        is None
+    )
 
 
 # Which rows count.
@@ -177,6 +180,25 @@ def test_numbers_on_a_command_line_have_one_form():
         "text": "a b",
         "learn": "True",
     }
+
+
+def test_a_verdict_names_the_commands_that_make_its_rows_again(tmp_path):
+    probed = f"{COMMAND} --steps=6000 --network=somewhere/units"
+    trained = [lane("gru", 16, s, 40.0, weights="trained") for s in range(6)]
+    write(tmp_path / "probed", trained, probed)
+    write(
+        tmp_path / "units", growing("gru", 1.0), f"{COMMAND} --out_dir=somewhere/units"
+    )
+    write(tmp_path / "all", growing("lstm", 1.0))
+    every, _ = found(tmp_path)
+    (of_networks,) = [run for run in every if run.name == "probed"]
+    assert runs.commands_of([of_networks], every) == [
+        f"{COMMAND} --out_dir=somewhere/units",
+        probed,
+    ]
+    measured, missing = judge(tmp_path, UNITS["lstm"], BY_KEY["capacity.level"])
+    assert measured.commands == [SLOPES]
+    assert missing.commands == missing.claim.commands
 
 
 def test_rows_of_runs_are_put_together_and_each_lane_counts_once(tmp_path):

@@ -7,7 +7,7 @@ import re
 import chrome
 import pytest
 from pages import Document
-from report_runs import COMMAND, SVG, growing, lane, write
+from report_runs import COMMAND, SLOPES, SVG, growing, lane, write
 from test_docs import TEXTS
 from test_numbers import flat
 
@@ -59,6 +59,8 @@ def test_a_report_has_verdicts_cells_pictures_commands_and_problems(binary, resu
     assert "stability.units.lstm.1e-4" in ids
     shown = [e["alt"] for e in document.all(tag="img") if "src" in e]
     assert shown == ["predicted", "Times & sizes"]  # the first is not rendered here
+    shown = [e["text"] for e in document.all(tag="code")]
+    assert f"{SLOPES}\npython -m benchmarks.report --results=in" in shown
     links = [e["href"][1:] for e in document.all(tag="a")]
     assert set(links) <= ids
     assert not re.search(

@@ -65,21 +65,22 @@ SMALLEST: Mapping[str, Entry] = {
 }
 # What the claims need, and the same line. Searches are as small as they can be.
 SEARCH = "--trials=6 --rungs=1 --finalists=1 --selection_seeds=2 --max_moves=2"
+TIMED = "--max_eval_windows=1 --connectivity_windows=1"  # of updates, not evaluation
 QUICK: Mapping[str, Entry] = {
-    "stability": Entry("memory_stability --cell=gru,lstm --seeds=5 --steps=6000", 110),
+    "stability": Entry("memory_stability --cell=gru,lstm --seeds=8 --steps=6000", 110),
     "identical": Entry(
         "memory_stability --cell=gru,lstm --hidden_sizes=16,32,64,128 --input_sizes=1 "
         "--seeds=5",
         60,
     ),
     "layers": Entry(
-        "memory_stability --cell=gru,lstm --layers=2 --hidden_sizes=32,64 "
-        "--input_sizes=16 --seeds=5 --steps=6000",
+        "memory_stability --cell=gru,lstm --layers=1,2 --hidden_sizes=32,64 "
+        "--input_sizes=16 --seeds=10 --steps=6000",
         25,
     ),
     "equal": Entry(
         "memory_stability --cell=gru,lstm --keep_bias=1 --hidden_sizes=32,64 "
-        "--input_sizes=16 --seeds=6 --steps=6000",
+        "--input_sizes=16 --seeds=10 --steps=6000",
         15,
     ),
     "growth": Entry(
@@ -127,6 +128,14 @@ QUICK: Mapping[str, Entry] = {
         "--updates=250 --max_eval_windows=40 --connectivity_windows=10",
         80,
     ),
+    **{
+        f"times-{k}": Entry(
+            f"autocomplete --cell=gru,lstm,nested_lstm --seeds=1 --first_seed={k} "
+            f"--hidden_sizes=32 --updates=100 {TIMED}",
+            10,
+        )
+        for k in range(5)
+    },
     "synthetic": Entry(
         "autocomplete --cell=gru,lstm --seeds=5 --text=synthetic --hidden_sizes=32 "
         "--updates=600 --max_eval_windows=100 --connectivity_windows=50",
@@ -164,7 +173,7 @@ QUICK: Mapping[str, Entry] = {
         15,
     ),
     "sparse": Entry(
-        "short_term_memory --measure=sparse --cell=rnn_linear --seeds=6 "
+        "short_term_memory --measure=sparse --cell=rnn_linear --seeds=10 "
         "--hidden_sizes=16 --sparsities=1,8 --longest=128",
         5,
     ),
@@ -227,6 +236,14 @@ PAPER: Mapping[str, Entry] = {
     "english": Entry(
         "autocomplete --preset=article --cell=gru,lstm,nested_lstm --seeds=6", 3600
     ),
+    **{
+        f"times-{k}": Entry(
+            "autocomplete --preset=article --cell=gru,lstm,nested_lstm --seeds=1 "
+            f"--first_seed={k} --updates=100 {TIMED}",
+            600,
+        )
+        for k in range(5)
+    },
     "synthetic": Entry(
         "autocomplete --cell=gru,lstm,nested_lstm --seeds=6 --text=synthetic", 600
     ),

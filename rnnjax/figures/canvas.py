@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 STYLE: Any = {  # of matplotlib.rcParams
     "font.size": 9,
+    # The defaults name ten, in every text of an SVG.
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
+    "font.monospace": ["DejaVu Sans Mono", "Menlo"],
     "axes.titlesize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -26,6 +30,7 @@ STYLE: Any = {  # of matplotlib.rcParams
     "svg.fonttype": "none",
 }
 CAPTION = 0.5  # inches
+PATH = re.compile(rb' d="[^"]*"')  # of an SVG
 MARKERS = ("o", "s", "D", "P", "X", "h", "*", "p")
 LINES = ("-", "--", "-.", ":")
 LIGHTEST = 0.82  # of the color map; lighter lines are lost on white
@@ -77,9 +82,17 @@ def figure(
                 buffer = io.BytesIO()
                 about = _about(fig) if kind == "svg" else {}
                 fig.savefig(buffer, format=kind, metadata={**metadata, **about})
-                (epath.Path(folder) / f"{name}.{kind}").write_bytes(buffer.getvalue())
+                data = buffer.getvalue()
+                data = _compact(data) if kind == "svg" else data
+                (epath.Path(folder) / f"{name}.{kind}").write_bytes(data)
         finally:
             pyplot.close(fig)
+
+
+def _compact(svg: bytes) -> bytes:
+    """An SVG without rotations by nothing, and with hundredths of points at most."""
+    svg = re.sub(rb' transform="rotate\(-0 [^"]*"', b"", svg)
+    return PATH.sub(lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
 
 
 def _about(fig: "Figure") -> dict[str, str]:

@@ -23,6 +23,12 @@ RUN = (
     "python -m benchmarks.autocomplete --cell=gru,lstm,nested_lstm --seeds=6 "
     "--epochs=2 --out_dir=results/three"
 )
+TIMED = tuple(  # with next to no evaluation
+    f"python -m benchmarks.autocomplete --cell=gru,lstm,nested_lstm --seeds=1 "
+    f"--first_seed={k} --updates=100 --max_eval_windows=1 --connectivity_windows=1 "
+    f"--out_dir=results/times/{k}"
+    for k in range(5)
+)
 PAIR = ("seed", "hidden_size")
 EARLY = (
     "At the first validation, a tenth of the training; published after 500 updates "
@@ -95,6 +101,7 @@ def _time(one: str, other: str) -> Claim:
         f"An update of a network of {one} takes as long as one of {other}.",
         measured=f"log2 of the seconds of an update, {one} over {other}, over runs",
         unit="log2",
+        commands=TIMED,
         form=forms.none(math.log2(FACTOR)),
         cells=(one, other),
         needs=("updates",),

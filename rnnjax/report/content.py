@@ -36,6 +36,10 @@ RULE = (
     "verdict. The last three columns compare with a published number: same direction "
     "and significant; published value in our interval; our value in theirs."
 )
+COMMANDS = (
+    "The commands of a claim make its rows again, and judge them. If fewer claims of a "
+    "family are measured, p is adjusted for fewer."
+)
 CELLS = (
     "Each column compares cells at one setting, that with most cells, and has the rank "
     "in brackets, 1 for the longest memory, the most stored, the least regret, the "
@@ -49,9 +53,10 @@ def build(
     runs: Sequence[Run],
     problems: Sequence[Problem],
     pictures: Sequence[Picture],
+    command: str,
 ) -> Document:
-    """The whole report."""
-    verdicts, details = of_claims(judged)
+    """The whole report, which `command` writes."""
+    verdicts, details = of_claims(judged, command)
     sections = [
         Section("answer", "The answer", [Lines(answer(judged, compared, runs))]),
         verdicts,
@@ -64,11 +69,12 @@ def build(
     return Document(TITLE, [section for section in sections if section.blocks])
 
 
-def of_claims(judged: Sequence[Verdict]) -> tuple[Section, Section]:
-    """The table of verdicts, and each claim in full."""
+def of_claims(judged: Sequence[Verdict], command: str) -> tuple[Section, Section]:
+    """The table of verdicts, and each claim in full, whose rows `command` judges."""
+    details = [_details(one, command) for one in judged]
     return (
         Section("verdicts", "Verdicts", [RULE, verdict_table(judged)]),
-        Section("claims", "Claims in full", [_details(one) for one in judged]),
+        Section("claims", "Claims in full", [COMMANDS, *details]),
     )
 
 
@@ -178,7 +184,7 @@ def p_text(p: float | None) -> str:
     return "<\xa00.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _details(one: Verdict) -> Details:
+def _details(one: Verdict, command: str) -> Details:
     claim = one.claim
     entries = [
         ("verdict", f"{one.verdict}{f': {one.reason}' if one.reason else ''}"),
@@ -194,7 +200,8 @@ def _details(one: Verdict) -> Details:
         entries.append(("differs", claim.caveat))
     if one.runs:
         entries.append(("rows of", ", ".join(run.name for run in one.runs)))
-    return Details(claim.key, claim.statement, entries, claim.commands)
+    commands = [*one.commands, command] if one.commands else []
+    return Details(claim.key, claim.statement, entries, commands)
 
 
 def _cells(compared: Sequence[Comparison]) -> list[Block]:

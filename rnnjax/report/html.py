@@ -92,10 +92,11 @@ def _details(block: Details) -> str:
         for name, text in block.entries
     )
     code = escape("\n".join(block.code))
+    shown = f'<pre tabindex="0"><code>{code}</code></pre>' if code else ""
     return (
         f'<details id="{escape(block.anchor)}"><summary>{escape(block.title)} '
         f'<span class="soft">{escape(block.entries[0][1])}</span></summary>'
-        f'<dl>{entries}</dl><pre tabindex="0"><code>{code}</code></pre></details>'
+        f"<dl>{entries}</dl>{shown}</details>"
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Sequence
 
 from etils import epath
@@ -49,11 +50,13 @@ def write(results: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Re
     judged = verdicts.judge(CLAIMS, found)
     out.mkdir(parents=True, exist_ok=True)
     drawn = pictures.collect(found, _draw(found, out))
-    document = content.build(judged, cells.compare(found), found, problems, drawn)
+    command = f"python -m benchmarks.report --results={shlex.quote(os.fspath(results))}"
+    compared = cells.compare(found)
+    document = content.build(judged, compared, found, problems, drawn, command)
     made = (
         html.page(document),
         markdown.page(document, folder),
-        export.claims_json(judged, found, problems),
+        export.claims_json(judged, compared, found, problems),
     )
     for name, text in zip(NAMES, made, strict=True):
         files.write(out / name, text)

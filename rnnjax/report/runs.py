@@ -150,6 +150,14 @@ def _unfinished(run: Run) -> str:
     return f"it is unfinished: {len(run.rows)} rows so far, which count"
 
 
+def commands_of(used: Sequence[Run], runs: Sequence[Run]) -> list[str]:
+    """The commands that made runs, after those of the networks that they measure."""
+    networks = [run.flags["network"] for run in used if "network" in run.flags]
+    needed = [run for run in runs if run.flags.get("out_dir") in networks]
+    commands = (c for run in (*needed, *used) for c in run.config.get("commands", []))
+    return list(dict.fromkeys(commands))
+
+
 def flags_of(command: str) -> dict[str, str]:
     """The flags on a command line, `--smoke` as "True", numbers in one form."""
     words = [word[2:] for word in shlex.split(command) if word.startswith("--")]

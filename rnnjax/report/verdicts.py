@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from rnnjax.report import pools
+from rnnjax.report import runs as runs_lib
 from rnnjax.report.claim import Claim
 from rnnjax.report.effects import Effect
 from rnnjax.report.forms import LEVEL, Tested
@@ -26,12 +27,14 @@ class Verdict:
     """A claim, what was measured of it, and what that says.
 
     `p` is the adjusted p-value of the verdict, or of the nearer of the two if it is
-    undecided. `reason` says why nothing was measured or decided.
+    undecided. `reason` says why nothing was measured or decided. `commands` made the
+    rows, or would make them.
     """
 
     claim: Claim
     verdict: str
     reason: str
+    commands: Sequence[str]
     n: int = 0
     tested: Tested | None = None
     p: float | None = None
@@ -77,6 +80,7 @@ class _Measured:
     effect: Effect
     tested: Tested
     runs: Sequence[Run]
+    commands: Sequence[str]
 
 
 def judge(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Verdict]:
@@ -85,7 +89,7 @@ def judge(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Verdict]:
     for claim in claims:
         found = _measure(claim, runs)
         if isinstance(found, str):
-            out[claim.key] = Verdict(claim, NOT_MEASURED, found)
+            out[claim.key] = Verdict(claim, NOT_MEASURED, found, claim.commands)
         else:
             measured[claim.key] = found
     for family in dict.fromkeys(one.claim.family for one in measured.values()):
@@ -113,7 +117,8 @@ def _measure(claim: Claim, runs: Sequence[Run]) -> _Measured | str:
     if not found:
         return _missing(claim, like)
     _, _, effect, some = max(found, key=lambda entry: entry[:2])
-    return _Measured(claim, effect, claim.form.test(effect), some.runs)
+    commands = runs_lib.commands_of(some.runs, runs)
+    return _Measured(claim, effect, claim.form.test(effect), some.runs, commands)
 
 
 def _missing(claim: Claim, like: Sequence[Pool]) -> str:
@@ -139,7 +144,7 @@ def _verdict(one: _Measured, p_holds: float | None, p_fails: float | None) -> Ve
     if p is None:
         reason = f"too few seeds for an interval: {one.effect.n}"
     n, tested = one.effect.n, one.tested
-    return Verdict(one.claim, verdict, reason, n, tested, p, one.runs)
+    return Verdict(one.claim, verdict, reason, one.commands, n, tested, p, one.runs)
 
 
 def decide(
