@@ -1,21 +1,18 @@
-"""The tables and stated numbers of README and docs/results.md, from rows in docs/data.
+"""The tables and stated numbers of docs/results.md, from rows in docs/data.
 
-    python -m docs.numbers
-
-writes the tables into docs/results.md, each after a line `<!-- table: NAME -->`. A test
-compares them, and looks for every phrase of `phrases` in the pages. So a number changes
-only with the rows that it was computed from.
+A table stands after a line `<!-- table: NAME -->`. A test compares the tables, and
+looks for every phrase of `phrases` in the page. So a number changes only with the rows
+that it was computed from.
 """
 
 import functools
-import pathlib
 import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from docs import optimization_numbers, short_term_numbers
-from docs.kept import DATA, SWITCHES
+from docs.kept import DATA, SWITCHES, VERDICTS
 from rnnjax.autocomplete import summary as autocomplete
 from rnnjax.capacity import search
 from rnnjax.capacity import summary as capacity
@@ -24,7 +21,6 @@ from rnnjax.results import rows, statistics
 from rnnjax.results.schema import Row
 from rnnjax.text import contexts
 
-PAGE = pathlib.Path(__file__).parent / "results.md"
 TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n\n)((?:\|.*\n)*)")
 ENDS = ("", "_low", "_high")  # of a mean and its interval
 SLOPE_LEVELS = {"hidden_size": (None, 1, 16, 128), "input_size": (None, 16, 32, 128)}
@@ -110,22 +106,23 @@ def cells() -> Lines:
     return lines
 
 
-def slope(cell: str, quantity: str, size: str, at: int | None) -> str:
-    """A slope for a sentence, with one digit: "1.5 ± 0.5"."""
-    (found,) = (
-        one.slope
-        for one in slopes.slopes(read("slopes"))
-        if (one.series[0], one.quantity, one.size, one.at) == (cell, quantity, size, at)
-    )
-    assert found.mean is not None and found.high is not None
-    return f"{found.mean:.1f} ± {found.high - found.mean:.1f}"
-
-
 def _within(lanes: Sequence[Row], key: str = "first_1e-4") -> list[float]:
     """The medians over seeds of each shape, sorted."""
     medians = [summary.times(x, key).median.median for _, x in summary.shapes(lanes)]
     assert None not in medians
     return sorted(m for m in medians if m is not None)
+
+
+def within_tolerance() -> str:
+    """Least and largest median of LSTMs of 128 units: "37 to 42.5"."""
+    fast, *_, slow = _within([row for row in read("lstm") if row["hidden_size"] == 128])
+    return f"{summary.steps(fast)} to {summary.steps(slow)}"
+
+
+def cell_time(cell: str) -> str:
+    """As "2,230 (564 to 3,507; 9 of 10 did)"."""
+    text = merge_time(cell_rows("cells", cell), "1e-4")
+    return re.sub(r"\), (.*)", r"; \1 did)", text)
 
 
 def stability_phrases() -> list[str]:
@@ -135,30 +132,12 @@ def stability_phrases() -> list[str]:
         for _, lanes in summary.shapes(largest)
     ]
     assert {(f.mean, f.n) for f in never} == {(0.0, 10)} and never[0].high is not None
-    fast, *_, slow = _within(largest)
-    lstm = functools.partial(slope, "lstm", "first_1e-4")
-    gru = functools.partial(slope, "gru", "first_1e-4")
     dead = summary.exponent(cell_rows("dead", "irnn"))
-    lru = merge_time(cell_rows("cells", "lru"), "1e-4")
-    interval, met = re.fullmatch(r"(.*)\), (.*)", lru).groups()  # type: ignore[union-attr]
     return [
-        f"adds {lstm('hidden_size', None)} steps until the outputs of an LSTM agree",
-        f"({lstm('hidden_size', 128)} with 128 inputs,",
-        f"{lstm('hidden_size', 1)} with 1)",
-        f"and {gru('hidden_size', None)} for a GRU",
-        f"takes {lstm('input_size', None).removeprefix('-')} from an LSTM",
-        f"adds {gru('input_size', None)} to a GRU",
         f"0 of 10 LSTMs (0 to {100 * never[0].high:.0f} %)",
-        f"{summary.steps(fast)} to {summary.steps(slow)} steps in the median",
-        f"a GRU agree within 1e-4 after {_steps('gru')}",
-        f"of an LSTM after {_steps('lstm')}",
-        f"of an LRU after {interval}; {met} did)",
+        f"{within_tolerance()} steps in the median",
         f"1 input and 16 units, {dead.dead} of {dead.lanes} are",
     ]
-
-
-def _steps(cell: str) -> str:
-    return merge_time(cell_rows("cells", cell), "1e-4").replace(" (", " steps (", 1)
 
 
 # Capacity.
@@ -249,7 +228,6 @@ def growth_phrases() -> list[str]:
         f"{largest['bits_per_parameter']:.2f} at {largest['parameters']:,}",
         f"stores {slope} bits",
         f"exponent of {exponent}",
-        f"exponent of {exponent[:-1]}; five searches)",
     ]
 
 
@@ -277,18 +255,12 @@ def autocomplete_phrases() -> list[str]:
     (line,) = autocomplete.summary(read("english"))
     other = autocomplete.summary(read("encyclopedia"))
 
-    def ends(key: str) -> str:
-        value, low, high = (100 * line[f"{key}{end}"] for end in ENDS)
-        return f"{value:.0f} % ({low:.0f} to {high:.0f})"
-
     fraction, squared = (
         _difference("gru", "lstm", key)
         for key in ("context_fraction", "context_fraction_squared")
     )
     accuracy, low, high = (100 * line[f"test_top1{end}"] for end in ENDS)
     return [
-        f"{ends('context_fraction')} of its connectivity",
-        f"{ends('context_fraction_squared')} by the squared norm",
         f"at {accuracy:.1f} % of the scored characters ({low:.1f} to {high:.1f})",
         f"with {line['test_loss']:.2f} nats ({line['test_loss_low']:.2f} to "
         f"{line['test_loss_high']:.2f}; {line['seeds']} trainings)",
@@ -298,6 +270,12 @@ def autocomplete_phrases() -> list[str]:
         f"{other[0]['updates']:,} updates",
         f"GRU minus LSTM is {fraction} by the norm and {squared} by the squared norm",
     ]
+
+
+def percentage(line: Row, key: str) -> str:
+    """A fraction of a summary in percent, with its interval: "35 % (34 to 36)"."""
+    value, low, high = (100 * line[f"{key}{end}"] for end in ENDS)
+    return f"{value:.0f} % ({low:.0f} to {high:.0f})"
 
 
 def _difference(a: str, b: str, key: str) -> str:
@@ -360,8 +338,19 @@ def regret_phrases() -> list[str]:
 # All.
 
 
+def of_verdicts() -> Lines:
+    """Commands of runs whose rows only verdicts are computed from."""
+    lines = [["rows", "command", "commit", "date"]]
+    for name in VERDICTS:
+        config = rows.read_config(DATA / name)
+        where = config["invocations"][-1]
+        link, command = f"[{name}](data/{name}/config.json)", config["commands"][-1]
+        lines.append([link, f"`{command}`", where["commit"][:10], where["date"]])
+    return lines
+
+
 def phrases() -> list[str]:
-    """What README or docs/results.md states in sentences."""
+    """What docs/results.md states in sentences."""
     return [
         *stability_phrases(),
         *capacity_phrases(),
@@ -380,6 +369,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "failed": failures,
     "english": functools.partial(trainings, "english"),
     "encyclopedia": functools.partial(trainings, "encyclopedia"),
+    "verdicts": of_verdicts,
     "regret": regrets,
     "letters": letters,
     "linear": lambda: short_term_numbers.linear(read("linear")),
@@ -405,7 +395,3 @@ def table(name: str) -> str:
 def page(text: str) -> str:
     """The page with its tables as the rows give them."""
     return TABLE.sub(lambda match: match[1] + table(match[2]), text)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))

@@ -1,4 +1,4 @@
-r"""Makes the pictures of README and docs from runs of two hours on two cores.
+r"""Copies the pictures of docs from runs of two hours on two cores.
 
 Run these first; numbers of `docs/results.md` come from the same commands:
 
@@ -22,8 +22,8 @@ and those of the last section of `docs/results.md`. Then
 import pathlib
 import shutil
 
-from rnnjax.figures import precision
-from rnnjax.results import rows
+from docs import numbers
+from rnnjax.figures import precision as figures
 
 RUNS = pathlib.Path("results")
 DOCS = pathlib.Path(__file__).parent
@@ -45,15 +45,18 @@ COPIED = {
 
 
 def main() -> None:
-    """Copies pictures of the runs, and draws `precision.png` from two of them."""
+    """Copies pictures of the runs."""
     for source, target in COPIED.items():
         shutil.copy(RUNS / source, DOCS / target)
-    all_inputs = rows.read_rows(RUNS / "memory_stability/lstm")
+
+
+def precision() -> None:
+    """Draws `precision.png` from kept rows."""
     arithmetics = {
-        "float32": [row for row in all_inputs if row["input_size"] == 1],
-        "float64": rows.read_rows(RUNS / "memory_stability/lstm-float64"),
+        "float32": [row for row in numbers.read("lstm") if row["input_size"] == 1],
+        "float64": numbers.read("lstm-float64"),
     }
-    precision.draw(arithmetics, ["identical", "1e-4"], DOCS)
+    figures.draw(arithmetics, ["identical", "1e-4"], DOCS)
     (DOCS / "precision.svg").unlink()
 
 

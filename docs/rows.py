@@ -1,10 +1,6 @@
-"""Writes docs/rows.md from the schemas of the benchmarks.
-
-python -m docs.rows
-"""
+"""The page docs/rows.md, from the schemas of the benchmarks."""
 
 import dataclasses
-import pathlib
 import textwrap
 
 from benchmarks.common.benchmark import Benchmark
@@ -12,10 +8,9 @@ from benchmarks.registry import BENCHMARKS
 from rnnjax.results.schema import COMMON, Schema, markdown
 
 WIDTH = 88
-PAGE = pathlib.Path(__file__).parent / "rows.md"
 START = """# Keys of rows
 
-Made from the schemas in the code by `python -m docs.rows`; do not edit.
+Made from the schemas in the code by `python -m docs`; do not edit.
 
 A row is the result of one lane: a flat dictionary that JSON can hold. The rows of a run
 are in its `rows.jsonl`, one a line; `rnnjax.results.rows` reads them. What does not
@@ -52,7 +47,3 @@ def _table(schema: Schema) -> str:
         if key.optional
     }
     return markdown({**schema, **marked})
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

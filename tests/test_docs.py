@@ -20,8 +20,8 @@ from benchmarks import (
 )
 from benchmarks.common import flags as flags_lib
 from benchmarks.common import main
+from docs import __main__ as written
 from docs import pictures
-from docs import rows as rows_page
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.cells.registry import CELLS
@@ -173,9 +173,10 @@ def test_the_python_example_of_readme_runs(capsys):
     assert -1 < exponent < 0
 
 
-def test_the_page_of_rows_is_what_the_schemas_say():
-    """If this fails: python -m docs.rows."""
-    assert TEXTS["docs/rows.md"] == rows_page.page()
+@pytest.mark.parametrize("name", written.pages())
+def test_pages_are_what_schemas_and_kept_rows_give(name):
+    """If this fails: python -m docs."""
+    assert (ROOT / name).read_text() == written.pages()[name]
 
 
 def test_every_cell_initializer_nonlinearity_and_option_is_named():
