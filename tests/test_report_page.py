@@ -45,6 +45,7 @@ def test_a_report_has_verdicts_cells_pictures_commands_and_problems(binary, resu
     assert err == ("report: in/bad: rows/all.jsonl is damaged\n")
     assert "LSTMs of more units remember longer (within 1e-4)." in out
     assert "Not measured yet: python -m benchmarks.capacity" in out
+    assert "python -m benchmarks.suite makes all runs" in out
     assert out.rstrip().endswith("Report: out/report.html")
     document = Document((results / "out/report.html").read_text())
     ids = {e["id"] for e in document.elements if "id" in e}
@@ -140,6 +141,18 @@ def test_a_picture_says_in_its_file_what_it_shows(tmp_path):
     (picture,) = pictures.collect([], [tmp_path / "a.svg"])
     assert picture.title == "Times & sizes"
     assert picture.caption == "Medians over 10 seeds, of all shapes."
+
+
+def test_a_picture_has_no_more_bytes_than_can_be_seen(tmp_path):
+    """Coordinates have hundredths of points; letters have no rotation by nothing."""
+    with canvas.figure(tmp_path, "a", 1, 1, (2, 1)) as (_, axes):
+        axes[0, 0].plot([0, 1 / 3, 2 / 3], [1 / 7, 5 / 7, 2 / 7])
+        axes[0, 0].text(1 / 3, 1 / 7, "0.123456")
+    text = (tmp_path / "a.svg").read_text()
+    paths = re.findall(r'd="(M[^"]*)"', text)
+    assert any(re.search(r"\.\d\d", path) for path in paths)
+    assert not any(re.search(r"\.\d{3}", path) for path in paths)
+    assert ">0.123456</text>" in text and "rotate(-0" not in text
 
 
 def test_numbers_have_three_digits():
