@@ -3,32 +3,26 @@
     python -m docs
 
 Numbers come from the rows in docs/data, which `docs.kept` copies from runs. A test
-compares the pages with what `pages` gives.
+compares the pages with these.
 """
 
-import functools
 import pathlib
 
 from docs import findings, numbers, pictures, rows, verdicts
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-
-@functools.cache
-def pages() -> dict[str, str]:
-    """The texts of the pages and of claims.json, by their paths."""
-    claims, judged = verdicts.made()
-    readme, results = "README.md", "docs/results.md"
-    return {
-        readme: findings.page((ROOT / readme).read_text(), claims),
-        "docs/claims.json": claims,
-        results: numbers.page((ROOT / results).read_text()),
-        "docs/rows.md": rows.page(),
-        "docs/verdicts.md": judged,
-    }
+README, RESULTS = (ROOT / name for name in ("README.md", "docs/results.md"))
+PAGES = {
+    README: lambda: findings.page(README.read_text(), verdicts.made()[0]),
+    RESULTS: lambda: numbers.page(RESULTS.read_text()),
+    ROOT / "docs/claims.json": lambda: verdicts.made()[0],
+    ROOT / "docs/verdicts.md": lambda: verdicts.made()[1],
+    ROOT / "docs/rows.md": rows.page,
+}
 
 
 if __name__ == "__main__":
-    for name, text in pages().items():
-        (ROOT / name).write_text(text)
+    for path, page in PAGES.items():
+        path.write_text(page())
     pictures.precision()

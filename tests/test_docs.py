@@ -20,8 +20,8 @@ from benchmarks import (
 )
 from benchmarks.common import flags as flags_lib
 from benchmarks.common import main
-from docs import __main__ as written
 from docs import pictures
+from docs.__main__ import PAGES as PAGES_OF_DATA
 from rnnjax.cells.activations import ACTIVATIONS
 from rnnjax.cells.initializers import INITIALIZERS
 from rnnjax.cells.registry import CELLS
@@ -173,10 +173,10 @@ def test_the_python_example_of_readme_runs(capsys):
     assert -1 < exponent < 0
 
 
-@pytest.mark.parametrize("name", written.pages())
-def test_pages_are_what_schemas_and_kept_rows_give(name):
+@pytest.mark.parametrize("path", PAGES_OF_DATA, ids=lambda path: path.name)
+def test_pages_are_what_schemas_and_kept_rows_give(path):
     """If this fails: python -m docs."""
-    assert (ROOT / name).read_text() == written.pages()[name]
+    assert path.read_text() == PAGES_OF_DATA[path]()
 
 
 def test_every_cell_initializer_nonlinearity_and_option_is_named():

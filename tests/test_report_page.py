@@ -6,6 +6,7 @@ import re
 
 import chrome
 import pytest
+from etils import epath
 from pages import Document
 from report_runs import COMMAND, SLOPES, SVG, growing, lane, write
 from test_docs import ROOT, TEXTS
@@ -14,7 +15,7 @@ from test_numbers import flat
 from benchmarks import report as binary_module
 from docs import findings
 from rnnjax.figures import canvas
-from rnnjax.report import content, html, pictures
+from rnnjax.report import content, html, pictures, runs
 from rnnjax.report.document import Cell, Details, Section, Table
 from rnnjax.report.document import Document as Content
 
@@ -91,9 +92,10 @@ def test_claims_json_has_what_a_program_needs(binary, results):
     assert sum(whole["verdicts"].values()) == len(claims)
     times = whole["cells"]["merge_time"]
     assert times["setting"].startswith("input_size 16, hidden_size 16, layers 1")
-    lstm, gru = (times["values"][cell] for cell in ("lstm", "gru"))
+    irnn, lstm, gru = (times["values"][cell] for cell in ("irnn", "lstm", "gru"))
+    assert irnn["value"] is None  # beyond the run
     assert lstm["low"] < lstm["value"] < lstm["high"] and lstm["n"] == 10
-    assert (lstm["rank"], gru["rank"]) == (1, 2)
+    assert (irnn["rank"], lstm["rank"], gru["rank"]) == (1, 2, 3)
     assert whole["problems"] == {"bad": "rows/all.jsonl is damaged"}
 
 
@@ -133,6 +135,18 @@ def test_a_picture_that_does_not_fit_is_named(tmp_path, monkeypatch):
     assert not set('"<>#&\n') & set(first.data)
     *shown, words = content._pictures([first, second])
     assert shown == [first] and "b.svg" in words
+
+
+def test_pictures_of_other_seeds_are_not_shown_again(tmp_path):
+    for name, words in (
+        ("a", "--cell=gru --first_seed=0"),
+        ("b", "--cell=gru --first_seed=5 --out_dir=b"),
+        ("c", "--cell=lstm"),
+    ):
+        write(tmp_path / name, growing("gru", 1.0), f"{COMMAND} {words}")
+        (tmp_path / name / "times.svg").write_text(SVG)
+    made = pictures.collect(runs.find(epath.Path(tmp_path))[0], [])
+    assert [picture.run for picture in made] == ["a", "c"]
 
 
 def test_a_picture_says_in_its_file_what_it_shows(tmp_path):

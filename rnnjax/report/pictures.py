@@ -7,11 +7,13 @@ from xml.etree import ElementTree
 
 from etils import epath
 
+from rnnjax.report.pools import ELSEWHERE
 from rnnjax.report.runs import Run
 
 MAX_BYTES = 4_500_000  # of all pictures of a page; what is beyond is named
 UNTOLD = "What is shown, and of how many networks, is written in the picture."
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
+AGAIN = ("seeds", "first_seed", *ELSEWHERE)
 PLAIN = " !$'()*+,-./:;=?@_~"  # what the attribute of an element may have
 
 
@@ -26,7 +28,10 @@ class Picture(NamedTuple):
 
 
 def collect(runs: Sequence[Run], own: Sequence[epath.Path]) -> list[Picture]:
-    """The report's own pictures and those of runs, as long as there is room."""
+    """The report's own pictures and those of runs, as long as there is room.
+
+    Of runs that differ in their seeds alone, only the first is shown.
+    """
     left, out = MAX_BYTES, []
     for path, run in _paths(runs, own):
         text = path.read_text()
@@ -43,8 +48,12 @@ def _paths(
     runs: Sequence[Run], own: Sequence[epath.Path]
 ) -> Iterator[tuple[epath.Path, str]]:
     yield from ((path, "") for path in own)
+    shown = set()
     for run in runs:
-        yield from ((path, run.name) for path in run.pictures)
+        flags = frozenset((k, v) for k, v in run.flags.items() if k not in AGAIN)
+        if (run.benchmark, flags) not in shown:
+            yield from ((path, run.name) for path in run.pictures)
+        shown.add((run.benchmark, flags))
 
 
 def _about(text: str) -> tuple[str, str]:
