@@ -28,8 +28,8 @@ OPTIMIZERS = f"{RUN}optimizers --out_dir=results/optimizers"
 STARTS = f"{RUN}initializers --out_dir=results/initializers"
 CURES = f"{RUN}cures --lengths=100 --updates=20000 --out_dir=results/cures"
 MINIMAL = (
-    f"{RUN}cures --cell=gru,lstm,mgu,min_gru,janet --optimizer=adam "
-    "--out_dir=results/minimal"
+    f"{RUN}cures --cell=gru,lstm,mgu,min_gru,janet --optimizer=adam --lengths=50 "
+    "--updates=4000 --out_dir=results/minimal"
 )
 NEEDS = ("accuracy", "solved_update", "searched")
 OTHERS = {"adagrad", "nesterov", "rmsprop"}  # that Adam is compared with, at least
