@@ -84,6 +84,23 @@ def test_differences_of_cells_layers_and_training():
     assert value("stability.trained.lstm", both) == pytest.approx(1)
 
 
+def test_a_time_beyond_the_run_counts_as_its_end():
+    rows = [
+        lane(cell, 32, seed, None if (cell, layers) == ("lstm", 2) else 31.0)
+        | {"layers": layers, "shared_steps": 1023}
+        for cell in ("lstm", "gru")
+        for layers in (1, 2)
+        for seed in range(3)
+    ]
+    assert value("stability.layers.lstm", rows) == 1023 - 31
+    rows = [
+        row | {"weights": "trained" if row["layers"] == 2 else "fresh"} for row in rows
+    ]
+    rows = [row | {"layers": 1} for row in rows]
+    assert value("stability.trained.lstm", rows) == 10 - 5
+    assert value("stability.trained.gru", rows) == 0
+
+
 def test_the_published_table_itself_differs_by_its_noise_alone():
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 2, (8, 8, 10))

@@ -127,7 +127,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         "nested.first",
-        "A Nested LSTM learns faster at first.",
+        "A Nested LSTM learns faster than an LSTM at first.",
         measured="first validation loss, Nested LSTM minus LSTM, by seed",
         form=forms.Direction(-1, LOSS),
         cells=("nested_lstm", "lstm"),
@@ -140,7 +140,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         "nested.later",
-        "A Nested LSTM is overtaken later.",
+        "An LSTM overtakes a Nested LSTM later.",
         measured="last validation loss, Nested LSTM minus LSTM, by seed",
         form=forms.Direction(1, LOSS),
         cells=("nested_lstm", "lstm"),

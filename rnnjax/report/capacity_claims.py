@@ -245,7 +245,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _bits(
         "identity",
-        "It is not the start at the identity that costs it.",
+        "The start at the identity costs no capacity.",
         measured="bits per parameter of ReLU networks, orthogonal minus identity start",
         form=forms.none(BITS),
         cells=("rnn_relu",),

@@ -200,7 +200,7 @@ CLAIMS: tuple[Claim, ...] = (
     _claim(
         "he.interaction",
         "He et al. 2015, on initial weights",
-        "They gain more from them than networks with tanh.",
+        "Networks with ReLU gain more from He's weights than networks with tanh.",
         measured="that difference with ReLU minus that with tanh, by seed",
         unit="accuracy",
         form=forms.Direction(1, ACCURACY),
