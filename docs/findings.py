@@ -98,6 +98,11 @@ def _findings(measured: Measured) -> list[tuple[str, str, str]]:
             _units(measured),
         ),
         (
+            "Most of an LSTM's advantage is its bias",
+            "rows-of-verdicts",
+            _advantage(measured),
+        ),
+        (
             "Identical outputs measure rounding",
             "identical-outputs-measure-rounding",
             _identical(measured),
@@ -127,6 +132,15 @@ def _units(measured: Measured) -> str:
         f"{measured.effect('stability.units.lstm.1e-4', SUPPORTED)} steps until the "
         "outputs of an LSTM agree within 1e-4, and "
         f"{measured.effect('stability.units.gru.1e-4', CONTRADICTED)} for a GRU."
+    )
+
+
+def _advantage(measured: Measured) -> str:
+    return (
+        "Its outputs agree "
+        f"{measured.effect('stability.advantage', SUPPORTED)} steps later than those "
+        "of a GRU, but if the gates that keep the state have equal biases "
+        f"{measured.effect('stability.advantage.equal_bias', CONTRADICTED)} steps."
     )
 
 

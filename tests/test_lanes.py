@@ -158,6 +158,19 @@ def test_a_trial_runs_some_lanes_for_some_time(seconds, chunks, fraction):
     assert measured.run_seconds > 0
 
 
+def test_what_the_last_chunk_compiles_is_no_running_time_of_a_trial():
+    class Late(Countdown):
+        def advance(self, mesh, state, chunk):
+            if chunk == self.chunks - 1:
+                event = f"{compilations.STAGES}late"
+                jax.monitoring.record_event_duration_secs(event, 1000.0)
+            return super().advance(mesh, state, chunk)
+
+    group = lanes.Group("g", Late(4, []), (9, 9))
+    measured = estimate.trial(group, Mesh((jax.devices()[0],), 1), 2, 60)
+    assert measured.run_seconds < 0 and measured.compile_seconds >= 1000
+
+
 def test_a_trial_of_lanes_that_end_is_one_of_whole_lanes():
     group = lanes.Group("g", Countdown(40, []), (2, 1))
     measured = estimate.trial(group, Mesh((jax.devices()[0],), 1), 2, 60)

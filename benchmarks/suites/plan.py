@@ -11,8 +11,9 @@ from .work import Run
 
 COLUMNS = ("run", "lanes", "parts", "programs", "memory", "compiling", "running")
 HERE = (
-    "Times are scaled from a few small lanes of each run; programs that are kept on "
-    "disk, and those that runs share, take no compiling."
+    "Times are scaled from a few small lanes of each run, as if no training ended once "
+    "its task is solved; programs that are kept on disk, and those that runs share, "
+    "take no compiling."
 )
 
 

@@ -15,7 +15,7 @@ from rnnjax.engine.grid import LanesPart
 from rnnjax.engine.runner import RowId, split_seeds
 from rnnjax.optimization import hyperparameters
 from rnnjax.optimization.config import RECURRENT_ONLY, Config
-from rnnjax.optimization.experiment import Optimization
+from rnnjax.optimization.experiment import VALIDATION_BATCH, Optimization
 from rnnjax.optimization.hyperparameters import RATE, Trial, Values
 from rnnjax.optimization.schema import AS_PUBLISHED, CURES, DEFAULT, NUMBERS, OWN, THEN
 from rnnjax.tasks.task import Task
@@ -27,6 +27,7 @@ MOST_POINTS = 40  # of a curve, for each optimizer
 CURVATURE_POINTS = 20
 # What a step costs beside its products with weights, in parameters of the same cost.
 STEP_COST = 100
+GRADIENT_COST = 3  # of a gradient, in evaluations of its samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +142,11 @@ def _part(config: Config, point: Point, seeds: Sequence[int]) -> TrialsPart:
     stages = point.optimizer.split(THEN)
     made = _stages(config, point, runs[:1])
     parameters = networks.parameter_count(point.network, point.task.input_size)
-    samples = sum(_samples(config, stage) * stage.updates for stage in made)
+    samples = sum(
+        GRADIENT_COST * _samples(config, stage) * stage.updates
+        + stage.chunks * VALIDATION_BATCH
+        for stage in made
+    )
     one = samples * point.task.sequence * (parameters + STEP_COST)
     units = point.network.hidden_size
     largest = max(stage.task.batch for stage in made)
