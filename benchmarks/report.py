@@ -41,7 +41,22 @@ def run(given: dict[str, Any]) -> int:
         raise errors.UsageError(
             "results", options.results, "it is no folder", "a folder with run folders"
         )
+    _check(main.open_path(options.out_dir), options.out_dir)
     return write(results, options.out_dir, verdicts=True)
+
+
+def _check(folder: epath.Path, given: str) -> None:
+    """Raises `errors.UsageError` if a report would be among other files."""
+    problem = ""
+    if not given:
+        problem = "no folder"
+    elif folder.is_file():
+        problem = "it is no folder"
+    elif folder.is_dir() and not (folder / report.NAMES[0]).exists():
+        problem = "it holds something else" if any(folder.iterdir()) else ""
+    if problem:
+        allowed = "an empty folder, or that of a report"
+        raise errors.UsageError("out_dir", given, problem, allowed)
 
 
 def write(results: epath.Path, out_dir: str, verdicts: bool) -> int:

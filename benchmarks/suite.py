@@ -38,6 +38,9 @@ class Options(MachineOptions):
         choices=presets.PRESETS,
     )
     cell: tuple[str, ...] | None = registry.cell_setting(None)
+    dry_run: bool = settings.setting(
+        False, "Print commands, lanes, programs, memory and time, and stop."
+    )
     out_dir: str | None = settings.setting(
         None,
         "Folder of the runs. Default: results/suite/<preset>; with --smoke, "
@@ -68,7 +71,7 @@ def run(given: dict[str, Any]) -> int:
         shared["shard"] = f"{piece.index + 1}/{piece.count}"
     table = presets.SMOKE if options.smoke else presets.PRESETS[preset]
     every = work.runs(table, out_dir, options.cell or (), shared)
-    work.check(every)
+    work.check(every, out_dir)
     if options.dry_run:
         show = functools.partial(plan.show, every, piece, elsewhere)
         interruptible.run(show, None, "")

@@ -11,7 +11,6 @@ from rnnjax.report.claims import CLAIMS
 from rnnjax.report.document import Document, Lines, Section
 
 DOCS = pathlib.Path(__file__).parent
-AGAIN = "python -m benchmarks.report --results=results"
 INTRODUCTION = (
     "Published statements, judged from the rows that docs/data keeps: `python -m docs` "
     "writes this page and claims.json, `python -m benchmarks.report` such a page of "
@@ -28,7 +27,7 @@ def made() -> tuple[str, str]:
     answer = content.answer(judged, [], found)
     sections = [
         Section("answer", "The answer", [INTRODUCTION, Lines(answer)]),
-        *content.of_claims(judged, AGAIN),
+        *content.of_claims(judged),
     ]
     page = markdown.page(Document("Claims and verdicts", sections), DOCS)
     compared = cells.compare(found)

@@ -192,10 +192,17 @@ def test_a_verdict_names_the_commands_that_make_its_rows_again(tmp_path):
     write(tmp_path / "all", growing("lstm", 1.0))
     every, _ = found(tmp_path)
     (of_networks,) = [run for run in every if run.name == "probed"]
-    assert runs.commands_of([of_networks], every) == [
-        f"{COMMAND} --out_dir=somewhere/units",
-        probed,
-    ]
+    commands = runs.commands_of([of_networks], every)
+    assert commands == [f"{COMMAND} --out_dir=somewhere/units", probed]
+    report = "python -m benchmarks.report --results="
+    for folders, shared in (
+        (["a/b", "a/c"], "a"),
+        (["a/b"], "a/b"),
+        (["a", "b"], "."),
+        (["results/a", None], "results"),
+    ):
+        made = [f"{COMMAND} --out_dir={f}" if f else COMMAND for f in folders]
+        assert runs.judging(made) == f"{report}{shared}"
     measured, missing = judge(tmp_path, UNITS["lstm"], BY_KEY["capacity.level"])
     assert measured.commands == [SLOPES]
     assert missing.commands == missing.claim.commands
@@ -214,6 +221,19 @@ def test_rows_of_runs_are_put_together_and_each_lane_counts_once(tmp_path):
 def pools_id():
     """Keys by which an older version told rows apart."""
     return ("cell", "weights", "input_size", "hidden_size", "layers", "seed")
+
+
+def test_runs_without_which_the_effect_is_the_same_are_not_named(tmp_path):
+    write(tmp_path / "all", growing("lstm", 1.0))
+    write(tmp_path / "again", growing("lstm", 1.0, seeds=3))
+    write(tmp_path / "other", [lane("lstm", 16, 0, 20.0, layers=2)])
+    (verdict,) = judge(tmp_path, UNITS["lstm"])
+    assert [run.name for run in verdict.runs] == ["all"]
+    assert not verdict.unfinished
+    write(tmp_path / "more", growing("lstm", 1.5, seeds=12)[30:], axes={})
+    (verdict,) = judge(tmp_path, UNITS["lstm"])
+    assert [run.name for run in verdict.runs] == ["all", "more"]
+    assert verdict.unfinished and verdict.n == 12
 
 
 def test_rows_that_differ_in_effort_are_not_mixed(tmp_path):

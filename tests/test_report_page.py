@@ -63,7 +63,7 @@ def test_a_report_has_verdicts_cells_pictures_commands_and_problems(binary, resu
     shown = [e["alt"] for e in document.all(tag="img") if "src" in e]
     assert shown == ["predicted", "Times & sizes"]  # the first is not rendered here
     shown = [e["text"] for e in document.all(tag="code")]
-    assert f"{SLOPES}\npython -m benchmarks.report --results=in" in shown
+    assert f"{SLOPES}\npython -m benchmarks.report --results=results" in shown
     links = [e["href"][1:] for e in document.all(tag="a")]
     assert set(links) <= ids
     assert not re.search(
@@ -110,6 +110,23 @@ def test_a_folder_without_runs_is_an_error_with_a_page(binary, tmp_path):
         2,
         "report: --results=none: it is no folder; allowed: a folder with run folders\n",
     )
+
+
+@pytest.mark.parametrize(
+    "given, problem",
+    [("in", "it holds something else"), ("file", "it is no folder"), ("", "no folder")],
+)
+def test_a_report_is_not_written_among_other_files(binary, results, given, problem):
+    (results / "file").write_text("")
+    before = sorted(results.rglob("*"))
+    status, out, err = binary("--results=in", f"--out_dir={given}")
+    assert (status, out, sorted(results.rglob("*"))) == (2, "", before)
+    allowed = "an empty folder, or that of a report"
+    assert err == f"report: --out_dir={given}: {problem}; allowed: {allowed}\n"
+
+
+def test_a_report_may_be_written_again(binary, results):
+    assert [binary("--results=in", "--out_dir=out")[0] for _ in "ab"] == [0, 0]
 
 
 def test_no_text_breaks_the_page(tmp_path):

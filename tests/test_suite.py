@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import sys
 
 import pytest
 import tiny
@@ -15,6 +16,7 @@ from benchmarks.common import dry_run, main, target, terminal
 from benchmarks.common import flags as flags_lib
 from benchmarks.suites import presets, work
 from benchmarks.suites.presets import Entry
+from rnnjax.cells import own
 from rnnjax.engine import ahead, hlo
 from rnnjax.engine.mesh import Mesh
 from rnnjax.memory_stability import config as stability_config
@@ -269,6 +271,24 @@ def test_what_is_wrong_is_one_line(command, two, words, problem):
     config = {"schema": rows.SCHEMA, "benchmark": "capacity", "row_id": []}
     rows.write_config(epath.Path("run/second"), config)
     assert_refused(command, problem, words)
+
+
+def test_a_cell_whose_file_changed_is_refused_with_what_the_suite_takes(
+    command, two, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "import own_cells\nclass Cell(own_cells.CoRNN):\n    pass\n"
+    (tmp_path / "developed.py").write_text(source)
+    assert command(suite, "--cell=developed:Cell")[0] == 0
+    (tmp_path / "developed.py").write_text(f"{source}# changed\n")
+    monkeypatch.delitem(sys.modules, "developed")
+    monkeypatch.setattr(own, "_named", {})
+    status, _, err = command(suite, "--cell=developed:Cell")
+    assert (status, err) == (
+        2,
+        f"suite: --out_dir={FOLDER}: run first: its developed:Cell has another source "
+        f"file; allowed: another --out_dir, or {FOLDER}/first removed\n",
+    )
 
 
 def test_the_options_of_a_cell_of_ones_own_are_flags(command, two):

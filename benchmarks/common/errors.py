@@ -12,7 +12,10 @@ INTERRUPTED = 130  # the same, after Ctrl-C
 class UsageError(Exception):
     """A wrong command line: one line that names flag, value, and what is allowed."""
 
+    flag = problem = ""  # where the line has another form
+
     def __init__(self, flag: str, value: Any, problem: str, allowed: str):
+        self.flag, self.problem = flag, problem
         given = settings.text(value)
         super().__init__(f"--{flag}={given}: {problem}; allowed: {allowed}")
 

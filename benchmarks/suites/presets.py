@@ -152,7 +152,7 @@ QUICK: Mapping[str, Entry] = {
         50,
     ),
     "cures": Entry(
-        "optimization --study=cures --cell=rnn_tanh,irnn,lstm --seeds=5 --lengths=50 "
+        "optimization --study=cures --cell=rnn_tanh,irnn,lstm --seeds=7 --lengths=50 "
         "--updates=5000 --curvature_updates=200",
         240,
     ),

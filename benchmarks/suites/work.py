@@ -65,12 +65,20 @@ def _run(
     return Run(name, benchmark, given, entry.seconds, entry.needs)
 
 
-def check(every: Sequence[Run]) -> None:
+def check(every: Sequence[Run], folder: str) -> None:
     """Raises what is wrong with the flags or the folder of a run; writes nothing."""
     for run in every:
-        if not run.needs:
+        if run.needs:
+            continue
+        try:
             with main.opened(run.benchmark, run.given):
                 pass
+        except errors.UsageError as error:
+            if error.flag != "out_dir":
+                raise
+            problem = f"run {run.name}: {error.problem}"
+            allowed = f"another --out_dir, or {folder}/{run.name} removed"
+            raise errors.UsageError("out_dir", folder, problem, allowed) from None
 
 
 def missing(run: Run) -> bool:

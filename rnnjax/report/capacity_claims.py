@@ -25,7 +25,7 @@ RUN = "python -m benchmarks.capacity "
 GROWTH = (
     f"{RUN}--cell=rnn_tanh --budgets=100,200,500,1000,2000 --out_dir=results/growth"
 )
-CELLS = f"{RUN}--cell={','.join(published.ORDER)} --budgets=500 --out_dir=results/order"
+CELLS = f"{RUN}--cell={','.join(published.ORDER)} --budgets=200 --out_dir=results/order"
 LAYERS = f"{RUN}--cell=rnn_tanh --layers=1,2,4 --budgets=500 --out_dir=results/depth"
 STARTS = (
     f"{RUN}--cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity "

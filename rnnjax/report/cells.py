@@ -39,7 +39,7 @@ Measure = Callable[[Sequence[Row], Pool], Entry | None]
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A measure of cells.
+    """A measure of cells; `meaning` says what it is.
 
     `setting` are the keys that rows of one comparison share; of several settings with
     as many cells, that with the values of `prefer` is taken, then the last.
@@ -48,6 +48,7 @@ class Column:
     key: str
     title: str
     unit: str
+    meaning: str
     benchmark: str
     needs: tuple[str, ...]
     setting: tuple[str, ...]
@@ -190,6 +191,7 @@ COLUMNS = (
         "merge_time",
         "merge time",
         "steps within 1e-4",
+        "median steps until outputs of two sequences with another past agree",
         "memory_stability",
         ("first_1e-4",),
         STABILITY,
@@ -201,6 +203,7 @@ COLUMNS = (
         "exponent",
         "exponent",
         "nats a step",
+        "median largest exponent: below 0, states come together at this rate",
         "memory_stability",
         ("lyapunov", "lyapunov_status"),
         STABILITY,
@@ -212,6 +215,7 @@ COLUMNS = (
         "bits",
         "bits a parameter",
         "bits",
+        "bits of random answers that a trained network stores, for each parameter",
         "capacity",
         ("bits", "objective"),
         ("recurrent_init", "layers", "steps", "budget"),
@@ -221,6 +225,7 @@ COLUMNS = (
         "numbers",
         "numbers a unit",
         "numbers",
+        "inputs of the units task that a trained network holds, for each unit",
         "capacity",
         ("loss_bound", "loss", "input_size"),
         ("recurrent_init", "layers"),
@@ -230,6 +235,7 @@ COLUMNS = (
         "linear",
         "linear memory",
         "steps",
+        "past inputs that linear read-outs get from the state, over all delays",
         "short_term_memory",
         ("capacity_state",),
         (*SHAPE, "input_scale", "weights"),
@@ -241,6 +247,7 @@ COLUMNS = (
         "recall",
         "recall",
         "pairs",
+        "most pairs of key and value of which a trained network recalls 90 %",
         "short_term_memory",
         ("pairs", "accuracy"),
         SHAPE,
@@ -251,6 +258,8 @@ COLUMNS = (
         "context",
         "context share",
         "fraction of connectivity",
+        "of the gradient of the output, the part before the current word; networks "
+        "that have learned nothing may have much",
         "autocomplete",
         ("context_fraction",),
         SHAPE,
@@ -261,6 +270,7 @@ COLUMNS = (
         "regret",
         "regret",
         "nats a character",
+        "test loss above the best possible one, of a synthetic text",
         "autocomplete",
         ("regret",),
         (*SHAPE, "switch"),
@@ -272,6 +282,7 @@ COLUMNS = (
         "training",
         "training",
         "ms an update",
+        "time of an update of an autocomplete network, with evaluations",
         "autocomplete",
         ("updates", "batch"),
         SHAPE,
@@ -283,6 +294,7 @@ COLUMNS = (
         "stepping",
         "step, with read-out",
         "µs",
+        "time of a step of short-term memory, with its read-outs",
         "short_term_memory",
         ("washout", "test_steps", "capacity_state"),
         (*SHAPE, "input_scale"),
@@ -294,6 +306,7 @@ COLUMNS = (
         "parameters",
         "parameters",
         "of the autocomplete network",
+        "weights and biases, with embedding and read-out",
         "autocomplete",
         ("parameters",),
         SHAPE,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rnnjax.report import cells
+from rnnjax.report import runs as runs_lib
 from rnnjax.report.cells import Comparison
 from rnnjax.report.document import (
     Block,
@@ -26,24 +27,30 @@ from rnnjax.report.verdicts import (
 )
 
 TITLE = "What recurrent networks remember: claims and measurements"
+NO_MERIT = ("context", "parameters")  # columns that nobody wins
 MARKS = {True: "yes", False: "no", None: "-"}
 RULE = (
-    "Effects have 95 % intervals over seeds: of the stratified bootstrap with six or "
-    "more, else Student's. A claim is supported if the interval (of 90 % where the "
-    "rule is a range or a bound) meets the rule of its line, contradicted if that of "
-    "95 % excludes it, and undecided otherwise; p is adjusted by Holm for the claims "
-    "of a family. The limits, the smallest effects of interest, were fixed before any "
-    "verdict. The last three columns compare with a published number: same direction "
-    "and significant; published value in our interval; our value in theirs."
+    "Effects have 95 % intervals over n seeds: of the stratified bootstrap with six or "
+    "more, else Student's. Fractions have Wilson's, slopes over single trainings "
+    "Student's, and z² over n shapes that of chi-square. A claim is supported if the "
+    'interval (of 90 % where the rule is a range, "at least" or "at most") meets '
+    "the rule of its line and its p is below 0.05; contradicted if the interval of 95 "
+    "% excludes the rule and p is below 0.05; undecided otherwise. p is adjusted for "
+    "the claims of a family by Holm's method, so that one of them all is wrong at most "
+    "5 times in 100. The limits, the smallest effects of interest, were fixed before "
+    "any verdict. The last three columns compare with a published number: same "
+    "direction and significant; published value in our interval; our value in theirs."
 )
 COMMANDS = (
     "The commands of a claim make its rows again, and judge them. If fewer claims of a "
-    "family are measured, p is adjusted for fewer."
+    "family are measured, p is adjusted for fewer. Claims are about the cells that "
+    "they name: those of your own have no part in them."
 )
 CELLS = (
     "Each column compares cells at one setting, that with most cells, and has the rank "
     "in brackets, 1 for the longest memory, the most stored, the least regret, the "
-    "shortest time or the fewest parameters. 95 % intervals are over seeds."
+    "shortest time or the fewest parameters. Ranks are of the values alone: where 95 % "
+    "intervals, which are over seeds, overlap, a rank decides little."
 )
 
 
@@ -53,10 +60,9 @@ def build(
     runs: Sequence[Run],
     problems: Sequence[Problem],
     pictures: Sequence[Picture],
-    command: str,
 ) -> Document:
-    """The whole report, which `command` writes."""
-    verdicts, details = of_claims(judged, command)
+    """The whole report."""
+    verdicts, details = of_claims(judged)
     sections = [
         Section("answer", "The answer", [Lines(answer(judged, compared, runs))]),
         verdicts,
@@ -69,9 +75,9 @@ def build(
     return Document(TITLE, [section for section in sections if section.blocks])
 
 
-def of_claims(judged: Sequence[Verdict], command: str) -> tuple[Section, Section]:
-    """The table of verdicts, and each claim in full, whose rows `command` judges."""
-    details = [_details(one, command) for one in judged]
+def of_claims(judged: Sequence[Verdict]) -> tuple[Section, Section]:
+    """The table of verdicts, and each claim in full."""
+    details = [_details(one) for one in judged]
     return (
         Section("verdicts", "Verdicts", [RULE, verdict_table(judged)]),
         Section("claims", "Claims in full", [COMMANDS, *details]),
@@ -112,12 +118,16 @@ def _of_family(family: str, judged: Sequence[Verdict]) -> str:
 
 def _best(compared: Sequence[Comparison]) -> Iterator[str]:
     for one in compared:
-        if len(one.entries) > 1 and one.column.key != "parameters":
+        if len(one.entries) > 1 and one.column.key not in NO_MERIT:
             best = [cell for cell, entry in one.entries.items() if entry.rank == 1]
-            yield f"{one.column.title} {' and '.join(best[:2])}"
+            if len(best) < len(one.entries):  # else all are alike
+                yield f"{one.column.title} {' and '.join(best)}"
 
 
 def _computed(runs: Sequence[Run]) -> str:
+    runs = [run for run in runs if "smoke" not in run.flags]
+    if not runs:
+        return "No run counts."
     places: dict[str, set[str]] = {"processor": set(), "date": set(), "rnnjax": set()}
     for run in runs:
         for key, values in places.items():
@@ -126,7 +136,13 @@ def _computed(runs: Sequence[Run]) -> str:
     when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else ""
     by = f" by rnnjax {', '.join(sorted(places['rnnjax']))}" if places["rnnjax"] else ""
     where = "; ".join(sorted(places["processor"])) or "an unknown processor"
-    return f"{len(runs)} runs, computed{by} on {where}{', ' * bool(when)}{when}."
+    count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
+    unfinished = sum(run.unfinished for run in runs)
+    return (
+        f"{count}{f' ({unfinished} unfinished)' * bool(unfinished)}, computed{by} on "
+        f"{where}{', ' * bool(when)}{when}. Their sizes, which may be far below the "
+        "published ones, are in their commands."
+    )
 
 
 def invocations(run: Run) -> Sequence[Mapping[str, Any]]:
@@ -151,13 +167,17 @@ def _line(one: Verdict) -> list[Cell]:
     criteria = list((one.criteria() or {}).values()) or [None] * 3
     return [
         Cell(claim.statement, claim.key, f"#{claim.key}"),
-        Cell(one.verdict, VERDICTS.index(one.verdict)),
+        Cell(_verdict(one), VERDICTS.index(one.verdict)),
         Cell(effect(one), math.inf if one.value is None else one.value),
         Cell(f"{claim.form.text} {claim.unit}", claim.form.smallest),
         Cell(str(one.n or ""), one.n),
         Cell(p_text(one.p), 2 if one.p is None else one.p),
         *(Cell(MARKS[met], MARKS[met]) for met in criteria),
     ]
+
+
+def _verdict(one: Verdict) -> str:
+    return f"{one.verdict} (unfinished)" if one.unfinished else one.verdict
 
 
 def effect(one: Verdict) -> str:
@@ -184,7 +204,7 @@ def p_text(p: float | None) -> str:
     return "<\xa00.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _details(one: Verdict, command: str) -> Details:
+def _details(one: Verdict) -> Details:
     claim = one.claim
     entries = [
         ("verdict", f"{one.verdict}{f': {one.reason}' if one.reason else ''}"),
@@ -199,9 +219,14 @@ def _details(one: Verdict, command: str) -> Details:
     if claim.caveat:
         entries.append(("differs", claim.caveat))
     if one.runs:
-        entries.append(("rows of", ", ".join(run.name for run in one.runs)))
-    commands = [*one.commands, command] if one.commands else []
+        entries.append(("rows of", ", ".join(map(_named, one.runs))))
+    commands = list(one.commands)
+    commands += [runs_lib.judging(commands)] if commands else []
     return Details(claim.key, claim.statement, entries, commands)
+
+
+def _named(run: Run) -> str:
+    return f"{run.name} (unfinished)" if run.unfinished else run.name
 
 
 def _cells(compared: Sequence[Comparison]) -> list[Block]:
@@ -221,8 +246,8 @@ def _cells(compared: Sequence[Comparison]) -> list[Block]:
         lines.append(line)
     columns = [f"{one.column.title} ({one.column.unit})" for one in compared]
     settings = [
-        f"{one.column.title.capitalize()}: {one.setting}; n = {_counts(one)}; rows of "
-        f"{', '.join(run.name for run in one.runs)}."
+        f"{one.column.title.capitalize()}: {one.column.meaning}. {one.setting}; n = "
+        f"{_counts(one)}; rows of {', '.join(map(_named, one.runs))}."
         for one in compared
     ]
     table = Table("Cells, with rank in brackets", ["cell", *columns], lines, "cells")

@@ -102,11 +102,11 @@ def _details(block: Details) -> str:
 
 def _picture(block: Picture) -> str:
     title = escape(block.title)
-    where = f" Of {escape(block.run)}." if block.run else ""
+    where = f" Run: {escape(block.run)}." if block.run else ""
     stop = "" if title.endswith("?") else "."
     return (
         '<figure><button type="button" class="picture" '
-        f'aria-label="Enlarge: {title}"><img src="{block.data}" alt="{title}">'
+        f'aria-label="Enlarge: {title}{where}"><img src="{block.data}" alt="{title}">'
         f"</button><figcaption><strong>{title}{stop}</strong> "
         f"{escape(block.caption)}{where}</figcaption></figure>"
     )

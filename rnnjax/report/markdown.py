@@ -34,7 +34,7 @@ def _block(block: Block, folder: str | os.PathLike[str]) -> Iterator[str]:
     elif isinstance(block, Picture):
         path = os.path.relpath(block.path, folder)
         yield f"![{block.title}]({path})"
-        yield _filled(f"{block.caption}{f' Of {block.run}.' if block.run else ''}")
+        yield _filled(f"{block.caption}{f' Run: {block.run}.' if block.run else ''}")
 
 
 def _details(block: Details) -> Iterator[str]:

@@ -57,7 +57,7 @@ CLAIMS: tuple[Claim, ...] = (
             source=source,
             statement=statement,
             measured=f"{what} over the numbers in the state; for each seed the largest "
-            "of all cells and input scales",
+            "of GRU, LSTM and simple tanh networks, and of all input scales",
             unit="of the bound",
             form=forms.at_most(1, TOLERANCE),
             cells=("gru", "lstm", "rnn_tanh"),

@@ -163,7 +163,8 @@ def _minimal(cell: str, other: str, source: str) -> Claim:
         f"minimal.{cell}",
         source,
         f"The minimal gated cell {cell} keeps up with {other}.",
-        measured=f"test accuracy on the longest sums, {cell} minus {other}, by seed",
+        measured=f"test accuracy on the longest sums, each cell at its best trial, "
+        f"{cell} minus {other}, by seed",
         unit="accuracy",
         form=forms.at_least(0, KEEPS_UP),
         cells=(cell, other),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shlex
 from collections.abc import Sequence
 
 from etils import epath
@@ -50,9 +49,8 @@ def write(results: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Re
     judged = verdicts.judge(CLAIMS, found)
     out.mkdir(parents=True, exist_ok=True)
     drawn = pictures.collect(found, _draw(found, out))
-    command = f"python -m benchmarks.report --results={shlex.quote(os.fspath(results))}"
     compared = cells.compare(found)
-    document = content.build(judged, compared, found, problems, drawn, command)
+    document = content.build(judged, compared, found, problems, drawn)
     made = (
         html.page(document),
         markdown.page(document, folder),

@@ -4,6 +4,7 @@ A folder that cannot be read is named and left out; the others count.
 """
 
 import dataclasses
+import os
 import re
 import shlex
 import warnings
@@ -55,6 +56,11 @@ class Run:
     pictures: Sequence[epath.Path]
 
     @property
+    def unfinished(self) -> bool:
+        """Whether it was not carried to its end."""
+        return "axes" in self.config and not (self.path / "summary.csv").exists()
+
+    @property
     def where(self) -> Mapping[str, Any]:
         """Where it last ran: versions, commit, processor, device."""
         return (self.config.get("invocations") or [{}])[-1]
@@ -90,22 +96,33 @@ def find(root: epath.Path) -> tuple[list[Run], list[Problem]]:
         problems += [
             Problem(name, str(w.message).replace(f"{path}/", "")) for w in caught
         ]
-        if unfinished := _unfinished(run):
-            problems.append(Problem(name, unfinished))
+        if run.unfinished:
+            text = f"it is unfinished: {len(run.rows)} rows so far, which count"
+            problems.append(Problem(name, text))
     return found, problems
+
+
+def judging(commands: Sequence[str]) -> str:
+    """The command that judges what the runs of commands leave."""
+    flags = [flags_of(command) for command in commands]
+    folders = [known.get("out_dir", "results") for known in flags]
+    shared = os.path.commonpath(folders)
+    return f"python -m benchmarks.report --results={shlex.quote(shared or '.')}"
 
 
 def _folders(
     folder: epath.Path, root: epath.Path, problems: list[Problem]
 ) -> list[epath.Path]:
     """The folders with a config.json, from `folder` downward."""
+    name = str(folder.relative_to(root))
     try:
         inner = sorted(p for p in folder.iterdir() if p.is_dir())
     except OSError as error:
-        name = str(folder.relative_to(root))
         problems.append(Problem(name, error.strerror or str(error)))
         return []
     found = [folder] if (folder / "config.json").exists() else []
+    if not found and any(path.name == "rows" for path in inner):
+        problems.append(Problem(name, "it has rows, but no config.json"))
     for path in inner:
         if path.name not in INSIDE:
             found += _folders(path, root, problems)
@@ -139,15 +156,11 @@ def _read(path: epath.Path, name: str) -> Run:
 def _timings(path: epath.Path) -> Timings:
     try:
         return rows.read_timings(path)
+    except FileNotFoundError as error:
+        missing = os.path.relpath(error.filename, path)
+        raise files.FolderError(f"{missing} is missing") from None
     except (OSError, ValueError):
         raise files.FolderError("its timings are damaged") from None
-
-
-def _unfinished(run: Run) -> str:
-    """What is missing of a run that was not carried to its end; "" of a whole one."""
-    if "axes" not in run.config or (run.path / "summary.csv").exists():
-        return ""
-    return f"it is unfinished: {len(run.rows)} rows so far, which count"
 
 
 def commands_of(used: Sequence[Run], runs: Sequence[Run]) -> list[str]:

@@ -41,6 +41,11 @@ class Verdict:
     runs: Sequence[Run] = ()
 
     @property
+    def unfinished(self) -> bool:
+        """Whether a run that its rows are of is."""
+        return any(run.unfinished for run in self.runs)
+
+    @property
     def value(self) -> float | None:
         return None if self.tested is None else self.tested.estimate.value
 
@@ -117,8 +122,22 @@ def _measure(claim: Claim, runs: Sequence[Run]) -> _Measured | str:
     if not found:
         return _missing(claim, like)
     _, _, effect, some = max(found, key=lambda entry: entry[:2])
-    commands = runs_lib.commands_of(some.runs, runs)
-    return _Measured(claim, effect, claim.form.test(effect), some.runs, commands)
+    needed = _needed(claim, effect, some.runs)
+    commands = runs_lib.commands_of(needed, runs)
+    return _Measured(claim, effect, claim.form.test(effect), needed, commands)
+
+
+def _needed(claim: Claim, effect: Effect, runs: Sequence[Run]) -> Sequence[Run]:
+    """Of the runs, as few as have the same effect; small ones are left out first."""
+    assert claim.effect is not None
+    needed = list(runs)
+    for run in sorted(runs, key=lambda run: len(run.rows)):
+        rest = [other for other in needed if other is not run]
+        if rest:
+            pool = pools.joined(rest).of(claim.cells, claim.needs)
+            if repr(claim.effect(pool)) == repr(effect):  # the same numbers
+                needed = rest
+    return needed
 
 
 def _missing(claim: Claim, like: Sequence[Pool]) -> str:
