@@ -130,7 +130,7 @@ def test_quick_has_seeds_enough_for_intervals():
 def test_a_suite_goes_on_and_ends_with_the_report(command, two, monkeypatch):
     def report(done, text):
         assert 0 <= done <= 3
-        if text.startswith("second: "):
+        if text.startswith("2 of 2, second: "):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:

@@ -110,22 +110,23 @@ def _incomplete(every: Sequence[Run]) -> list[Run]:
 
 def _once(todo: Sequence[Run], report: Callable[[float, str], None]) -> list[Run]:
     done, waiting = 0.0, list[Run]()
-    for run in todo:
+    for index, run in enumerate(todo, 1):
+        title = f"{index} of {len(todo)}, {run.name}"
         try:
             if run.needs in [other.name for other in waiting]:
                 raise errors.Stopped(0, f"{run.needs} is not whole")
-            main.run(run.benchmark, run.given, _within(run, done, report))
+            main.run(run.benchmark, run.given, _within(run, title, done, report))
         except errors.Stopped as stopped:
             if stopped.status:
                 raise
             waiting.append(run)
         done += run.seconds
-        report(done, run.name)
+        report(done, title)
     return waiting
 
 
 def _within(
-    run: Run, before: float, report: Callable[[float, str], None]
+    run: Run, title: str, before: float, report: Callable[[float, str], None]
 ) -> terminal.Progress:
     """The progress of a run, as a part of that of the suite."""
 
@@ -133,9 +134,9 @@ def _within(
     def progress(total: float, _: str) -> Iterator[Callable[[float, str], None]]:
         def inner(done: float, text: str) -> None:
             fraction = min(1.0, done / total) if total else 1.0
-            report(before + run.seconds * fraction, f"{run.name}: {text}")
+            report(before + run.seconds * fraction, f"{title}: {text}")
 
-        report(before, run.name)
+        report(before, title)
         yield inner
 
     return progress

@@ -154,7 +154,8 @@ def file_name(name: str) -> str:
 def cell_setting(default: Any) -> Any:
     """The setting of names of cells: those in `CELLS`, and `module:Class`."""
     other = own.find, own.ALLOWED
-    return setting(default, "Cells.", choices=CELLS, all_choices=True, other=other)
+    help = "Cells, or module:Class of a file of yours."
+    return setting(default, help, choices=CELLS, all_choices=True, other=other)
 
 
 def _numbers(name: str) -> dict[str, Any]:
