@@ -258,8 +258,8 @@ COLUMNS = (
         "context",
         "context share",
         "fraction of connectivity",
-        "of the gradient of the output, the part before the current word; networks "
-        "that have learned nothing may have much",
+        "of the gradient of the output, the part before the current word, which "
+        "may be large in networks that have learned nothing",
         "autocomplete",
         ("context_fraction",),
         SHAPE,
@@ -305,7 +305,7 @@ COLUMNS = (
     Column(
         "parameters",
         "parameters",
-        "of the autocomplete network",
+        "autocomplete",
         "weights and biases, with embedding and read-out",
         "autocomplete",
         ("parameters",),
@@ -318,14 +318,19 @@ COLUMNS = (
 
 
 def text(entry: Entry, column: Column) -> str:
-    """As "39.0 (35.0 to 44.0)"; "beyond" of a median that was not reached."""
-    if math.isinf(entry.value):
-        return "beyond" if entry.value > 0 else "dead"
-    value = f"{entry.value:,.{column.digits}f}"
-    if entry.low is None or entry.high is None or entry.low == entry.high:
-        return value
-    low, high = (
-        "∞" if math.isinf(end) else f"{end:,.{column.digits}f}"
-        for end in (entry.low, entry.high)
-    )
-    return f"{value} ({low} to {high})"
+    """As "39.0 [2] (35.0 to 44.0)", which breaks before the interval.
+
+    "beyond" is a median that was not reached.
+    """
+    value, low, high = (_end(x, column) for x in entry[:3])
+    ranked = f"{value} [{entry.rank}]"
+    words = [ranked] if low in ("", high) else [ranked, f"({low} to {high})"]
+    return " ".join(word.replace(" ", "\xa0") for word in words)
+
+
+def _end(value: float | None, column: Column) -> str:
+    if value is None:
+        return ""
+    if math.isinf(value):
+        return "beyond" if value > 0 else "dead"
+    return f"{value:,.{column.digits}f}"

@@ -241,12 +241,11 @@ def _cells(compared: Sequence[Comparison]) -> list[Block]:
             if entry is None:
                 line.append(Cell("-", math.inf))
             else:
-                words = f"{cells.text(entry, one.column)} [{entry.rank}]"
-                line.append(Cell(words, entry.rank))
+                line.append(Cell(cells.text(entry, one.column), entry.rank))
         lines.append(line)
     columns = [f"{one.column.title} ({one.column.unit})" for one in compared]
     settings = [
-        f"{one.column.title.capitalize()}: {one.column.meaning}. {one.setting}; n = "
+        f"{one.column.title.capitalize()}: {one.column.meaning}; {one.setting}; n = "
         f"{_counts(one)}; rows of {', '.join(map(_named, one.runs))}."
         for one in compared
     ]
