@@ -65,7 +65,10 @@ def bits_over_parameters(rows: Sequence[Row], folder: epath.PathLike) -> None:
             xlabel="parameters", ylabel="bits stored", xlim=(0, None), ylim=(0, None)
         )
         canvas.legend(fig, axis)
-        text = f"{_searched(rows)} Lines: least squares through the results."
+        text = (
+            f"{_searched(rows)} Lines: least squares through the results, and through "
+            "0 where these have fewer than three budgets."
+        )
         canvas.caption(fig, "Bits that networks store", text)
 
 

@@ -83,6 +83,7 @@ def heatmap(
         width = int(14 * fig.get_figwidth())  # characters that fit the figure
         legend = "\n".join(textwrap.fill(line, width) for line in LEGEND)
         bar.set_label(legend, fontsize=8)
+        fig.set_label(f"{'; '.join(LEGEND)}.".capitalize())
         bar.outline.set_visible(False)
 
 
@@ -114,7 +115,7 @@ def lags(folder: str | os.PathLike[str], rows: list[dict[str, Any]]) -> None:
         counts = [row["windows"] for row in rows]
         intervals = summary.interval_text({row["trainings"] for row in rows})
         text = (
-            f"Lines and bands: {intervals}; {min(counts):,} to {max(counts):,} windows "
+            f"Lines and bands: {intervals}; {_from_to(counts)} windows "
             "a point. 0 letters: at the space before the word."
         )
         canvas.caption(fig, "How far back an output looks", text)
@@ -237,3 +238,9 @@ def _guess(guess: str, p: float, word: str | None) -> str:
     tick = " ✓" if guess == word else ""
     percent = f"{100 * p:.0f} %" if p >= MIN_PROBABILITY else "< 1 %"
     return f"{short}{tick} {percent}"
+
+
+def _from_to(counts: list[int]) -> str:
+    """As "40 to 50", or "50" if all are alike."""
+    ends = dict.fromkeys((min(counts), max(counts)))
+    return " to ".join(f"{count:,}" for count in ends)

@@ -29,7 +29,7 @@ CELLS = f"{RUN}--cell={','.join(published.ORDER)} --budgets=200 --out_dir=result
 LAYERS = f"{RUN}--cell=rnn_tanh --layers=1,2,4 --budgets=500 --out_dir=results/depth"
 STARTS = (
     f"{RUN}--cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity "
-    "--budgets=500 --out_dir=results/starts"
+    "--budgets=200 --out_dir=results/starts"
 )
 UNITS = (
     f"{RUN}--task=units --cell=rnn_tanh,gru,lstm --hidden_sizes=32,48,64 "
@@ -40,7 +40,7 @@ FUNCTION = (
     "--out_dir=results/function"
 )
 CHARACTERS = (
-    f"{RUN}--task=characters --cell=rnn_tanh,gru,lstm --budgets=20000 "
+    f"{RUN}--task=characters --cell=rnn_tanh,gru,lstm --budgets=10000 "
     "--out_dir=results/characters"
 )
 FAILURES = (
