@@ -24,11 +24,12 @@ def made() -> tuple[str, str]:
     found, problems = runs.find(epath.Path(DATA))
     assert not problems
     judged = verdicts.judge(CLAIMS, found)
-    answer = content.answer(judged, [], found)
+    compared = cells.compare(found)
+    answer = content.answer(judged, compared, found)
+    table, details = content.of_claims(judged)
     sections = [
         Section("answer", "The answer", [INTRODUCTION, Lines(answer)]),
-        *content.of_claims(judged),
+        *(table, content.of_cells(compared), details),
     ]
     page = markdown.page(Document("Claims and verdicts", sections), DOCS)
-    compared = cells.compare(found)
     return export.claims_json(judged, compared, found, problems), page

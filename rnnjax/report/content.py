@@ -66,7 +66,7 @@ def build(
     sections = [
         Section("answer", "The answer", [Lines(answer(judged, compared, runs))]),
         verdicts,
-        Section("cells", "Every cell in a line", _cells(compared)),
+        of_cells(compared),
         Section("pictures", "Pictures", _pictures(pictures)),
         details,
         Section("runs", "How each row was run", [_runs(runs)]),
@@ -227,6 +227,11 @@ def _details(one: Verdict) -> Details:
 
 def _named(run: Run) -> str:
     return f"{run.name} (unfinished)" if run.unfinished else run.name
+
+
+def of_cells(compared: Sequence[Comparison]) -> Section:
+    """The line of each cell; without blocks if there is none."""
+    return Section("cells", "Every cell in a line", _cells(compared))
 
 
 def _cells(compared: Sequence[Comparison]) -> list[Block]:
