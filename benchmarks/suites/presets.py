@@ -90,17 +90,18 @@ QUICK: Mapping[str, Entry] = {
     ),
     "order": Entry(
         "capacity --cell=rnn_tanh,ugrnn,gru,lstm,intersection_rnn --budgets=200 "
-        f"--updates=800 {SEARCH}",
-        65,
+        f"--seeds=10 --updates=800 {SEARCH}",
+        80,
     ),
     "depth": Entry(
-        f"capacity --cell=rnn_tanh --layers=1,2,4 --budgets=200 --updates=800 {SEARCH}",
-        45,
+        "capacity --cell=rnn_tanh --layers=1,2,4 --budgets=200 --seeds=10 "
+        f"--updates=800 {SEARCH}",
+        55,
     ),
     "starts": Entry(
         "capacity --cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity "
-        f"--budgets=200 --updates=800 {SEARCH}",
-        50,
+        f"--budgets=200 --seeds=10 --updates=800 {SEARCH}",
+        60,
     ),
     "units": Entry(
         "capacity --task=units --cell=rnn_tanh,gru,lstm --hidden_sizes=32,64 "

@@ -25,30 +25,36 @@ RUN = "python -m benchmarks.capacity "
 GROWTH = (
     f"{RUN}--cell=rnn_tanh --budgets=100,200,500,1000,2000 --out_dir=results/growth"
 )
-CELLS = f"{RUN}--cell={','.join(published.ORDER)} --budgets=200 --out_dir=results/order"
-LAYERS = f"{RUN}--cell=rnn_tanh --layers=1,2,4 --budgets=500 --out_dir=results/depth"
+CELLS = (
+    f"{RUN}--cell={','.join(published.ORDER)} --budgets=200 --seeds=10 "
+    "--out_dir=results/order"
+)
+LAYERS = (
+    f"{RUN}--cell=rnn_tanh --layers=1,2,4 --budgets=500 --seeds=10 "
+    "--out_dir=results/depth"
+)
 STARTS = (
     f"{RUN}--cell=rnn_tanh,rnn_relu --recurrent_init=orthogonal,identity "
-    "--budgets=200 --out_dir=results/starts"
+    "--budgets=200 --seeds=10 --out_dir=results/starts"
 )
 UNITS = (
     f"{RUN}--task=units --cell=rnn_tanh,gru,lstm --hidden_sizes=32,48,64 "
-    "--out_dir=results/units"
+    "--seeds=10 --out_dir=results/units"
 )
 FUNCTION = (
     f"{RUN}--task=random_function --cell=rnn_tanh,gru,lstm --budgets=500 "
-    "--out_dir=results/function"
+    "--seeds=10 --out_dir=results/function"
 )
 CHARACTERS = (
     f"{RUN}--task=characters --cell=rnn_tanh,gru,lstm --budgets=10000 "
-    "--out_dir=results/characters"
+    "--seeds=10 --out_dir=results/characters"
 )
 FAILURES = (
     f"{RUN}--task=parentheses --cell=rnn_tanh,irnn,gru,lstm --budgets=2000 "
     "--trials=128 --rungs=1 --updates=500 --learning_rate=1e-4:1 --clip=1e6 "
     "--recurrent_gain=0.5:4 --overflow=clip --learn_carry --out_dir=results/failed"
 )
-SMALL = "At 2,000 parameters and 500 updates; published at 200,000 and many more."
+SMALL = "Published at 200,000 parameters and with many more updates."
 
 
 def draws(rows: Sequence[Row], key: str, **where: Any) -> list[float]:
