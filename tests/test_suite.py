@@ -12,7 +12,7 @@ import tiny
 from etils import epath
 
 from benchmarks import registry, suite
-from benchmarks.common import dry_run, main, target, terminal
+from benchmarks.common import dry_run, errors, main, target, terminal
 from benchmarks.common import flags as flags_lib
 from benchmarks.suites import presets, work
 from benchmarks.suites.presets import Entry
@@ -228,6 +228,8 @@ def test_a_plan_for_a_device_elsewhere(command, two, monkeypatch):
     places = []
 
     def estimate(benchmark, config, parts, known, place):
+        if config.seeds > 2:
+            raise errors.UsageError("target", "h200", "9 lanes need more", "fewer")
         places.append((benchmark.name, len(parts), place))
         return dry_run.Estimate(1000, 3, 5e9, 2, 60, 7200)
 
@@ -237,13 +239,19 @@ def test_a_plan_for_a_device_elsewhere(command, two, monkeypatch):
     monkeypatch.setitem(
         presets.PRESETS,
         "quick",
-        {"nets": Entry("memory_stability", 1, "first"), **TINY},
+        {
+            "nets": Entry("memory_stability", 1, "first"),
+            **TINY,
+            "large": Entry(CHEAPEST.replace("--seeds=2", "--seeds=3"), 1),
+        },
     )
     status, out, _ = command(suite, "--dry_run", "--target=h200")
     assert status == 0
     assert [name for name, *_ in places] == ["short_term_memory"] * 2
     assert re.search(r"^ first +1,000 +3 +2 +5 GB +60 s +2 h", out, re.MULTILINE)
     assert re.search(r"^ nets +after first", out, re.MULTILINE)
+    assert re.search("^ large +does not fit", out, re.MULTILINE)
+    assert "large: 9 lanes need more." in out
     assert "In all 2,000 lanes, at most 5 GB, about 2 min of compiling and 4 h" in out
     assert_refused(command, "nothing is run on it", "--target=h200")
 

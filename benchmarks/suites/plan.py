@@ -6,7 +6,7 @@ from rnnjax.engine import ahead
 from rnnjax.engine.runner import ProcessSlice, unfinished
 from rnnjax.results.tables import Table
 
-from ..common import devices, dry_run, main, target, terminal
+from ..common import devices, dry_run, errors, main, target, terminal
 from .work import Run
 
 COLUMNS = ("run", "lanes", "parts", "programs", "memory", "compiling", "running")
@@ -23,20 +23,25 @@ def show(
     """Prints what the missing parts of runs take, on this machine or elsewhere."""
     mesh = elsewhere.mesh if elsewhere else devices.local_mesh()
     found: dict[str, dry_run.Estimate | str] = {}
+    unfit: list[str] = []
     with terminal.progress(len(every), "planning") as report:
         for done, run in enumerate(every):
             report(done, run.name)
-            if found.get(run.needs, "done") == "done":
-                found[run.name] = _estimate(run, piece, elsewhere)
-            else:
+            if found.get(run.needs, "done") != "done":
                 found[run.name] = f"after {run.needs}"
+                continue
+            try:
+                found[run.name] = _estimate(run, piece, elsewhere)
+            except errors.UsageError as error:  # its memory
+                found[run.name] = "does not fit"
+                unfit.append(f"{run.name}: {error.problem or error}.")
     for run in every:
         print(f"{run.name}: {main.repeating(run.benchmark, run.given)}")
     count = terminal.count(len(mesh.devices), "device")
     where = elsewhere.name if elsewhere else mesh.devices[0].platform
     lines = [[name, *_words(estimate)] for name, estimate in found.items()]
     estimates = [one for one in found.values() if not isinstance(one, str)]
-    notes = [_total(estimates), HERE]
+    notes = [_total(estimates), HERE, *unfit]
     if elsewhere:
         notes[1] = (
             "Times are scaled from the first group of the largest part of each run, if "
