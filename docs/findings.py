@@ -52,7 +52,7 @@ def section(text: str) -> str:
     measured = Measured(text)
     findings = [
         textwrap.fill(
-            f"{k}. **{title}** ([source](docs/results.md#{anchor})). {sentence}",
+            f"{k}. **[{title}](docs/results.md#{anchor})**. {sentence}",
             WIDTH,
             subsequent_indent="   ",
             break_long_words=False,
@@ -79,9 +79,8 @@ def _introduction(measured: Measured) -> str:
     return (
         f"Of {len(whole['claims'])} published claims, {counts}: "
         "[docs/verdicts.md](docs/verdicts.md). Intervals are of 95 %, over 10 seeds "
-        "unless said otherwise. Rows are of "
-        f"JAX {' and '.join(jax)} on {' and '.join(places)}, the last of {last}; "
-        "each source has its command, commit and versions."
+        f"unless said otherwise; computed by JAX {' and '.join(jax)} on "
+        f"{' and '.join(places)}, last on {last}. Links lead to commands and rows."
     )
 
 
@@ -139,8 +138,8 @@ def _advantage(measured: Measured) -> str:
     return (
         "Its outputs agree "
         f"{measured.effect('stability.advantage', SUPPORTED)} steps later than those "
-        "of a GRU, but if the gates that keep the state have equal biases "
-        f"{measured.effect('stability.advantage.equal_bias', CONTRADICTED)} steps."
+        "of a GRU; if the gates that keep the state have equal biases, "
+        f"{measured.effect('stability.advantage.equal_bias', CONTRADICTED)}."
     )
 
 
@@ -150,7 +149,7 @@ def _identical(measured: Measured) -> str:
         "With 128 units, outputs of "
         f"{measured.fraction('stability.identical.lstm', CONTRADICTED)} LSTMs were "
         f"identical within 99,000 steps. Within 1e-4 all agreed, after {within} steps "
-        "in the median, by the number of inputs."
+        "in the median, by inputs."
     )
 
 
@@ -159,7 +158,7 @@ def _cells() -> str:
     return (
         "With 16 inputs and 32 units the outputs of a GRU agree within 1e-4 after "
         f"{gru} steps, of an LSTM after {lstm}, of an LRU after {lru}, of an IRNN "
-        "never in 4,000: medians over seeds."
+        "never in 4,000 (medians)."
     )
 
 
@@ -168,8 +167,8 @@ def _bits(measured: Measured) -> str:
     level = measured.effect("capacity.level", SUPPORTED, 2)
     return (
         f"Simple tanh networks of 1,948 parameters hold {level} bits per parameter "
-        "(five draws), within the published 3 to 6. But bits per parameter grow, with "
-        f"an exponent of {exponent}."
+        "(five draws), within the published 3 to 6, but they grow with the parameters "
+        f"to the power of {exponent}."
     )
 
 
@@ -192,7 +191,7 @@ def _optimizers(measured: Measured) -> str:
         for at in ("defaults", "best")
     )
     return (
-        "LSTMs read digits, trained by Adam for 500 updates: at default rates the "
-        f"accuracy is {defaults} points below that of the best other optimizer, tuned "
-        f"over five rates {best}."
+        "LSTMs that read digits, after 500 updates: at default rates its accuracy is "
+        f"{defaults} points below that of the best other optimizer; tuned over five "
+        f"rates, {best}."
     )

@@ -134,6 +134,8 @@ def _computed(runs: Sequence[Run]) -> str:
             values |= {where[key] for where in invocations(run) if where.get(key)}
     dates = sorted(places["date"])
     when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else ""
+    if any(not where.get("date") for run in runs for where in invocations(run)):
+        when = f"the last on {dates[-1]}" if dates else ""
     by = f" by rnnjax {', '.join(sorted(places['rnnjax']))}" if places["rnnjax"] else ""
     where = "; ".join(sorted(places["processor"])) or "an unknown processor"
     count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
