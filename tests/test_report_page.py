@@ -15,7 +15,8 @@ from test_numbers import flat
 from benchmarks import report as binary_module
 from docs import findings
 from rnnjax.figures import canvas
-from rnnjax.report import content, html, pictures, runs
+from rnnjax.report import content, html, pictures, runs, verdicts
+from rnnjax.report.claims import CLAIMS
 from rnnjax.report.document import Cell, Details, Section, Table
 from rnnjax.report.document import Document as Content
 
@@ -184,6 +185,18 @@ def test_a_picture_has_no_more_bytes_than_can_be_seen(tmp_path):
     assert any(re.search(r"\.\d\d", path) for path in paths)
     assert not any(re.search(r"\.\d{3}", path) for path in paths)
     assert ">0.123456</text>" in text and "rotate(-0" not in text
+
+
+def test_a_lower_bound_is_shown_as_one(tmp_path):
+    made = [
+        lane("gru", 16, seed, 15.0 if weights == "fresh" else None, weights=weights)
+        for seed in range(6)
+        for weights in ("fresh", "trained")
+    ]
+    write(tmp_path / "a", made, f"{COMMAND} --network=nets")
+    claims = [claim for claim in CLAIMS if claim.key == "stability.trained.gru"]
+    (made,) = verdicts.judge(claims, runs.find(epath.Path(tmp_path))[0])
+    assert content.effect(made) == "≥ 8.29 (8.29 to 8.29)"  # log2(5001) - 4
 
 
 def test_numbers_have_three_digits():

@@ -105,7 +105,7 @@ def _compact(svg: str) -> str:
 
 def _about(fig: "Figure") -> dict[str, str]:
     """Title and caption, which pages that show the picture read in its file."""
-    shown = fig.get_supxlabel() or fig.get_label()
+    shown = fig.get_supxlabel() or str(fig.get_label())
     texts = {"Title": fig.get_suptitle(), "Description": shown}
     return {key: " ".join(text.split()) for key, text in texts.items() if text}
 

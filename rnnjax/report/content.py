@@ -183,13 +183,14 @@ def _verdict(one: Verdict) -> str:
 
 
 def effect(one: Verdict) -> str:
-    """As "1.53 (1.03 to 2.03)"."""
+    """As "1.53 (1.03 to 2.03)", of a lower bound "≥ 12.6 (12.5 to 12.7)"."""
     if one.value is None:
         return "-"
+    value = f"{'≥ ' * one.at_least}{number(one.value)}"
     if one.interval is None:
-        return number(one.value)
+        return value
     low, high = one.interval
-    return f"{number(one.value)} ({number(low)} to {number(high)})"
+    return f"{value} ({number(low)} to {number(high)})"
 
 
 def number(value: float) -> str:

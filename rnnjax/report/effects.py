@@ -45,6 +45,7 @@ class Contrast:
 
     strata: tuple[np.ndarray, ...]
     weights: tuple[float, ...] = (1.0,)
+    at_least: bool = False  # the value, as times beyond a run count as its end
 
     @property
     def n(self) -> int:

@@ -22,7 +22,8 @@ def claims_json(
 ) -> str:
     """All claims and cells; the folders that they used are described in `runs`."""
     counts = Counter(one.verdict for one in judged)
-    used = {run.name for one in (*judged, *compared) for run in one.runs}
+    used = {run.name for one in judged for run in one.runs}
+    used |= {run.name for one in compared for run in one.runs}
     whole = {
         "rnnjax": rnnjax.__version__,
         "verdicts": {name: counts[name] for name in VERDICTS},
@@ -47,6 +48,7 @@ def _entry(one: Verdict) -> dict[str, Any]:
         "verdict": one.verdict,
         "reason": one.reason,
         "effect": _short(one.value),
+        "at_least": one.at_least,
         "low": _short(low),
         "high": _short(high),
         "unit": claim.unit,

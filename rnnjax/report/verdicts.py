@@ -28,7 +28,7 @@ class Verdict:
 
     `p` is the adjusted p-value of the verdict, or of the nearer of the two if it is
     undecided. `reason` says why nothing was measured or decided. `commands` made the
-    rows, or would make them.
+    rows, or would make them. `at_least`: the effect is a lower bound.
     """
 
     claim: Claim
@@ -39,6 +39,7 @@ class Verdict:
     tested: Tested | None = None
     p: float | None = None
     runs: Sequence[Run] = ()
+    at_least: bool = False
 
     @property
     def unfinished(self) -> bool:
@@ -163,7 +164,10 @@ def _verdict(one: _Measured, p_holds: float | None, p_fails: float | None) -> Ve
     if p is None:
         reason = f"too few seeds for an interval: {one.effect.n}"
     n, tested = one.effect.n, one.tested
-    return Verdict(one.claim, verdict, reason, one.commands, n, tested, p, one.runs)
+    at_least = getattr(one.effect, "at_least", False)
+    return Verdict(
+        one.claim, verdict, reason, one.commands, n, tested, p, one.runs, at_least
+    )
 
 
 def decide(
