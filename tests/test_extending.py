@@ -77,6 +77,7 @@ def run(copy, *commands):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_cell_passes_every_test_of_cells(copy):
     files = " ".join(f"tests/test_{x}.py" for x in ("cells", "networks", "stability"))
     out = run(copy, f"pytest -q -n 0 -k 'leaky or an_oracle' {files}")

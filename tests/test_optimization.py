@@ -153,7 +153,9 @@ def test_a_lane_is_a_training_with_validations():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("optimizer", ["schedule_free_adamw", "adam"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", pytest.param("schedule_free_adamw", marks=pytest.mark.slow)]
+)
 def test_a_training_ends_once_it_is_solved(optimizer):
     task = Easy(batch=16)
     stage = training(optimizer, task, learning_rate=0.1)
@@ -221,6 +223,7 @@ def test_lanes_agree_together_and_one_by_one():
 # Hessian-free updates and L-BFGS in trainings.
 
 
+@pytest.mark.slow
 def test_hessian_free_updates_are_those_of_the_engine():
     stage = training(HESSIAN_FREE, updates=2, per_chunk=1, optimizer={"damping": 0.5})
     rows, state = run(stage)

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize(
     "benchmark",
     [
-        "optimization",
-        pytest.param("short_term_memory", marks=pytest.mark.slow),
+        "short_term_memory",
+        pytest.param("optimization", marks=pytest.mark.slow),
         pytest.param("memory_stability", marks=pytest.mark.slow),
         pytest.param("capacity", marks=pytest.mark.slow),
         pytest.param("autocomplete", marks=pytest.mark.slow),

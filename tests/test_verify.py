@@ -10,6 +10,7 @@ from benchmarks.common import agreement
 from rnnjax.results import rows
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
+SLOW = ("autocomplete", "optimization")
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def join(folder):
 @pytest.mark.parametrize(
     "benchmark",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name == "autocomplete" else name
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
         for name in tiny.BINARIES
     ],
 )
