@@ -26,7 +26,7 @@ def made() -> tuple[str, str]:
     judged = verdicts.judge(CLAIMS, found)
     compared = cells.compare(found)
     answer = content.answer(judged, compared, found)
-    table, details = content.of_claims(judged)
+    table, details = content.of_claims(judged, found)
     sections = [
         Section("answer", "The answer", [INTRODUCTION, Lines(answer)]),
         *(table, content.of_cells(compared), details),

@@ -42,9 +42,9 @@ RULE = (
     "direction and significant; published value in our interval; our value in theirs."
 )
 COMMANDS = (
-    "The commands of a claim make its rows again, and judge them. If fewer claims of a "
-    "family are measured, p is adjusted for fewer. Claims are about the cells that "
-    "they name: those of your own have no part in them."
+    "The commands of a claim make its rows again, and judge them with the rows of all "
+    "others. Without these the effect is the same, but p is adjusted for fewer claims. "
+    "Claims are about the cells that they name: those of your own have no part in them."
 )
 CELLS = (
     "Each column compares cells at one setting, that with most cells, and has the rank "
@@ -62,7 +62,7 @@ def build(
     pictures: Sequence[Picture],
 ) -> Document:
     """The whole report."""
-    verdicts, details = of_claims(judged)
+    verdicts, details = of_claims(judged, runs)
     sections = [
         Section("answer", "The answer", [Lines(answer(judged, compared, runs))]),
         verdicts,
@@ -75,9 +75,14 @@ def build(
     return Document(TITLE, [section for section in sections if section.blocks])
 
 
-def of_claims(judged: Sequence[Verdict]) -> tuple[Section, Section]:
+def of_claims(
+    judged: Sequence[Verdict], runs: Sequence[Run]
+) -> tuple[Section, Section]:
     """The table of verdicts, and each claim in full."""
-    details = [_details(one) for one in judged]
+    judging = runs_lib.judging(
+        [c for run in runs for c in run.config.get("commands", [])]
+    )
+    details = [_details(one, judging) for one in judged]
     return (
         Section("verdicts", "Verdicts", [RULE, verdict_table(judged)]),
         Section("claims", "Claims in full", [COMMANDS, *details]),
@@ -207,7 +212,7 @@ def p_text(p: float | None) -> str:
     return "<\xa00.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _details(one: Verdict) -> Details:
+def _details(one: Verdict, judging: str) -> Details:
     claim = one.claim
     entries = [
         ("verdict", f"{one.verdict}{f': {one.reason}' if one.reason else ''}"),
@@ -224,7 +229,8 @@ def _details(one: Verdict) -> Details:
     if one.runs:
         entries.append(("rows of", ", ".join(map(_named, one.runs))))
     commands = list(one.commands)
-    commands += [runs_lib.judging(commands)] if commands else []
+    if commands:
+        commands.append(judging if one.runs else runs_lib.judging(commands))
     return Details(claim.key, claim.statement, entries, commands)
 
 

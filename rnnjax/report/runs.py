@@ -106,7 +106,7 @@ def judging(commands: Sequence[str]) -> str:
     """The command that judges what the runs of commands leave."""
     flags = [flags_of(command) for command in commands]
     folders = [known.get("out_dir", "results") for known in flags]
-    shared = os.path.commonpath(folders)
+    shared = os.path.commonpath(folders) if folders else "results"
     return f"python -m benchmarks.report --results={shlex.quote(shared or '.')}"
 
 
