@@ -296,6 +296,7 @@ def test_options_are_checked_in_python_too(file):
             config_lib.configure({"text": file} | wrong)
 
 
+@pytest.mark.slow
 def test_rows_of_python_have_the_keys_of_the_schema_that_are_measured(file):
     """All of them, of a synthetic text with the connectivity."""
     given = {"hidden_sizes": 4, "updates": 10, "batch": 4, "seeds": 2}

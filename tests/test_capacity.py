@@ -224,6 +224,7 @@ def test_any_cell_is_measured_from_python():
         study.measure(make, Units(size=4), 5, plan, space)
 
 
+@pytest.mark.slow
 def test_designs_are_axes(binary, tmp_path):
     """Two initializers and two numbers of steps at one depth: four lines."""
     tiny = [

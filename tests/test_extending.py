@@ -107,6 +107,7 @@ def test_a_task_has_flags_rows_networks_and_a_table(copy):
     assert list((copy / "task/networks").glob("gru-*"))
 
 
+@pytest.mark.slow
 def test_an_experiment_has_all_that_others_have(copy):
     smoke = "benchmarks.relaxation --smoke --cell=gru,lstm"
     out = run(

@@ -76,12 +76,9 @@ def lives():
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "number, benchmark, kills",
-    [
-        pytest.param(number, *life, marks=[pytest.mark.slow] if number else [])
-        for number, life in enumerate(lives())
-    ],
+    "number, benchmark, kills", [(number, *life) for number, life in enumerate(lives())]
 )
 def test_killed_runs_end_with_the_same_rows(
     command, tmp_path, number, benchmark, kills

@@ -202,6 +202,7 @@ def test_several_cells_share_a_folder(binary, tmp_path):
     assert {row["cell"] for row in rows} == {"rnn_tanh", "gru"}
 
 
+@pytest.mark.slow
 def test_cells_and_depths_at_one_shape_are_one_table_and_picture(binary, tmp_path):
     status, out, err = binary(
         "--cell=gru,intersection_rnn", "--layers=1,2", *ONE, "--out_dir=a"

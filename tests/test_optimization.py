@@ -251,6 +251,7 @@ def test_hessian_free_updates_are_those_of_the_engine():
     assert rows[lane]["curve_gradients"][-1] == int(expected.evaluations) > 6
 
 
+@pytest.mark.slow
 def test_lbfgs_trains_on_the_whole_training_set_and_counts_its_line_search():
     task = Rows(batch=8)
     stage = training("lbfgs", task, updates=6, learning_rate=1.0)

@@ -69,6 +69,7 @@ def test_defaults_are_those_of_the_study():
     assert configure({"study": "cures"}).rates == (0.001, 0.01)
 
 
+@pytest.mark.slow
 def test_one_network_through_one_optimizer_after_another(command):
     run = "--smoke --protocol=as_published --optimizer=plain_sgd,adam --cell=rnn_tanh"
     status, out, err = command(optimization, *run.split(), "--out_dir=run")

@@ -197,6 +197,7 @@ def test_options_that_cells_share_are_the_flags_of_the_benchmarks():
     assert flags == registry.SHARED_OPTIONS
 
 
+@pytest.mark.slow
 def test_capacity_and_autocomplete_measure_any_cell_from_python():
     rows = rnnjax.measure.capacity(
         nn.GRUCell,

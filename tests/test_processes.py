@@ -31,8 +31,8 @@ def start(arguments, environment):
 @pytest.mark.parametrize(
     "benchmark",
     [
-        "memory_stability",
         "capacity",
+        pytest.param("memory_stability", marks=pytest.mark.slow),
         pytest.param("autocomplete", marks=pytest.mark.slow),
         pytest.param("short_term_memory", marks=pytest.mark.slow),
         pytest.param("optimization", marks=pytest.mark.slow),

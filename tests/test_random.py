@@ -162,6 +162,7 @@ def runs(tmp_path_factory, quick_compilation):
     return root, made
 
 
+@pytest.mark.slow
 @examples
 @given(st.data())
 def test_changed_bytes_are_refused_or_computed_again(runs, data):

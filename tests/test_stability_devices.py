@@ -47,7 +47,8 @@ def on_eight_devices(script):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_neither_devices_nor_other_seeds_change_a_row(cell):
     """At sizes where a differently compiled loop would round differently."""
     on_eight_devices(SAME_ROWS.format(cell=cell))
