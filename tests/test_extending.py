@@ -84,6 +84,7 @@ def test_a_cell_passes_every_test_of_cells(copy):
     assert int(re.search(r"(\d+) passed", out).group(1)) >= 20
 
 
+@pytest.mark.slow
 def test_entries_are_values_of_flags(copy):
     run(
         copy,

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 TINY = ["--input_sizes=1,2", "--hidden_sizes=3", "--seeds=2", "--steps=1600"]
 
 
+@pytest.mark.slow
 @pytest.mark.rendered
 def test_two_numbers_are_crossed_and_have_a_heat_map(command, tmp_path):
     numbers = ["--keep_bias=-1,2", "--recurrent_gain=0.5,1.23456789,2"]

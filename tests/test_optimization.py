@@ -209,6 +209,7 @@ def test_optimizers_follow_one_another_in_one_network():
         assert row["loss"] == expected["loss"]
 
 
+@pytest.mark.slow
 def test_lanes_agree_together_and_one_by_one():
     devices = tuple(jax.local_devices()[:1])
     one, together = (

@@ -137,6 +137,7 @@ def test_order_makes_no_difference_since_every_comparison_has_new_processes(
         assert out.count("1.50") == out.count("1.00 to 2.00") == len(order)
 
 
+@pytest.mark.slow
 def test_a_ratio_of_autocomplete_is_that_of_an_update_of_the_experiment(
     torch, monkeypatch
 ):

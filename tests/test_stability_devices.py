@@ -91,6 +91,7 @@ def test_more_devices_advance_no_more_live_lanes():
     on_eight_devices(COUNTED)
 
 
+@pytest.mark.slow
 def test_vmapped_lanes_agree_where_rounding_does_not_decide():
     looped, together = (
         stability.measure(

@@ -1,6 +1,7 @@
 """Lanes of several input sizes and numbers of the cell, in one program."""
 
 import numpy as np
+import pytest
 
 from rnnjax.cells import registry
 from rnnjax.engine import lanes
@@ -36,6 +37,7 @@ def test_narrow_inputs_are_the_first_of_wide_ones():
     assert len(starts) == 8
 
 
+@pytest.mark.slow
 def test_lanes_of_all_sizes_and_numbers_give_the_rows_that_they_give_alone():
     """At a size where a differently compiled loop would round differently."""
     cell, mesh = lstm(32), Mesh.local()
