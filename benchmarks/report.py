@@ -53,7 +53,8 @@ def _check(folder: epath.Path, given: str) -> None:
     elif folder.is_file():
         problem = "it is no folder"
     elif folder.is_dir() and not (folder / report.NAMES[0]).exists():
-        problem = "it holds something else" if any(folder.iterdir()) else ""
+        pictures = (path.stem in report.PICTURES for path in folder.iterdir())
+        problem = "" if all(pictures) else "it holds something else"
     if problem:
         allowed = "an empty folder, or that of a report"
         raise errors.UsageError("out_dir", given, problem, allowed)

@@ -71,7 +71,7 @@ def page(readme: str, claims: str) -> str:
 
 def _introduction(measured: Measured) -> str:
     whole = measured.whole
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in _counts(whole))
+    counts = ", ".join(f"{count} {name}" for name, count in whole["verdicts"].items())
     runs = whole["runs"].values()
     jax = sorted({run["versions"]["jax"] for run in runs})
     places = sorted({run["processor"] for run in runs})
@@ -82,10 +82,6 @@ def _introduction(measured: Measured) -> str:
         f"unless said otherwise; computed by JAX {' and '.join(jax)} on "
         f"{' and '.join(places)}, last on {last}. Links lead to commands and rows."
     )
-
-
-def _counts(whole: Mapping[str, Any]) -> list[tuple[str, int]]:
-    return [(verdict, count) for verdict, count in whole["verdicts"].items() if count]
 
 
 def _findings(measured: Measured) -> list[tuple[str, str, str]]:

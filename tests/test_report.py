@@ -200,6 +200,8 @@ def test_a_verdict_names_the_commands_that_make_its_rows_again(tmp_path):
         (["a/b"], "a/b"),
         (["a", "b"], "."),
         (["results/a", None], "results"),
+        (["/data/a", None], "."),
+        (["gs://bucket/a/x", "gs://bucket/a/y"], "gs://bucket/a"),
     ):
         made = [f"{COMMAND} --out_dir={f}" if f else COMMAND for f in folders]
         assert runs.judging(made) == f"{report}{shared}"

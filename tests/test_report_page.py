@@ -128,6 +128,9 @@ def test_a_report_is_not_written_among_other_files(binary, results, given, probl
 
 def test_a_report_may_be_written_again(binary, results):
     assert [binary("--results=in", "--out_dir=out")[0] for _ in "ab"] == [0, 0]
+    (results / "stopped").mkdir()
+    (results / "stopped/predicted.svg").write_text("")
+    assert binary("--results=in", "--out_dir=stopped")[0] == 0
 
 
 def test_no_text_breaks_the_page(tmp_path):

@@ -26,6 +26,7 @@ from rnnjax.report.verdicts import Verdict
 from rnnjax.results import files
 
 NAMES = ("report.html", "report.md", "claims.json")
+PICTURES = ("predicted", "profiles")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ A folder that cannot be read is named and left out; the others count.
 """
 
 import dataclasses
+import itertools
 import os
 import re
 import shlex
@@ -103,10 +104,11 @@ def find(root: epath.Path) -> tuple[list[Run], list[Problem]]:
 
 
 def judging(commands: Sequence[str]) -> str:
-    """The command that judges what the runs of commands leave."""
+    """The command that judges what the runs of commands leave: all below one folder."""
     flags = [flags_of(command) for command in commands]
-    folders = [known.get("out_dir", "results") for known in flags]
-    shared = os.path.commonpath(folders) if folders else "results"
+    folders = [known.get("out_dir", "results").split("/") for known in flags]
+    alike = itertools.takewhile(lambda level: len({*level}) == 1, zip(*folders))
+    shared = "/".join(level[0] for level in alike)
     return f"python -m benchmarks.report --results={shlex.quote(shared or '.')}"
 
 
